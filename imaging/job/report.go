@@ -1,0 +1,65 @@
+package job
+
+import "time"
+
+// The states of a task, as the agent reports them and the daemon keeps them.
+const (
+	TaskWaiting   = "waiting" // for its computer to ask
+	TaskRunning   = "running"
+	TaskDone      = "done"      // read back and proven
+	TaskFailed    = "failed"    // Outcome says why; the disk may be unfinished, then its mark stands
+	TaskCancelled = "cancelled" // before anything was written
+)
+
+// Report says how a task goes on. The agent sends one at each step and every second; a lost one does no harm.
+type Report struct {
+	Task    string
+	State   string     // running, done, failed or cancelled
+	Steps   []string   // names of all steps, in order
+	Step    int        // index into Steps
+	Done    int64      // bytes of this step
+	Total   int64      // bytes of this step; 0 when not known
+	Written int64      // bytes written to the disk so far
+	Fetched int64      // bytes of frames fetched or sent so far
+	Timings []StepTime // steps that are over
+	Mark    *Mark      // recorded by the server before the first write where the disk has no room for ARDOISE
+	Outcome *Outcome   // with the last report
+}
+
+// StepTime is how long a finished step took.
+type StepTime struct {
+	Step    string
+	Seconds float64
+}
+
+// Outcome ends a task.
+type Outcome struct {
+	Code         string // of imaging/agent/notices; "ok" when all is well
+	Detail       string // sentence for a person, in English
+	ReadBytes    int64
+	WrittenBytes int64
+	StoredBytes  int64 // frames fetched (deploy) or sent (capture)
+	NewBytes     int64 // capture: stored bytes that were new to the store
+	Seconds      float64
+	ProvenAt     time.Time // when the read-back had found every byte; zero if it did not
+}
+
+// ReportReply answers a report.
+type ReportReply struct {
+	Cancel bool // stop if nothing has been written yet
+}
+
+// Publish ends a capture: the manifest without name, version and signature, and its names table, both encoded.
+type Publish struct {
+	Manifest []byte
+	Names    []byte
+}
+
+// Published answers Publish.
+type Published struct {
+	Master      string
+	Version     int
+	Hash        string // of the signed manifest, hexadecimal
+	StoredBytes int64
+	NewBytes    int64
+}

@@ -1,0 +1,97 @@
+package manifest
+
+import (
+	"iter"
+	"sort"
+
+	"github.com/ardoise/ardoise/masters/chunk"
+)
+
+// Piece is a part of a chunk and its place on the disk. Bytes of a chunk that no piece covers are holes: zeros, hashed
+// but neither read nor written.
+type Piece struct {
+	At     uint32 // offset in the chunk's content, bytes
+	Length uint32 // bytes
+	Offset int64  // bytes from the start of the disk
+}
+
+// Entry is one chunk of one stream and where it goes.
+type Entry struct {
+	ID     chunk.ID
+	Length uint32  // bytes of content, padding and holes included
+	Stream uint32  // stream number
+	Index  uint32  // position in the stream / chunk.MaxSize
+	Pieces []Piece // in stream order
+}
+
+// Table holds entries in columns: 48 bytes an entry and 16 a piece. The zero value is empty and ready.
+type Table struct {
+	ids     []chunk.ID
+	lengths []uint32
+	streams []uint32
+	indexes []uint32
+	ends    []uint32 // end of the entry's pieces in pieces; it starts at the end of the one before
+	pieces  []Piece
+	order   []uint32 // nil while entries lie in the order they were appended
+}
+
+// Len returns the number of entries.
+func (t *Table) Len() int { return len(t.ids) }
+
+// Append adds an entry at the end. The pieces are copied.
+func (t *Table) Append(e Entry) {
+	if t.order != nil {
+		t.order = append(t.order, uint32(len(t.ids)))
+	}
+	t.ids = append(t.ids, e.ID)
+	t.lengths = append(t.lengths, e.Length)
+	t.streams = append(t.streams, e.Stream)
+	t.indexes = append(t.indexes, e.Index)
+	t.pieces = append(t.pieces, e.Pieces...)
+	t.ends = append(t.ends, uint32(len(t.pieces)))
+}
+
+// At returns entry i. Its pieces are shared with the table: do not change them.
+func (t *Table) At(i int) Entry {
+	if t.order != nil {
+		i = int(t.order[i])
+	}
+	var start uint32
+	if i > 0 {
+		start = t.ends[i-1]
+	}
+	return Entry{ID: t.ids[i], Length: t.lengths[i], Stream: t.streams[i], Index: t.indexes[i],
+		Pieces: t.pieces[start:t.ends[i]:t.ends[i]]}
+}
+
+// All walks the entries in order.
+func (t *Table) All() iter.Seq2[int, Entry] {
+	return func(yield func(int, Entry) bool) {
+		for i := range t.Len() {
+			if !yield(i, t.At(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Sort orders the entries by their first place on the disk.
+func (t *Table) Sort() {
+	if t.order == nil {
+		t.order = make([]uint32, t.Len())
+		for i := range t.order {
+			t.order[i] = uint32(i)
+		}
+	}
+	first := func(i uint32) int64 {
+		var start uint32
+		if i > 0 {
+			start = t.ends[i-1]
+		}
+		if start == t.ends[i] {
+			return -1
+		}
+		return t.pieces[start].Offset
+	}
+	sort.SliceStable(t.order, func(a, b int) bool { return first(t.order[a]) < first(t.order[b]) })
+}
