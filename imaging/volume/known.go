@@ -1,0 +1,199 @@
+package volume
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+func hasAt(head []byte, off int, magic string) bool {
+	return len(head) >= off+len(magic) && string(head[off:off+len(magic)]) == magic
+}
+
+func isLUKS(head []byte, _ int64) bool { return hasAt(head, 0, "LUKS\xba\xbe") }
+
+func readLUKS(*pager, []byte) (*Layout, error) {
+	return nil, &RefusedError{Kind: "LUKS", Why: "is encrypted",
+		Hint: "prepare the master without disk encryption, or capture it as it is: nothing compresses, nothing is shared"}
+}
+
+// isBitLocker knows the boot sector of a BitLocker volume (Vista and later) and of BitLocker To Go, which looks like
+// FAT32 but carries BitLocker's GUID at 424 (4967d63b-2e29-4ad8-8399-f6a339e3d001).
+func isBitLocker(head []byte, _ int64) bool {
+	return hasAt(head, 3, "-FVE-FS-") ||
+		hasAt(head, 424, "\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01")
+}
+
+func readBitLocker(*pager, []byte) (*Layout, error) {
+	return nil, &RefusedError{Kind: "BitLocker", Why: "is encrypted",
+		Hint: "in Windows, turn device encryption off (manage-bde -off C:), wait until it has finished, then shut down"}
+}
+
+func isExFAT(head []byte, _ int64) bool {
+	return hasAt(head, 3, "EXFAT   ") && hasAt(head, 510, "\x55\xaa")
+}
+
+// readExFAT looks only at VolumeFlags (offset 106; bit 1 VolumeDirty).
+func readExFAT(_ *pager, head []byte) (*Layout, error) {
+	if le16(head, 106)&2 != 0 {
+		return nil, &RefusedError{Kind: "exFAT", Why: "was not unmounted cleanly",
+			Hint: "check it (Windows: chkdsk /f; Linux: fsck.exfat), then capture again"}
+	}
+	return nil, notTrusted("exFAT is not read file by file yet")
+}
+
+// exfatHeads is the boot sector and the one of the backup boot region, 12 sectors on, for 512-byte and 4096-byte ones.
+func exfatHeads(size int64) []Extent {
+	return clip(size, Extent{0, 512}, Extent{12 * 512, 512}, Extent{12 * 4096, 512})
+}
+
+// isLVM looks for the label in the first four sectors.
+func isLVM(head []byte, _ int64) bool {
+	for s := range 4 {
+		if hasAt(head, 512*s, "LABELONE") && hasAt(head, 512*s+24, "LVM2 001") {
+			return true
+		}
+	}
+	return false
+}
+
+func isXFS(head []byte, _ int64) bool { return hasAt(head, 0, "XFSB") }
+
+func isBtrfs(head []byte, _ int64) bool { return hasAt(head, 64<<10+64, "_BHRfS_M") }
+
+func btrfsHeads(size int64) []Extent { return clip(size, Extent{64 << 10, 4096}) }
+
+func readKnown(why string) func(*pager, []byte) (*Layout, error) {
+	return func(*pager, []byte) (*Layout, error) { return nil, notTrusted("%s", why) }
+}
+
+func isNTFS(head []byte, _ int64) bool {
+	return hasAt(head, 3, "NTFS    ") && hasAt(head, 510, "\x55\xaa")
+}
+
+// readNTFS looks only at the flags of $Volume, record 3 of the $MFT. Windows' cached metadata and hibernation leave no
+// mark there; they are looked for once NTFS is read file by file.
+func readNTFS(p *pager, head []byte) (*Layout, error) {
+	const raw = "NTFS is not read file by file yet"
+	sector, cluster := int64(le16(head, 0x0b)), int64(head[0x0d])
+	if head[0x0d] > 0x80 {
+		cluster = 1 << min(256-int64(head[0x0d]), 31)
+	}
+	record := int64(int8(head[0x40]))
+	switch {
+	case record < 0 && record > -31:
+		record = 1 << -record
+	case record > 0:
+		record *= sector * cluster
+	}
+	lcn := int64(le64(head, 0x30))
+	if sector < 256 || sector > 4096 || cluster == 0 || record < 256 || record > 64<<10 ||
+		lcn <= 0 || lcn > p.size/(sector*cluster) {
+		return nil, notTrusted("%s, and its boot sector is not understood", raw)
+	}
+	off := lcn*sector*cluster + 3*record
+	if !p.inside(off, record) {
+		return nil, notTrusted("%s, and its file table lies outside it", raw)
+	}
+	b := make([]byte, record)
+	if err := p.read(b, off); err != nil {
+		return nil, err
+	}
+	flags, ok := ntfsVolumeFlags(b)
+	if !ok {
+		return nil, notTrusted("%s, and its volume record is not understood", raw)
+	}
+	if flags&0xc001 != 0 { // dirty, chkdsk under way, changed by chkdsk
+		return nil, &RefusedError{Kind: "NTFS", Why: fmt.Sprintf("is marked dirty (flags %#04x)", flags),
+			Hint: "start Windows, run chkdsk /f on it, then shut down with: shutdown /s /t 0"}
+	}
+	return nil, notTrusted("%s", raw)
+}
+
+// ntfsVolumeFlags finds $VOLUME_INFORMATION (attribute type 0x70, resident) in a file record. The update sequence
+// replaces only the last two bytes of each sector, where a $Volume record has no attribute header.
+func ntfsVolumeFlags(b []byte) (uint16, bool) {
+	if !bytes.HasPrefix(b, []byte("FILE")) {
+		return 0, false
+	}
+	for at := int(le16(b, 0x14)); at+24 <= len(b); {
+		kind, length := le32(b, at), int(le32(b, at+4))
+		if kind == 0xffffffff || length < 24 || length > len(b)-at {
+			return 0, false
+		}
+		value := at + int(le16(b, at+0x14))
+		if kind == 0x70 && b[at+8] == 0 && value+12 <= at+length {
+			return le16(b, value+10), true
+		}
+		at += length
+	}
+	return 0, false
+}
+
+// Swap: the signature ends the first page, whose size is the kernel's; the header starts at 1024 in any case.
+func swapPage(head []byte) (page int64, signature string) {
+	for _, n := range []int{4096, 8192, 16384, 65536} {
+		for _, s := range []string{"SWAPSPACE2", "SWAP-SPACE", "S1SUSPEND\x00", "S2SUSPEND\x00", "ULSUSPEND\x00", "LINHIB0001"} {
+			if hasAt(head, n-10, s) {
+				return int64(n), s
+			}
+		}
+	}
+	return 0, ""
+}
+
+func isSwap(head []byte, _ int64) bool {
+	page, _ := swapPage(head)
+	return page != 0
+}
+
+// swapWiped is how much of the body of swap is filled with zeros: enough for no file system or hibernated system that
+// once began there to be found.
+const swapWiped = 64 << 10
+
+func readSwap(p *pager, head []byte) (*Layout, error) {
+	page, signature := swapPage(head)
+	switch signature {
+	case "SWAPSPACE2":
+	case "SWAP-SPACE":
+		return nil, notTrusted("it is swap of a format older than Linux 2.2")
+	default:
+		return nil, &RefusedError{Kind: "swap", Why: "holds a hibernated Linux",
+			Hint: "start that system, shut it down instead of hibernating it, then capture again"}
+	}
+	pages := int64(le32(head, 1028)) + 1 // last_page
+	if le32(head, 1024) != 1 || pages < 2 || pages > p.size/page {
+		return nil, notTrusted("its swap header does not fit the partition")
+	}
+	end := pages * page
+	wiped := min(page+swapWiped, end)
+	l := &Layout{Kind: "swap", Order: manifest.ByFile, Unit: int(page), Used: p.size, Heads: []Extent{{0, page}},
+		Label: cString(head[1052:1068]), UUID: uuid(head[1036:1052]),
+		Fills: []Fill{{Extent: Extent{page, wiped - page}}}}
+	if wiped < end {
+		l.DontCare = []Extent{{wiped, end - wiped}}
+	}
+	pieces := []Piece{{Length: page}}
+	if end < p.size {
+		pieces = append(pieces, Piece{At: end, Offset: end, Length: p.size - end})
+	}
+	l.walk = func(yield func(Stream) error) error { return yield(metadata(p.size, pieces)) }
+	return l, nil
+}
+
+// cString is a label that ends at its first zero byte, without trailing spaces.
+func cString(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(bytes.ToValidUTF8(bytes.TrimRight(b, " "), []byte("?")))
+}
+
+// uuid prints 16 bytes as they lie; "" when all are zero.
+func uuid(b []byte) string {
+	if bytes.Count(b, []byte{0}) == len(b) {
+		return ""
+	}
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
+}
