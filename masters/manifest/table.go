@@ -1,8 +1,9 @@
 package manifest
 
 import (
+	"cmp"
 	"iter"
-	"sort"
+	"slices"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 )
@@ -75,23 +76,39 @@ func (t *Table) All() iter.Seq2[int, Entry] {
 	}
 }
 
-// Sort orders the entries by their first place on the disk.
+// Sort orders the entries by their first place on the disk; those without one come first, by stream and index.
 func (t *Table) Sort() {
 	if t.order == nil {
-		t.order = make([]uint32, t.Len())
-		for i := range t.order {
-			t.order[i] = uint32(i)
+		if slices.IsSortedFunc(t.natural(), t.compare) {
+			return
 		}
+		t.order = t.natural()
 	}
-	first := func(i uint32) int64 {
-		var start uint32
-		if i > 0 {
-			start = t.ends[i-1]
-		}
-		if start == t.ends[i] {
-			return -1
-		}
-		return t.pieces[start].Offset
+	slices.SortFunc(t.order, t.compare)
+}
+
+// natural returns the numbers of the entries in the order they were appended.
+func (t *Table) natural() []uint32 {
+	order := make([]uint32, t.Len())
+	for i := range order {
+		order[i] = uint32(i)
 	}
-	sort.SliceStable(t.order, func(a, b int) bool { return first(t.order[a]) < first(t.order[b]) })
+	return order
+}
+
+// first returns the first place of appended entry i on the disk, -1 if it has none.
+func (t *Table) first(i uint32) int64 {
+	var start uint32
+	if i > 0 {
+		start = t.ends[i-1]
+	}
+	if start == t.ends[i] {
+		return -1
+	}
+	return t.pieces[start].Offset
+}
+
+func (t *Table) compare(a, b uint32) int {
+	return cmp.Or(cmp.Compare(t.first(a), t.first(b)), cmp.Compare(t.streams[a], t.streams[b]),
+		cmp.Compare(t.indexes[a], t.indexes[b]))
 }
