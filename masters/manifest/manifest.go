@@ -51,13 +51,15 @@ type Disk struct {
 
 // Partition is one entry of the partition table.
 type Partition struct {
-	Number     int    // 1, 2, ...: the slot in the table; MBR logical ones from 5
-	Start      int64  // bytes from the start of the disk
-	Length     int64  // bytes
-	Type       string // GPT: type GUID, upper case; MBR: two hexadecimal digits
-	GUID       string // GPT: unique GUID, upper case
-	Name       string // GPT
-	Attributes uint64 // GPT attribute bits; MBR: the status byte (0x80 = active)
+	Number int    // 1, 2, ...: the slot in the table; MBR logical ones from 5
+	Start  int64  // bytes from the start of the disk
+	Length int64  // bytes
+	Type   string // GPT: type GUID, upper case; MBR: two hexadecimal digits
+	GUID   string // GPT: unique GUID, upper case
+	Name   string // GPT
+	// Attributes are the GPT attribute bits. MBR: bits 0-7 the status byte (0x80 = active), and for a logical partition
+	// bits 8-39 the sectors from its extended boot record to its start.
+	Attributes uint64
 }
 
 // Volume is what lies in a partition, or the bytes before the first partition (Kind "gap", Partition 0).

@@ -1,0 +1,201 @@
+package disk
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Mode says what a disk is opened for. Both false is the same as Read.
+type Mode struct {
+	Read  bool
+	Write bool // implies Read
+}
+
+// Disk is an open block device or image file. Its methods may be called concurrently; offsets and lengths need no
+// alignment. It implements restore.Target.
+type Disk struct {
+	path   string
+	file   *os.File
+	direct *os.File // the same block device with O_DIRECT; nil where it is refused or this is a file
+	block  bool
+	size   int64
+	sector int
+
+	mu   sync.RWMutex
+	cold bool // since Drop: reads go past the page cache
+}
+
+// InUseError says that a disk must not be opened since something else uses it.
+type InUseError struct {
+	Path string
+	By   string // "a mount, swap or another program"
+}
+
+// Error implements error.
+func (e *InUseError) Error() string { return fmt.Sprintf("%s is in use by %s", e.Path, e.By) }
+
+// NotADiskError says that a path names neither a block device nor a regular file.
+type NotADiskError struct{ Path string }
+
+// Error implements error.
+func (e *NotADiskError) Error() string {
+	return fmt.Sprintf("%s is neither a block device nor an image file", e.Path)
+}
+
+// Open opens a block device or an image file. A block device is claimed (O_EXCL, open(2)), so that neither it nor one of
+// its partitions can be mounted meanwhile, and refused with *InUseError while one is; an image file is locked (flock,
+// exclusive for writing) and refused while a loop device shows it.
+func Open(path string, mode Mode) (*Disk, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("opening disk: %w", err)
+	}
+	block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
+	if !block && !info.Mode().IsRegular() {
+		return nil, &NotADiskError{path}
+	}
+	flags := os.O_RDONLY
+	if mode.Write {
+		flags = os.O_RDWR
+	}
+	if block {
+		flags |= unix.O_EXCL
+	}
+	f, err := os.OpenFile(path, flags, 0)
+	if errors.Is(err, unix.EBUSY) {
+		return nil, &InUseError{path, "a mount, swap, a device above it or another program"}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening disk: %w", err)
+	}
+	d := &Disk{path: path, file: f, block: block}
+	if block {
+		err = d.openDevice(flags)
+	} else {
+		err = d.openFile(mode.Write, info)
+	}
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *Disk) openDevice(flags int) error {
+	sector, err := unix.IoctlGetInt(int(d.file.Fd()), unix.BLKSSZGET)
+	if err != nil {
+		return fmt.Errorf("asking %s for its sector size: %w", d.path, err)
+	}
+	size, err := deviceSize(d.file)
+	if err != nil {
+		return fmt.Errorf("asking %s for its size: %w", d.path, err)
+	}
+	d.sector, d.size = sector, size
+	// The claim belongs to the first descriptor: the second must not ask for one again. Some drivers refuse O_DIRECT.
+	direct, err := os.OpenFile(d.path, flags&^unix.O_EXCL|unix.O_DIRECT, 0)
+	if err == nil {
+		d.direct = direct
+	}
+	return nil
+}
+
+func (d *Disk) openFile(write bool, info os.FileInfo) error {
+	how := unix.LOCK_SH
+	if write {
+		how = unix.LOCK_EX
+	}
+	if err := unix.Flock(int(d.file.Fd()), how|unix.LOCK_NB); err != nil {
+		return &InUseError{d.path, "another program"}
+	}
+	if loop := loopShowing(d.path, info); loop != "" {
+		return &InUseError{d.path, "the loop device " + loop}
+	}
+	d.size, d.sector = info.Size(), 512
+	// An image has no sector size of its own: a GPT at 4096 and none at 512 tells that it came from a 4Kn disk.
+	b := make([]byte, 8)
+	if readFull(d.file, b, 512) == nil && string(b) != "EFI PART" &&
+		readFull(d.file, b, 4096) == nil && string(b) == "EFI PART" {
+		d.sector = 4096
+	}
+	return nil
+}
+
+// loopShowing returns the loop device whose backing file is the one at path, or "".
+func loopShowing(path string, info os.FileInfo) string {
+	names, _ := filepath.Glob("/sys/block/loop*/loop/backing_file")
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		if err != nil {
+			continue
+		}
+		other, err := os.Stat(strings.TrimSpace(string(b)))
+		if err == nil && os.SameFile(info, other) {
+			return filepath.Base(filepath.Dir(filepath.Dir(n)))
+		}
+	}
+	return ""
+}
+
+// Path returns the path the disk was opened by.
+func (d *Disk) Path() string { return d.path }
+
+// Size returns the size in bytes.
+func (d *Disk) Size() int64 { return d.size }
+
+// SectorSize returns the logical sector size in bytes.
+func (d *Disk) SectorSize() int { return d.sector }
+
+// Flush returns once everything written so far survives a power cut: fsync, which on a block device ends in a cache
+// flush command to the drive.
+func (d *Disk) Flush() error {
+	if err := d.file.Sync(); err != nil {
+		return fmt.Errorf("flushing %s: %w", d.path, err)
+	}
+	return nil
+}
+
+// Drop makes later reads come from the medium: the page cache is emptied (BLKFLSBUF, or posix_fadvise for a file), and
+// from then on a block device is read with O_DIRECT where it allows.
+func (d *Disk) Drop() error {
+	if err := d.Flush(); err != nil {
+		return err
+	}
+	var err error
+	if d.block {
+		err = unix.IoctlSetInt(int(d.file.Fd()), unix.BLKFLSBUF, 0)
+		if errors.Is(err, unix.EACCES) && d.direct != nil { // needs CAP_SYS_ADMIN; O_DIRECT alone is honest too
+			err = nil
+		}
+	} else {
+		err = unix.Fadvise(int(d.file.Fd()), 0, 0, unix.FADV_DONTNEED)
+	}
+	if err != nil {
+		return fmt.Errorf("dropping the cache of %s: %w", d.path, err)
+	}
+	d.mu.Lock()
+	d.cold = true
+	d.mu.Unlock()
+	return nil
+}
+
+// Rescan asks the kernel to read the partition table again. It fails while a partition is in use, and on image files.
+func (d *Disk) Rescan() error {
+	if err := unix.IoctlSetInt(int(d.file.Fd()), unix.BLKRRPART, 0); err != nil {
+		return fmt.Errorf("reading the partitions of %s again: %w", d.path, err)
+	}
+	return nil
+}
+
+// Close gives the disk free. It does not flush.
+func (d *Disk) Close() error {
+	if d.direct != nil {
+		d.direct.Close()
+	}
+	return d.file.Close()
+}
