@@ -1,0 +1,289 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// StageAgent is the boot stage of a computer whose agent has spoken to us; the stages before it are pxe's.
+const StageAgent = "agent"
+
+// BootRequest is what a boot request says of its sender. Nothing of it is proven.
+type BootRequest struct {
+	MAC     string
+	UUID    string // as Linux prints it; "" when it was not sent
+	Address string
+}
+
+// BootChoice is what a machine should start: the agent or its disk, never anything that destroys.
+type BootChoice struct {
+	Agent     bool
+	Chainload bool
+	Style     string // offer style that worked; "" to find one
+	Why       string // for the log
+}
+
+// boot is what the boot server saw of a network interface.
+type boot struct {
+	UUID    string
+	Address string
+	Stage   string
+	Style   string
+	Seen    time.Time
+	Tries   int       // boots into the agent since an agent was last heard of
+	Tried   time.Time // the last of them
+	Loop    bool
+}
+
+const (
+	maxBoots = 4096
+	// maxTries is how many times in a row a computer is sent to an agent that then says nothing.
+	maxTries = 3
+	// sameBoot is within how much time a second fetch of the configuration belongs to the same boot: GRUB asks twice
+	// when it falls back from one transport to the other.
+	sameBoot = 5 * time.Second
+)
+
+// Boot answers what a machine should start now. It touches memory only.
+func (f *Fleet) Boot(r BootRequest) BootChoice {
+	mac := NormalMAC(r.MAC)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	b := f.sighting(mac)
+	if r.UUID != "" {
+		b.UUID = strings.ToLower(Clean(r.UUID, 36))
+	}
+	if r.Address != "" {
+		b.Address = Clean(r.Address, 64)
+	}
+	f.boots[mac] = b
+	c, known := f.bootRecord(mac, b.UUID)
+	choice := BootChoice{Style: b.Style}
+	if known {
+		choice.Chainload = c.Chainload
+		if choice.Style == "" {
+			choice.Style = c.Style
+		}
+	}
+	choice.Agent, choice.Why = f.wantsAgent(c, known)
+	if choice.Agent && b.Tries >= maxTries {
+		choice.Agent, choice.Why = false, "its agent did not report after several boots"
+	}
+	return choice
+}
+
+// wantsAgent decides whether there is something for the agent to do. The caller holds mu.
+func (f *Fleet) wantsAgent(c Computer, known bool) (bool, string) {
+	switch {
+	case !known && f.o.SendUnknown:
+		return true, "nobody knows it yet"
+	case !known:
+		return false, "nobody knows it, and unknown computers start their disk"
+	case c.State == Refused:
+		return false, "a technician refused it"
+	case c.State == Pending:
+		return true, "it waits for approval"
+	case c.Key == "":
+		return true, "its key was forgotten"
+	}
+	if t, ok := f.activeOf(c.ID); ok {
+		return true, "task " + t.ID + " is " + t.State
+	}
+	if c.Mark != nil {
+		return true, "its disk is unfinished"
+	}
+	return false, "nothing to do"
+}
+
+// sighting returns what is known of an interface, making room for a new one. The caller holds mu.
+func (f *Fleet) sighting(mac string) boot {
+	b, ok := f.boots[mac]
+	if !ok && len(f.boots) >= maxBoots {
+		var oldest string
+		for m, x := range f.boots {
+			if oldest == "" || x.Seen.Before(f.boots[oldest].Seen) {
+				oldest = m
+			}
+		}
+		delete(f.boots, oldest)
+	}
+	b.Seen = f.o.Now().UTC()
+	return b
+}
+
+// bootRecord finds the record that a boot request means, a pending one included. The caller holds mu.
+func (f *Fleet) bootRecord(mac, uuid string) (Computer, bool) {
+	var best Computer
+	found, top := false, -1
+	weigh := func(c Computer) {
+		score := -1
+		if mac != "" && slices.Contains(c.MACs, mac) {
+			score = 1
+		}
+		if !badUUID(uuid) && uuid == c.Inventory.UUID {
+			score += weightUUID
+		}
+		if score < 0 {
+			return
+		}
+		if _, busy := f.activeOf(c.ID); busy {
+			score++ // of two laptops that share a dongle, the one that has work
+		}
+		if score > top || score == top && c.ID < best.ID {
+			best, found, top = c, true, score
+		}
+	}
+	for _, c := range f.computers {
+		weigh(c)
+	}
+	if !found {
+		for _, a := range f.pending {
+			weigh(a.Computer)
+		}
+	}
+	return best, found
+}
+
+// activeOf returns the running task of a computer, else its oldest waiting one. The caller holds mu or deciding.
+func (f *Fleet) activeOf(computer string) (Task, bool) {
+	var found Task
+	ok := false
+	for _, t := range f.tasks {
+		if t.Computer != computer || !t.Active() {
+			continue
+		}
+		if !ok || t.State == job.TaskRunning || found.State != job.TaskRunning && compareTasks(t, found) < 0 {
+			found, ok = t, true
+		}
+	}
+	return found, ok
+}
+
+func compareTasks(a, b Task) int {
+	if c := compareNumbers(a.Job, b.Job); c != 0 {
+		return c
+	}
+	return compareNumbers(a.ID, b.ID)
+}
+
+// Sighting is one thing that the boot server saw.
+type Sighting struct {
+	MAC    string // "" when it concerns the network
+	Stage  string
+	Style  string
+	Detail string
+	Grave  bool // a person should know
+	Config bool // the machine fetched the configuration that starts the agent: a boot has begun
+	Works  bool // Style has brought a loader onto the machine
+}
+
+// Saw takes a sighting. It does not block.
+func (f *Fleet) Saw(s Sighting) {
+	mac := NormalMAC(s.MAC)
+	e := Event{Time: f.o.Now().UTC(), Kind: Clean(s.Stage, 32), Severity: Info, MAC: mac, Detail: Clean(s.Detail, 500)}
+	if s.Grave {
+		e.Severity = Warning
+	}
+	f.mu.Lock()
+	var out []Event
+	if mac != "" {
+		b := f.sighting(mac)
+		b.Stage = e.Kind
+		if s.Works {
+			b.Style = Clean(s.Style, 8)
+		}
+		c, known := f.bootRecord(mac, b.UUID)
+		if known {
+			e.Computer = c.ID
+		}
+		if wants, _ := f.wantsAgent(c, known); s.Config && wants {
+			out = f.tried(&b, e)
+		}
+		f.boots[mac] = b
+	}
+	f.remember(append([]Event{e}, out...)...)
+	f.mu.Unlock()
+	if s.Grave {
+		out = append(out, e)
+	}
+	for _, x := range out {
+		select {
+		case f.spool <- x:
+		default: // the ring has it; the store is for what a person looks up later
+		}
+	}
+}
+
+// tried counts a boot into the agent and tells when there were too many.
+func (f *Fleet) tried(b *boot, e Event) []Event {
+	if now := f.o.Now().UTC(); now.Sub(b.Tried) > sameBoot {
+		b.Tries++
+		b.Tried = now
+	}
+	if b.Tries < maxTries || b.Loop {
+		return nil
+	}
+	b.Loop = true
+	e.Kind, e.Severity = "boot-loop", Grave
+	e.Detail = fmt.Sprintf("started the agent %d times without a word from it; it starts its disk from now on", b.Tries)
+	return []Event{e}
+}
+
+// forgive ends the count of silent boots of some interfaces. The caller holds mu.
+func (f *Fleet) forgive(macs []string) {
+	for _, m := range macs {
+		if b, ok := f.boots[m]; ok {
+			b.Tries, b.Loop = 0, false
+			f.boots[m] = b
+		}
+	}
+}
+
+// reported notes that an agent spoke from behind some interfaces. The caller holds mu.
+func (f *Fleet) reported(macs []string) {
+	f.forgive(macs)
+	for _, m := range macs {
+		if b, ok := f.boots[m]; ok {
+			b.Stage = StageAgent
+			f.boots[m] = b
+		}
+	}
+}
+
+// Began notes the first request of an agent that has just started, before anybody knows who it is.
+func (f *Fleet) Began(address string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.o.Now().UTC()
+	if t, ok := f.starts[address]; ok && now.Sub(t) < 2*time.Minute {
+		return
+	}
+	if len(f.starts) >= maxBoots {
+		clear(f.starts) // only times of pending boots are lost
+	}
+	f.starts[address] = now
+	f.o.Log.Info("agent's first request", "address", address)
+}
+
+// arrived links an introduction with the first request of its boot. It returns zero when it is not the first hello.
+func (f *Fleet) arrived(in Introduction, macs []string) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.reported(append(macsOf(in.Hello), macs...))
+	began := f.starts[in.Address]
+	delete(f.starts, in.Address)
+	return began
+}
+
+// timings are the phases of a start, for a person.
+func timings(ts []job.Timing) string {
+	var b strings.Builder
+	for _, t := range ts {
+		fmt.Fprintf(&b, ", %s %.1f s", t.Phase, t.Seconds)
+	}
+	return b.String()
+}

@@ -1,0 +1,31 @@
+// Package fleet decides: which computers there are, which of them are who they say, what each has to do and whether it
+// was done. It knows no HTTP, no SQL and no packets; it is asked by the console's APIs and by the boot server.
+//
+// The state of a computer:
+//
+//	(seen by PXE)          hello              a person approves its code
+//	  unknown  ---------> pending  ----------------------------------------> enrolled <---+
+//	                         |                                                |    |      | dismissed
+//	                         +---- a person refuses ----> refused <-- refuse -+    +-> alarm: another key claimed to
+//	                                                                                   be this computer
+//
+// Unknown and pending computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the
+// place of a real one. Everything else is committed to the Store before anybody is told of it.
+//
+// The state of a task:
+//
+//	waiting --handed out--> running --proven--> done
+//	   |                      |  ^
+//	   |                      |  +-- handed out again, with a fresh nonce, whenever its computer asks again
+//	   +--cancel, expiry--+   +----failure, no progress----> failed
+//	                      v   +----cancel before a write---> cancelled
+//	                  cancelled
+//
+// Each arrow is one Change, committed whole or not at all, with the events that tell of it. The daemon may be killed at
+// any instruction: what was committed is what happened, and the agent's next request goes on from there.
+//
+// Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
+// done only when the agent says that it was read back and proven; what a computer runs is forgotten before its disk may
+// change. Not guaranteed: that a boot request comes from the computer whose address it bears; nothing but "agent or
+// disk" depends on it.
+package fleet

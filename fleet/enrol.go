@@ -1,0 +1,363 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// Introduction is a hello and what the connection proves and shows of its sender.
+type Introduction struct {
+	Key     string // SHA-256 of the public key that the handshake proved, hexadecimal
+	Address string // without port
+	Hello   job.Hello
+}
+
+// reasons a computer is shown on its own screen when it is turned away.
+const (
+	reasonRefused = "A technician has refused this computer."
+	reasonAlarm   = "Another computer is enrolled under this computer's identity. Ask the technician."
+)
+
+// freshness is how old LastSeen may grow before it is written again.
+const freshness = time.Minute
+
+// Hello takes a computer's introduction.
+func (f *Fleet) Hello(ctx context.Context, in Introduction) (job.Welcome, error) {
+	in.Hello = cleanHello(in.Hello)
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	f.mu.RLock()
+	known, ok := f.computers[f.byKey[in.Key]]
+	f.mu.RUnlock()
+	switch {
+	case ok && known.State == Refused:
+		return job.Welcome{State: job.StateRefused, Reason: reasonRefused}, nil
+	case ok:
+		return f.welcomeBack(ctx, known, in)
+	}
+	t := traitsOf(in.Hello.Inventory, macsOf(in.Hello))
+	f.mu.RLock()
+	like := f.suggest(t)
+	f.mu.RUnlock()
+	if like != nil && like.Key != "" && (like.KeyStored || !in.Hello.NewKey) {
+		return f.alarm(ctx, *like, in)
+	}
+	return f.await(in, like)
+}
+
+// cleanHello bounds everything in a hello.
+func cleanHello(h job.Hello) job.Hello {
+	h.AgentVersion = Clean(h.AgentVersion, 64)
+	h.MAC = NormalMAC(h.MAC)
+	h.Inventory = cleanInventory(h.Inventory)
+	h.Timings = slices.Clone(h.Timings[:min(len(h.Timings), 16)])
+	for i := range h.Timings {
+		h.Timings[i].Phase = Clean(h.Timings[i].Phase, 32)
+	}
+	h.Interrupted = cleanMark(h.Interrupted)
+	return h
+}
+
+func cleanMark(m *job.Mark) *job.Mark {
+	if m == nil {
+		return nil
+	}
+	c := *m
+	for _, s := range []*string{&c.Task, &c.Job, &c.Master, &c.Manifest, &c.Phase} {
+		*s = Clean(*s, 128)
+	}
+	c.Kind = job.Kind(Clean(string(c.Kind), 32))
+	return &c
+}
+
+// welcomeBack greets a computer that proved the key it enrolled with. The caller holds deciding.
+func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (job.Welcome, error) {
+	old := c
+	now := f.o.Now().UTC()
+	began := f.arrived(in, c.MACs)
+	c.LastSeen, c.Stage, c.Address = now, StageAgent, in.Address
+	c.Inventory, c.WeakKey = in.Hello.Inventory, in.Hello.WeakKey
+	c.MACs = macsOf(in.Hello)
+	if len(c.MACs) == 0 {
+		c.MACs = old.MACs
+	}
+	c.KeyStored = c.KeyStored || !in.Hello.NewKey
+	c.BootLoop = false
+	switch {
+	case in.Hello.Interrupted != nil:
+		c.Mark, c.MarkOnDisk = in.Hello.Interrupted, true
+		c.Runs = nil
+	case c.MarkOnDisk:
+		c.Mark, c.MarkOnDisk = nil, false
+	}
+	events := f.helloEvents(c, in, began)
+	if len(events) > 0 || now.Sub(old.LastSeen) > freshness || !slices.Equal(old.MACs, c.MACs) || old.Mark != c.Mark {
+		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
+			return job.Welcome{}, err
+		}
+	}
+	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID}, nil
+}
+
+// helloEvents tells of a computer's arrival: once a boot. began is zero when it is not the first of its boot.
+func (f *Fleet) helloEvents(c Computer, in Introduction, began time.Time) []Event {
+	if began.IsZero() {
+		return nil
+	}
+	e := f.event(StageAgent, Info, c, Task{}, "agent %s%s", in.Hello.AgentVersion, timings(in.Hello.Timings))
+	e.Time = began
+	events := []Event{e}
+	if m := in.Hello.Interrupted; m != nil {
+		events = append(events, f.event("interrupted", Warning, c, Task{ID: m.Task, Job: m.Job},
+			"the disk was left unfinished in phase %s of %s@%d", m.Phase, m.Master, m.Version))
+	}
+	return events
+}
+
+// alarm keeps a foreign key away from a record. The right key goes on being served: an alarm must not be a way to stop a
+// computer from working. The caller holds deciding.
+func (f *Fleet) alarm(ctx context.Context, c Computer, in Introduction) (job.Welcome, error) {
+	now := f.o.Now().UTC()
+	w := job.Welcome{State: job.StateAlarm, Reason: reasonAlarm}
+	if c.Claim != nil && now.Sub(c.Claim.Since) < freshness {
+		return w, nil // a flood of claims is one alarm a minute
+	}
+	c.Claim = &Claim{Key: in.Key, Address: in.Address, Since: now}
+	e := f.event("alarm", Grave, c, Task{}, "another key, %s, claimed to be this computer from %s", short(in.Key), in.Address)
+	return w, f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}})
+}
+
+func short(key string) string { return key[:min(len(key), 16)] }
+
+// await lets a computer wait for a person's approval. The caller holds deciding.
+func (f *Fleet) await(in Introduction, like *Computer) (job.Welcome, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := f.o.Now().UTC()
+	f.pending.sweep(now)
+	a, ok := f.pending[in.Key]
+	if !ok {
+		if !f.pending.admit(in.Address) {
+			return job.Welcome{}, refuse(CodeTooMany, "", "too many new computers are waiting to be approved")
+		}
+		code, err := f.pending.newCode(f.o.Rand)
+		if err != nil {
+			return job.Welcome{}, err
+		}
+		a = applicant{source: in.Address, Computer: Computer{ID: "p" + short(in.Key), State: Pending, Key: in.Key, Code: code,
+			Created: now, Stage: StageAgent}}
+	}
+	a.LastSeen, a.Address, a.suggests = now, in.Address, ""
+	a.Inventory, a.MACs, a.WeakKey, a.KeyStored = in.Hello.Inventory, macsOf(in.Hello), in.Hello.WeakKey, !in.Hello.NewKey
+	a.Mark, a.MarkOnDisk = in.Hello.Interrupted, in.Hello.Interrupted != nil
+	a.Name = f.freeName(a.Computer)
+	if like != nil {
+		a.Name, a.suggests = like.Name, like.ID
+	}
+	if !ok {
+		f.remember(f.event("pending", Info, a.Computer, Task{}, "waits for approval%s", timings(in.Hello.Timings)))
+	}
+	f.pending[in.Key] = a
+	f.reported(a.MACs)
+	return job.Welcome{State: job.StatePending, Code: a.Code}, nil
+}
+
+// freeName proposes a name that nobody has. The caller holds mu.
+func (f *Fleet) freeName(c Computer) string {
+	base := "pc-" + short(c.Key)[:6]
+	if len(c.MACs) > 0 {
+		base = "pc-" + strings.ReplaceAll(c.MACs[0], ":", "")[6:]
+	}
+	name := base
+	for i := 'b'; i <= 'z'; i++ {
+		if _, taken := f.byName(name); !taken {
+			break
+		}
+		name = base + string(i)
+	}
+	return name
+}
+
+// Approval is a person's yes to a pending computer.
+type Approval struct {
+	Code string // as the computer's own screen shows it
+	Name string // to give; "" for the one proposed
+	By   string // who approves
+}
+
+// Approve enrols the computer that shows a code. If it looks like a known one whose key was lost, that record gets the
+// new key; a name given by the person decides otherwise.
+func (f *Fleet) Approve(ctx context.Context, p Approval) (Computer, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	f.mu.Lock()
+	now := f.o.Now().UTC()
+	f.pending.sweep(now)
+	if f.guesses.exhausted(now) {
+		f.mu.Unlock()
+		return Computer{}, refuse(CodeTooMany, "", "%d wrong codes within %v", maxGuesses, guessWindow)
+	}
+	a, ok := f.pending.byCode(p.Code)
+	if !ok {
+		f.guesses = append(f.guesses, now)
+		f.mu.Unlock()
+		return Computer{}, refuse(CodeWrongCode, Clean(p.Code, 16), "")
+	}
+	f.mu.Unlock()
+
+	c, err := f.record(a, p)
+	if err != nil {
+		return Computer{}, err
+	}
+	c.ApprovedBy = Clean(p.By, 64)
+	e := f.event("approved", Info, c, Task{}, "key %s approved by %s", short(c.Key), c.ApprovedBy)
+	if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}}); err != nil {
+		return Computer{}, err
+	}
+	f.mu.Lock()
+	delete(f.pending, c.Key)
+	f.mu.Unlock()
+	return c, nil
+}
+
+// record decides which record an approved applicant becomes. The caller holds deciding.
+func (f *Fleet) record(a applicant, p Approval) (Computer, error) {
+	c := a.Computer
+	c.State, c.Code = Enrolled, ""
+	if p.Name != "" && !validName(p.Name) {
+		return c, refuse(CodeBadName, Clean(p.Name, 64), "")
+	}
+	old, suggested := f.computers[a.suggests]
+	switch {
+	case suggested && (p.Name == "" || strings.EqualFold(p.Name, old.Name)):
+		old.Key, old.WeakKey, old.KeyStored, old.Claim = c.Key, c.WeakKey, c.KeyStored, nil
+		old.Inventory, old.MACs, old.LastSeen, old.Address = c.Inventory, c.MACs, c.LastSeen, c.Address
+		old.Stage, old.BootLoop = StageAgent, false
+		old.Runs = nil // with its key the disk's other content may be gone as well
+		if c.Mark != nil {
+			old.Mark, old.MarkOnDisk = c.Mark, true
+		}
+		return old, nil
+	case p.Name != "":
+		c.Name = p.Name
+	}
+	if _, taken := f.byName(c.Name); taken {
+		return c, refuse(CodeNameTaken, c.Name, "")
+	}
+	id, err := f.random(5)
+	c.ID = "c" + id
+	return c, err
+}
+
+// maxRefused is how many refused keys are remembered: a flood of them displaces the oldest.
+const maxRefused = 256
+
+// Refuse says no: to a pending computer, to the claim of an alarm, or to an enrolled computer, which is thereby out.
+func (f *Fleet) Refuse(ctx context.Context, ref, by string) (Computer, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, err := f.Find(ref)
+	if err != nil {
+		return c, err
+	}
+	by = Clean(by, 64)
+	change := Change{}
+	switch {
+	case c.State == Pending:
+		id, err := f.random(5)
+		if err != nil {
+			return c, err
+		}
+		c.ID, c.Code, c.State, c.Name = "c"+id, "", Refused, "refused-"+id
+		change.Forgotten = f.oldestRefused()
+		change.Events = []Event{f.event("refused", Info, c, Task{}, "key %s refused by %s", short(c.Key), by)}
+	case c.State == Enrolled && c.Claim != nil:
+		change.Events = []Event{f.event("alarm-dismissed", Info, c, Task{}, "claim of key %s dismissed by %s",
+			short(c.Claim.Key), by)}
+		c.Claim = nil
+	case c.State == Enrolled:
+		if t, busy := f.activeOf(c.ID); busy {
+			return c, refuse(CodeBusy, c.Name, "task %s is %s", t.ID, t.State)
+		}
+		c.State = Refused
+		change.Events = []Event{f.event("refused", Warning, c, Task{}, "enrolment withdrawn by %s", by)}
+	default:
+		return c, refuse(CodeNotPending, c.Name, "it is %s", c.State)
+	}
+	change.Computers = []Computer{c}
+	if err := f.commit(ctx, change); err != nil {
+		return c, err
+	}
+	f.mu.Lock()
+	delete(f.pending, c.Key)
+	f.mu.Unlock()
+	return c, nil
+}
+
+// oldestRefused returns who must be forgotten so that one more can be refused. The caller holds deciding.
+func (f *Fleet) oldestRefused() []string {
+	var refused []Computer
+	for _, c := range f.computers {
+		if c.State == Refused {
+			refused = append(refused, c)
+		}
+	}
+	if len(refused) < maxRefused {
+		return nil
+	}
+	oldest := slices.MinFunc(refused, func(a, b Computer) int { return a.LastSeen.Compare(b.LastSeen) })
+	return []string{oldest.ID}
+}
+
+// Rename gives a computer another name.
+func (f *Fleet) Rename(ctx context.Context, ref, name string) (Computer, error) {
+	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
+		if !validName(name) {
+			return Event{}, refuse(CodeBadName, Clean(name, 64), "")
+		}
+		if other, taken := f.byName(name); taken && other.ID != c.ID {
+			return Event{}, refuse(CodeNameTaken, name, "")
+		}
+		old := c.Name
+		c.Name = name
+		return f.event("renamed", Info, *c, Task{}, "was %s", old), nil
+	})
+}
+
+// SetChainload says whether GRUB starts a computer's disk, for firmware that stops after a failed network boot.
+func (f *Fleet) SetChainload(ctx context.Context, ref string, on bool) (Computer, error) {
+	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
+		c.Chainload = on
+		return f.event("chainload", Info, *c, Task{}, "%v", on), nil
+	})
+}
+
+// Rekey forgets a computer's key, for a disk or a board that was replaced: its next hello waits for approval.
+func (f *Fleet) Rekey(ctx context.Context, ref, by string) (Computer, error) {
+	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
+		c.Key, c.KeyStored, c.Claim = "", false, nil
+		return f.event("rekey", Warning, *c, Task{}, "its key was forgotten by %s", Clean(by, 64)), nil
+	})
+}
+
+// edit changes a record that exists.
+func (f *Fleet) edit(ctx context.Context, ref string, change func(*Computer) (Event, error)) (Computer, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, err := f.Find(ref)
+	if err != nil {
+		return c, err
+	}
+	if c.State != Enrolled {
+		return c, refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
+	}
+	e, err := change(&c)
+	if err != nil {
+		return c, err
+	}
+	return c, f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}})
+}

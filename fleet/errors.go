@@ -1,0 +1,54 @@
+package fleet
+
+import "fmt"
+
+// Code is a stable word for a refusal; console/notices has its sentences.
+type Code string
+
+// The refusals.
+const (
+	CodeNoComputer     Code = "no-computer"      // nothing of that name, id or code
+	CodeSeveral        Code = "several"          // the reference fits more than one
+	CodeNotEnrolled    Code = "not-enrolled"     // the key is not one of ours
+	CodeBusy           Code = "busy"             // the computer has a task
+	CodeNoDisk         Code = "no-disk"          // no disk fits the rule
+	CodeSeveralDisks   Code = "several-disks"    // more than one disk fits the rule
+	CodeDiskTooSmall   Code = "disk-too-small"   // the master does not fit
+	CodeSectorSize     Code = "sector-size"      // the master was made on another sector size
+	CodeNoJob          Code = "no-job"           // no such job
+	CodeJobOver        Code = "job-over"         // it cannot be cancelled any more
+	CodeWritten        Code = "written"          // the disk is being written: cancelling would leave it unfinished
+	CodeNotYours       Code = "not-yours"        // the task is another computer's
+	CodeNoTask         Code = "no-task"          // the computer has no such running task
+	CodeBadName        Code = "bad-name"         // not a name
+	CodeNameTaken      Code = "name-taken"       // another computer has it
+	CodeWrongCode      Code = "wrong-code"       // no pending computer shows it
+	CodeTooMany        Code = "too-many"         // wrong codes, or computers waiting
+	CodeNotPending     Code = "not-pending"      // it does not wait for approval
+	CodeBadOrder       Code = "bad-order"        // the order makes no sense
+	CodeNoMAC          Code = "no-mac"           // nothing to wake it by
+	CodeAlreadyWithKey Code = "already-enrolled" // the record has a key of its own
+)
+
+// RefusedError is a refusal with its reason. What is the thing refused: a computer's name, a job, a code.
+type RefusedError struct {
+	Code   Code
+	What   string
+	Detail string
+}
+
+// Error implements error.
+func (e *RefusedError) Error() string {
+	s := string(e.Code)
+	if e.What != "" {
+		s = fmt.Sprintf("%s: %s", e.What, s)
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+func refuse(code Code, what, format string, args ...any) *RefusedError {
+	return &RefusedError{Code: code, What: what, Detail: fmt.Sprintf(format, args...)}
+}

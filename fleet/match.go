@@ -1,0 +1,105 @@
+package fleet
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// badUUID tells whether a SMBIOS UUID identifies nobody: boards leave the factory with these by the thousand.
+func badUUID(s string) bool {
+	hex := strings.ReplaceAll(strings.ToLower(s), "-", "")
+	if len(hex) != 32 || strings.Trim(hex, "0123456789abcdef") != "" {
+		return true
+	}
+	if strings.Count(hex, hex[:1]) == 32 {
+		return true // all zeros, all ones, and the like
+	}
+	for _, prefix := range []string{
+		"0300020004000500000600070008000", // AMI's sample table, bytes as printed big-endian
+		"0002000300040005000600070008000", // the same, printed little-endian
+		"123456781234567890abcddeefaabbcc",
+		"0123456789abcdef",
+		"ffffffff00000000",
+		"fefefefefefefefe",
+	} {
+		if strings.HasPrefix(hex, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// badSerial tells whether a serial number is what a vendor forgot to fill in.
+func badSerial(s string) bool {
+	s = strings.ToLower(strings.TrimSpace(s))
+	if len(s) < 4 || strings.Trim(s, "0. -x") == "" || strings.Count(s, s[:1]) == len(s) {
+		return true
+	}
+	return slices.Contains([]string{"to be filled by o.e.m.", "default string", "system serial number", "not specified",
+		"not applicable", "none", "n/a", "o.e.m.", "oem", "invalid", "123456789", "1234567890", "0123456789",
+		"chassis serial number", "unknown", "not available"}, s)
+}
+
+// Weights of the three traits that suggest a record. A lone MAC address suggests, but docks and dongles are handed
+// around and clone addresses: a computer that also shows another UUID or serial is another computer.
+const (
+	weightUUID   = 2
+	weightSerial = 1
+	weightMAC    = 1
+)
+
+// traits are what a computer shows of itself without proof.
+type traits struct {
+	uuid, serial string
+	macs         []string
+}
+
+func traitsOf(in job.Inventory, macs []string) traits {
+	t := traits{macs: macs}
+	if !badUUID(in.UUID) {
+		t.uuid = strings.ToLower(in.UUID)
+	}
+	switch {
+	case !badSerial(in.Serial):
+		t.serial = strings.ToLower(in.Manufacturer + "/" + in.Serial)
+	case !badSerial(in.BoardSerial):
+		t.serial = strings.ToLower(in.Manufacturer + "//" + in.BoardSerial)
+	}
+	return t
+}
+
+// likeness says how much two computers look like one: above zero, one suggests the other.
+func likeness(a, b traits) int {
+	score := 0
+	judge := func(known, equal bool, weight int) {
+		switch {
+		case known && equal:
+			score += weight
+		case known:
+			score -= weight
+		}
+	}
+	judge(a.uuid != "" && b.uuid != "", a.uuid == b.uuid, weightUUID)
+	judge(a.serial != "" && b.serial != "", a.serial == b.serial, weightSerial)
+	shared := slices.ContainsFunc(a.macs, func(m string) bool { return slices.Contains(b.macs, m) })
+	judge(len(a.macs) > 0 && len(b.macs) > 0, shared, weightMAC)
+	return score
+}
+
+// suggest returns the enrolled record that t looks most like, or nil. The caller holds the fleet's lock.
+func (f *Fleet) suggest(t traits) *Computer {
+	var best *Computer
+	top := 0
+	for _, c := range f.computers {
+		if c.State != Enrolled {
+			continue
+		}
+		s := likeness(t, traitsOf(c.Inventory, c.MACs))
+		if s > top || s == top && best != nil && c.ID < best.ID {
+			best, top = &c, s
+		}
+	}
+	return best
+}

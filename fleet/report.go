@@ -1,0 +1,195 @@
+package fleet
+
+import (
+	"context"
+	"slices"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// Report takes an agent's word on its task. Progress stays in memory; what changes a decision is committed before the
+// agent gets its answer.
+func (f *Fleet) Report(ctx context.Context, key string, r job.Report) (job.ReportReply, error) {
+	r = cleanReport(r)
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, err := f.Authorise(key)
+	if err != nil {
+		return job.ReportReply{}, err
+	}
+	t, ok := f.tasks[r.Task]
+	switch {
+	case !ok || t.Computer != c.ID:
+		return job.ReportReply{}, refuse(CodeNotYours, Clean(r.Task, 32), "")
+	case !t.Active():
+		// The answer to the last report may have been lost, or a person has ended the task meanwhile.
+		return job.ReportReply{Cancel: t.State != r.State}, nil
+	case t.State == job.TaskWaiting:
+		return job.ReportReply{}, refuse(CodeNoTask, t.ID, "the task was not handed out")
+	}
+	switch r.State {
+	case job.TaskRunning:
+		return f.progress(ctx, c, t, r)
+	case job.TaskDone, job.TaskFailed, job.TaskCancelled:
+		t.Progress, t.ProgressAt = &r, f.o.Now().UTC()
+		t.Wrote = t.Wrote || wrote(r)
+		if r.Mark != nil {
+			c.Mark, c.MarkOnDisk = r.Mark, false
+		}
+		if !t.Wrote && c.Mark == nil && Destroys(f.jobs[t.Job].Kind) {
+			c.Runs = t.Before // the agent itself says that it wrote nothing
+		}
+		_, err := f.end(ctx, c, t, r.State, r.Outcome)
+		return job.ReportReply{}, err
+	}
+	return job.ReportReply{}, refuse(CodeBadOrder, t.ID, "a task is running, done, failed or cancelled")
+}
+
+// wrote tells whether a report admits that the disk was written.
+func wrote(r job.Report) bool {
+	return r.Written > 0 || r.Mark != nil || r.Outcome != nil && r.Outcome.WrittenBytes > 0
+}
+
+// progress takes a report of a task that goes on. The caller holds deciding.
+func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) (job.ReportReply, error) {
+	before := t
+	now := f.o.Now().UTC()
+	t.Progress, t.ProgressAt = &r, now
+	if r.Done > 0 || r.Step > 0 {
+		t.Handouts = 1
+	}
+	t.Wrote = t.Wrote || wrote(r)
+	var events []Event
+	if step := stepName(r); step != "" && (before.Progress == nil || stepName(*before.Progress) != step) {
+		events = append(events, f.event("step", Info, c, t, "%s", step))
+	}
+	marked := r.Mark != nil && (c.Mark == nil || *c.Mark != *r.Mark)
+	if marked {
+		c.Mark, c.MarkOnDisk = r.Mark, false
+		events = append(events, f.event("mark", Info, c, t, "kept here in phase %s", r.Mark.Phase))
+	}
+	if t.Wrote && !before.Wrote || marked || t.Handouts != before.Handouts {
+		c.LastSeen = now
+		return job.ReportReply{Cancel: t.CancelAsked && !t.Wrote},
+			f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events})
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tasks[t.ID] = t
+	c.LastSeen = now
+	f.computers[c.ID] = c
+	f.remember(events...)
+	return job.ReportReply{Cancel: t.CancelAsked && !t.Wrote}, nil
+}
+
+func stepName(r job.Report) string {
+	if r.Step < 0 || r.Step >= len(r.Steps) {
+		return ""
+	}
+	return r.Steps[r.Step]
+}
+
+// end finishes a task and draws its consequences for the computer. It returns the task as it was kept. The caller holds
+// deciding.
+func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *job.Outcome) (Task, error) {
+	now := f.o.Now().UTC()
+	j := f.jobs[t.Job]
+	if out == nil {
+		out = &job.Outcome{Code: "unsaid"}
+	}
+	doubt := ""
+	switch {
+	case state != job.TaskDone:
+	case j.Kind == job.KindDeploy && out.ProvenAt.IsZero():
+		doubt = OutcomeUnproven
+	case j.Kind == job.KindCapture && t.Published == nil:
+		doubt = OutcomeNothing
+	}
+	if doubt != "" {
+		state, out = job.TaskFailed, &job.Outcome{Code: doubt, Detail: outcomeDetail(doubt)}
+	}
+	if state == job.TaskCancelled && t.Wrote {
+		state = job.TaskFailed // cancelled is a promise that nothing was written
+	}
+	t.State, t.Ended, t.Outcome = state, now, out
+	severity := Info
+	switch {
+	case state == job.TaskDone && j.Kind == job.KindDeploy:
+		c.Runs = &Proven{Master: j.Master, Version: j.Version, Manifest: j.Manifest, At: now, Task: t.ID}
+		c.Mark, c.MarkOnDisk = nil, false
+	case state == job.TaskFailed:
+		severity = Warning
+	}
+	e := f.event(state, severity, c, t, "%s %s: %s %s", j.Kind, target(j), out.Code, out.Detail)
+	return t, f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: []Event{e}})
+}
+
+// cleanReport bounds everything in a report.
+func cleanReport(r job.Report) job.Report {
+	r.Steps = slices.Clone(r.Steps[:min(len(r.Steps), 32)])
+	for i := range r.Steps {
+		r.Steps[i] = Clean(r.Steps[i], 64)
+	}
+	r.Timings = slices.Clone(r.Timings[:min(len(r.Timings), 32)])
+	for i := range r.Timings {
+		r.Timings[i].Step = Clean(r.Timings[i].Step, 64)
+	}
+	for _, n := range []*int64{&r.Done, &r.Total, &r.Written, &r.Fetched} {
+		*n = max(*n, 0)
+	}
+	r.Mark = cleanMark(r.Mark)
+	if r.Outcome != nil {
+		o := *r.Outcome
+		o.Code, o.Detail = Clean(o.Code, 64), Clean(o.Detail, 1000)
+		for _, n := range []*int64{&o.ReadBytes, &o.WrittenBytes, &o.StoredBytes, &o.NewBytes} {
+			*n = max(*n, 0)
+		}
+		r.Outcome = &o
+	}
+	return r
+}
+
+// Capturing returns the job and task of a capture that the computer with this key is running.
+func (f *Fleet) Capturing(key, task string) (Job, Task, error) {
+	j, t, err := f.Running(key)
+	if err != nil {
+		return j, t, err
+	}
+	if t.ID != task {
+		return Job{}, Task{}, refuse(CodeNotYours, Clean(task, 32), "")
+	}
+	if j.Kind != job.KindCapture {
+		return Job{}, Task{}, refuse(CodeNoTask, task, "it is no capture")
+	}
+	return j, t, nil
+}
+
+// BeginPublish keeps what a capture is about to publish, after being the newest version of its master. A task that has
+// begun before keeps what it began with.
+func (f *Fleet) BeginPublish(ctx context.Context, key, task string, after int) (Publishing, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	j, t, err := f.Capturing(key, task)
+	if err != nil {
+		return Publishing{}, err
+	}
+	if t.Publishing != nil {
+		return *t.Publishing, nil
+	}
+	t.Publishing = &Publishing{After: after, Created: f.o.Now().UTC().Truncate(1e9), Author: j.OrderedBy}
+	return *t.Publishing, f.commit(ctx, Change{Tasks: []Task{t}})
+}
+
+// Published keeps that a capture has published its version.
+func (f *Fleet) Published(ctx context.Context, key, task string, p job.Published) error {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	_, t, err := f.Capturing(key, task)
+	if err != nil {
+		return err
+	}
+	c := f.computers[t.Computer]
+	t.Published = &p
+	e := f.event("published", Info, c, t, "%s@%d, %d bytes new", p.Master, p.Version, p.NewBytes)
+	return f.commit(ctx, Change{Tasks: []Task{t}, Events: []Event{e}})
+}

@@ -1,0 +1,12 @@
+// Package sqlite keeps a fleet in one SQLite file (https://sqlite.org/fileformat2.html), through a driver in pure Go.
+//
+//	computers(id, name, key, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
+//
+// What is looked up or must be unique is a column; the rest of a record is the JSON in doc, so that a new field needs no
+// migration. user_version counts the migrations that have run; they are embedded, numbered files and run once, in one
+// transaction each.
+//
+// Guaranteed: a Commit that returned nil survives a power cut (write-ahead log, synchronous = FULL); one that did not
+// return is there whole or not at all. One connection writes; readers never wait for it. Not guaranteed: that two
+// daemons may share a file; the lock on the data folder keeps them apart.
+package sqlite

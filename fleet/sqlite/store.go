@@ -1,0 +1,264 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"strconv"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/ardoise/ardoise/fleet"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// keptJobs is how many of the newest jobs are loaded besides those that are not over; keptEvents is how many events are
+// stored before the oldest go.
+const (
+	keptJobs   = 500
+	keptEvents = 200_000
+)
+
+// Store implements fleet.Store.
+type Store struct {
+	write *sql.DB // one connection
+	read  *sql.DB
+}
+
+var _ fleet.Store = (*Store)(nil)
+
+// NewerError says that a file was written by a newer program.
+type NewerError struct{ Found, Known int }
+
+// Error implements error.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("the database has schema %d, this program knows %d", e.Found, e.Known)
+}
+
+// Open opens or makes the file at path and brings its schema up to date.
+func Open(ctx context.Context, path string) (*Store, error) {
+	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
+		"_txlock": {"immediate"}}
+	name := (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+	write, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	write.SetMaxOpenConns(1)
+	s := &Store{write: write}
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), write.Close())
+	}
+	if s.read, err = sql.Open("sqlite", name); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), write.Close())
+	}
+	s.read.SetMaxOpenConns(4)
+	return s, nil
+}
+
+// Close closes the file.
+func (s *Store) Close() error { return errors.Join(s.read.Close(), s.write.Close()) }
+
+// migrate runs what has not run yet.
+func (s *Store) migrate(ctx context.Context) error {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	var done int
+	if err := s.write.QueryRowContext(ctx, "PRAGMA user_version").Scan(&done); err != nil {
+		return fmt.Errorf("reading the schema's version: %w", err)
+	}
+	if done > len(names) {
+		return &NewerError{Found: done, Known: len(names)}
+	}
+	for i := done; i < len(names); i++ {
+		text, err := migrations.ReadFile(names[i])
+		if err != nil {
+			return err
+		}
+		err = s.transaction(ctx, func(tx *sql.Tx) error {
+			if _, err := tx.ExecContext(ctx, string(text)); err != nil {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, "PRAGMA user_version = "+strconv.Itoa(i+1))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("running %s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+func (s *Store) transaction(ctx context.Context, do func(*sql.Tx) error) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err := do(tx); err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	return tx.Commit()
+}
+
+// Commit implements fleet.Store.
+func (s *Store) Commit(ctx context.Context, c fleet.Change) error {
+	return s.transaction(ctx, func(tx *sql.Tx) error {
+		for _, id := range c.Forgotten {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM computers WHERE id = ?", id); err != nil {
+				return fmt.Errorf("forgetting computer %s: %w", id, err)
+			}
+		}
+		for _, x := range c.Computers {
+			if err := putComputer(ctx, tx, x); err != nil {
+				return fmt.Errorf("keeping computer %s: %w", x.ID, err)
+			}
+		}
+		for _, x := range c.Jobs {
+			if err := putJob(ctx, tx, x); err != nil {
+				return fmt.Errorf("keeping job %s: %w", x.ID, err)
+			}
+		}
+		for _, x := range c.Tasks {
+			if err := putTask(ctx, tx, x); err != nil {
+				return fmt.Errorf("keeping task %s: %w", x.ID, err)
+			}
+		}
+		for _, e := range c.Events {
+			if err := putEvent(ctx, tx, e); err != nil {
+				return fmt.Errorf("keeping an event: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+func putComputer(ctx context.Context, tx *sql.Tx, c fleet.Computer) error {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO computers(id, name, key, doc) VALUES(?, ?, NULLIF(?, ''), ?)
+		ON CONFLICT(id) DO UPDATE SET name = excluded.name, key = excluded.key, doc = excluded.doc`,
+		c.ID, c.Name, c.Key, string(doc))
+	return err
+}
+
+func putJob(ctx context.Context, tx *sql.Tx, j fleet.Job) error {
+	number, err := strconv.Atoi(j.ID)
+	if err != nil {
+		return err
+	}
+	doc, err := json.Marshal(j)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO jobs(id, number, doc) VALUES(?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET doc = excluded.doc`, j.ID, number, string(doc))
+	return err
+}
+
+func putTask(ctx context.Context, tx *sql.Tx, t fleet.Task) error {
+	active := 0
+	if t.Active() {
+		active = 1
+		t.Progress, t.ProgressAt = nil, time.Time{} // each second brings another; the last one of a task is kept
+	}
+	doc, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO tasks(id, job, computer, active, doc) VALUES(?, ?, ?, ?, ?)
+		ON CONFLICT(id) DO UPDATE SET active = excluded.active, doc = excluded.doc`, t.ID, t.Job, t.Computer, active, string(doc))
+	return err
+}
+
+func putEvent(ctx context.Context, tx *sql.Tx, e fleet.Event) error {
+	r, err := tx.ExecContext(ctx, `INSERT INTO events(time, kind, severity, computer, mac, job, task, detail)
+		VALUES(?, ?, ?, ?, ?, ?, ?, ?)`, e.Time.UnixNano(), e.Kind, string(e.Severity), e.Computer, e.MAC, e.Job, e.Task, e.Detail)
+	if err != nil {
+		return err
+	}
+	number, err := r.LastInsertId()
+	if err != nil || number%1000 != 0 {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM events WHERE number <= ?", number-keptEvents)
+	return err
+}
+
+// Load implements fleet.Store.
+func (s *Store) Load(ctx context.Context) (fleet.Snapshot, error) {
+	var out fleet.Snapshot
+	err := s.read.QueryRowContext(ctx, "SELECT COALESCE(MAX(number), 0) FROM jobs").Scan(&out.LastJob)
+	if err != nil {
+		return out, fmt.Errorf("reading the last job's number: %w", err)
+	}
+	if out.Computers, err = load[fleet.Computer](ctx, s.read, "SELECT doc FROM computers"); err != nil {
+		return out, fmt.Errorf("reading computers: %w", err)
+	}
+	const chosen = `(SELECT id FROM jobs WHERE number > (SELECT COALESCE(MAX(number), 0) FROM jobs) - ?
+		UNION SELECT job FROM tasks WHERE active = 1)`
+	if out.Jobs, err = load[fleet.Job](ctx, s.read, "SELECT doc FROM jobs WHERE id IN "+chosen, keptJobs); err != nil {
+		return out, fmt.Errorf("reading jobs: %w", err)
+	}
+	if out.Tasks, err = load[fleet.Task](ctx, s.read, "SELECT doc FROM tasks WHERE job IN "+chosen, keptJobs); err != nil {
+		return out, fmt.Errorf("reading tasks: %w", err)
+	}
+	return out, nil
+}
+
+// load reads documents.
+func load[T any](ctx context.Context, db *sql.DB, query string, args ...any) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var doc string
+		var x T
+		if err := rows.Scan(&doc); err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal([]byte(doc), &x); err != nil {
+			return nil, fmt.Errorf("reading a record: %w", err)
+		}
+		out = append(out, x)
+	}
+	return out, rows.Err()
+}
+
+// Events implements fleet.Store.
+func (s *Store) Events(ctx context.Context, q fleet.EventQuery) (out []fleet.Event, err error) {
+	limit := q.Limit
+	if limit <= 0 {
+		limit = 200
+	}
+	rows, err := s.read.QueryContext(ctx, `SELECT time, kind, severity, computer, mac, job, task, detail FROM events
+		WHERE (? = '' OR computer = ?) AND (? = '' OR job = ?) ORDER BY number DESC LIMIT ?`,
+		q.Computer, q.Computer, q.Job, q.Job, limit)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var e fleet.Event
+		var nanos int64
+		if err := rows.Scan(&nanos, &e.Kind, &e.Severity, &e.Computer, &e.MAC, &e.Job, &e.Task, &e.Detail); err != nil {
+			return nil, err
+		}
+		e.Time = time.Unix(0, nanos).UTC()
+		out = append(out, e)
+	}
+	return out, rows.Err()
+}

@@ -1,0 +1,69 @@
+package fleet
+
+import (
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// Job is what somebody ordered.
+type Job struct {
+	ID        string // "12"
+	Kind      job.Kind
+	OrderedBy string
+	Created   time.Time
+	Expires   time.Time // tasks that have not begun by then are cancelled
+	Master    string
+	Version   int    // 0 for a capture
+	Manifest  string // hash, hexadecimal; "" for a capture
+	Note      string
+	AsIs      bool
+	Disk      job.DiskRule
+	Countdown int // seconds
+	Ending    job.Ending
+}
+
+// Task is one computer's part of a job.
+type Task struct {
+	ID          string // "12-1"
+	Job         string
+	Computer    string // id
+	State       string // job.TaskWaiting ...
+	Created     time.Time
+	Started     time.Time // first handed out
+	Ended       time.Time
+	Nonce       string // of the envelope handed out last
+	Handouts    int    // since the last report of progress
+	CancelAsked bool
+	Wrote       bool    // the agent reported a write
+	Before      *Proven // what the computer ran before this task
+	Outcome     *job.Outcome
+	Publishing  *Publishing
+	Published   *job.Published
+
+	Progress   *job.Report // latest; in memory only
+	ProgressAt time.Time   // in memory only
+}
+
+// Publishing is what a capture is about to publish, kept before it does, so that a second try after a crash finds the
+// first one's version instead of making another.
+type Publishing struct {
+	After   int       // version of the master before
+	Created time.Time // of the version, UTC, seconds
+	Author  string
+}
+
+// Active tells whether the task is not over.
+func (t Task) Active() bool { return t.State == job.TaskWaiting || t.State == job.TaskRunning }
+
+// Destroys tells whether jobs of this kind overwrite a disk.
+func Destroys(k job.Kind) bool { return k == job.KindDeploy }
+
+// document is the task as its computer gets it.
+func document(j Job, t Task, c Computer) job.Task {
+	return job.Task{
+		ID: t.ID, Job: j.ID, Kind: j.Kind, Computer: c.Name, ComputerKey: c.Key, Nonce: t.Nonce, Expires: j.Expires,
+		OrderedBy: j.OrderedBy, Master: j.Master, Version: j.Version, Manifest: j.Manifest, Note: j.Note, AsIs: j.AsIs,
+		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending,
+	}
+}
