@@ -1,0 +1,191 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// Where Debian's package ovmf keeps the firmware. The .ms variables hold Microsoft's keys with Secure Boot on; the code
+// that enforces them writes variables from SMM only.
+const (
+	ovmfCode       = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+	ovmfVars       = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+	ovmfSecureCode = "/usr/share/OVMF/OVMF_CODE_4M.ms.fd"
+	ovmfSecureVars = "/usr/share/OVMF/OVMF_VARS_4M.ms.fd"
+)
+
+// variables is the path of the PC's firmware variables.
+func (pc *PC) variables() string { return filepath.Join(pc.school.Dir, pc.Name+".vars") }
+
+// makeVariables gives a UEFI PC its own copy of fresh firmware variables.
+func (pc *PC) makeVariables() error {
+	from := ovmfVars
+	switch pc.Firmware {
+	case BIOS:
+		return nil
+	case SecureBoot:
+		from = ovmfSecureVars
+	}
+	fresh, err := os.ReadFile(from)
+	if err != nil {
+		return fmt.Errorf("firmware variables of %s: %w", pc.Name, err)
+	}
+	return os.WriteFile(pc.variables(), fresh, 0o600)
+}
+
+// machine returns QEMU's arguments for a firmware, common to PCs and to the probe.
+func machine(f Firmware, accel, variables string) []string {
+	cpu := "max"
+	if accel == "kvm" {
+		cpu = "host"
+	}
+	common := []string{"-cpu", cpu, "-accel", accel, "-smp", "1", "-display", "none", "-nodefaults", "-no-user-config"}
+	switch f {
+	case UEFI:
+		return append(common, "-machine", "q35",
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+ovmfCode,
+			"-drive", "if=pflash,unit=1,format=raw,file="+variables)
+	case SecureBoot:
+		return append(common, "-machine", "q35,smm=on",
+			"-global", "driver=cfi.pflash01,property=secure,value=on", "-global", "ICH9-LPC.disable_s3=1",
+			"-drive", "if=pflash,unit=0,format=raw,readonly=on,file="+ovmfSecureCode,
+			"-drive", "if=pflash,unit=1,format=raw,file="+variables)
+	default:
+		// Without a graphics console SeaBIOS, and with it iPXE and GRUB, talk on the serial port.
+		return append(common, "-machine", "q35,graphics=off")
+	}
+}
+
+// arguments returns the whole command line of the PC's QEMU.
+func (pc *PC) arguments(accel string) []string {
+	args := append(machine(pc.Firmware, accel, pc.variables()),
+		"-name", pc.Name, "-m", fmt.Sprint(pc.MemoryMiB), "-uuid", pc.UUID,
+		"-smbios", fmt.Sprintf("type=1,manufacturer=Ardoise,product=Lab,serial=LAB%04d,uuid=%s", pc.number, pc.UUID),
+		"-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
+		"-qmp", "unix:"+pc.socket()+",server=on,wait=off",
+		"-vga", "std", "-device", "virtio-rng-pci",
+		"-netdev", "tap,id=net,script=no,downscript=no,ifname="+pc.tap)
+	network, disk := 1, 2
+	if pc.DiskFirst {
+		network, disk = 2, 1
+	}
+	nic := fmt.Sprintf("%s,netdev=net,mac=%s,bootindex=%d", pc.NIC, pc.MAC, network)
+	if pc.Firmware != BIOS && strings.HasPrefix(pc.NIC, "virtio") {
+		// OVMF's own driver, as in a PC; with QEMU's ROM iPXE would take over (observed), and old shims time out.
+		nic += ",romfile="
+	}
+	args = append(args, "-device", nic)
+	args = append(args, pc.drive("disk0", pc.Disk(), disk)...)
+	if pc.SecondDisk > 0 {
+		args = append(args, pc.drive("disk1", pc.second(), 3)...)
+	}
+	return args
+}
+
+// drive returns the arguments that attach one disk. Its image is written through the host's page cache: killing QEMU
+// loses what the guest had not sent, as a power cut does, and nothing that it had.
+func (pc *PC) drive(id, path string, bootindex int) []string {
+	device := map[Bus]string{Virtio: "virtio-blk-pci", AHCI: "ide-hd,bus=ide." + id[len(id)-1:], NVMe: "nvme"}[pc.Bus]
+	return []string{
+		"-drive", "if=none,format=raw,cache=writeback,discard=unmap,id=" + id + ",file=" + path,
+		"-device", fmt.Sprintf("%s,drive=%s,bootindex=%d,serial=%s-%s,logical_block_size=%d,physical_block_size=%d",
+			device, id, bootindex, pc.Name, id, pc.SectorSize, max(pc.SectorSize, 512)),
+	}
+}
+
+// AccelVariable is the environment variable that decides about KVM without a probe: "kvm" or "tcg".
+const AccelVariable = "ARDOISE_ACCEL"
+
+// probeLimit is how long a firmware may take to the network with KVM before emulation is used. Where KVM works it needs
+// three seconds, with SMM too.
+const probeLimit = 15 * time.Second
+
+// Accelerator chooses between "kvm" and "tcg" for a firmware. That /dev/kvm opens proves little: nested KVM was seen
+// that runs SeaBIOS and then hangs in iPXE, that never gets through OVMF, or that lacks the SMM of Secure Boot. So the
+// firmware is run without a disk until it asks the network.
+func Accelerator(ctx context.Context, f Firmware) (string, error) {
+	switch forced := os.Getenv(AccelVariable); forced {
+	case "kvm", "tcg":
+		return forced, nil
+	case "":
+	default:
+		return "", fmt.Errorf("%s=%s: it is either kvm or tcg", AccelVariable, forced)
+	}
+	kvm, err := os.OpenFile("/dev/kvm", os.O_RDWR, 0)
+	if err != nil {
+		return "tcg", nil
+	}
+	if err := kvm.Close(); err != nil {
+		return "", err
+	}
+	return remembered(f, func() string {
+		if asksTheNetwork(ctx, f) {
+			return "kvm"
+		}
+		return "tcg"
+	})
+}
+
+// remembered asks the probe once per firmware and boot of this machine: many tests and processes share the answer.
+func remembered(f Firmware, probe func() string) (string, error) {
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("%saccel-%s-%s", prefix, f, strings.TrimSpace(string(boot))))
+	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return "", err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return "", err
+	}
+	known, err := io.ReadAll(io.LimitReader(lock, 16))
+	if err != nil || string(known) == "kvm" || string(known) == "tcg" {
+		return string(known), err
+	}
+	answer := probe()
+	_, err = lock.WriteAt([]byte(answer), 0)
+	return answer, err
+}
+
+// asksTheNetwork tells whether the firmware gets as far as DHCP under KVM within the limit.
+func asksTheNetwork(ctx context.Context, f Firmware) bool {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	dir, err := os.MkdirTemp("", prefix+"probe-")
+	if err != nil {
+		return false
+	}
+	defer os.RemoveAll(dir)
+	pc := &PC{Hardware: Hardware{Name: "probe", Firmware: f}, school: &School{Dir: dir}}
+	if err := pc.makeVariables(); err != nil {
+		return false
+	}
+	card := "virtio-net-pci,netdev=net"
+	if f != BIOS {
+		card += ",romfile="
+	}
+	args := append(machine(f, "kvm", pc.variables()), "-m", "256", "-serial", "stdio", "-vga", "std",
+		"-netdev", "user,id=net", "-device", card)
+	cmd := exec.CommandContext(ctx, "qemu-system-x86_64", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	console := newConsole(io.Discard)
+	cmd.Stdout = console
+	process, err := launch("the probe", cmd)
+	if err != nil {
+		return false
+	}
+	defer process.Kill()
+	_, _, err = console.wait(ctx, 0, regexp.MustCompile(`Configuring \(net0|Start PXE over IPv4`), probeLimit)
+	return err == nil
+}
