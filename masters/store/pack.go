@@ -1,0 +1,257 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/durable"
+)
+
+// Format is the version of packs and index that this code writes. 0 is provisional: it is refused once 1 is frozen.
+const Format = 0
+
+// PackSize is the most bytes that a pack's frames take, unless Options says otherwise.
+const PackSize = 64 << 20
+
+const (
+	packMagic    = "ARDPACK0"
+	trailerMagic = "ARDPEND0"
+	preambleSize = 16
+	entrySize    = 44
+	trailerSize  = 64
+	maxPack      = 1 << 31 // bytes; offsets in a pack are 32 bits wide
+)
+
+// FormatError says that a pack is of a format version that this program does not read.
+type FormatError struct {
+	Pack    uint32
+	Version uint32
+}
+
+// Error implements error.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("pack %d: format version %d, this program reads %d", e.Pack, e.Version, Format)
+}
+
+// PackError says that a pack is damaged as a whole. Its sound frames are used all the same.
+type PackError struct {
+	Pack   uint32
+	Reason string
+}
+
+// Error implements error.
+func (e *PackError) Error() string { return fmt.Sprintf("pack %d: %s", e.Pack, e.Reason) }
+
+// entry is one line of a footer.
+type entry struct {
+	id     chunk.ID
+	offset uint32 // of the frame in the pack, bytes
+	size   uint32 // of the frame, bytes
+	length uint32 // of the content, bytes
+}
+
+func preamble() []byte {
+	b := append(make([]byte, 0, preambleSize), packMagic...)
+	b = binary.LittleEndian.AppendUint32(b, Format)
+	return binary.LittleEndian.AppendUint32(b, 0)
+}
+
+func appendEntry(b []byte, e entry) []byte {
+	b = append(b, e.id[:]...)
+	b = binary.LittleEndian.AppendUint32(b, e.offset)
+	b = binary.LittleEndian.AppendUint32(b, e.size)
+	return binary.LittleEndian.AppendUint32(b, e.length)
+}
+
+func parseEntry(b []byte) entry {
+	e := entry{offset: binary.LittleEndian.Uint32(b[32:]), size: binary.LittleEndian.Uint32(b[36:]),
+		length: binary.LittleEndian.Uint32(b[40:])}
+	copy(e.id[:], b)
+	return e
+}
+
+// footer returns footer and trailer of a pack whose frames end at end.
+func footer(entries []entry, end uint32) []byte {
+	b := make([]byte, 0, len(entries)*entrySize+trailerSize)
+	for _, e := range entries {
+		b = appendEntry(b, e)
+	}
+	b = append(b, trailerMagic...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(entries)))
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint64(b, uint64(end))
+	b = binary.LittleEndian.AppendUint64(b, 0)
+	sum := footerSum(preamble(), b)
+	return append(b, sum[:]...)
+}
+
+func footerSum(preamble, rest []byte) [32]byte {
+	h := blake3.New()
+	_, _ = h.Write(preamble)
+	_, _ = h.Write(rest)
+	return [32]byte(h.Sum(nil))
+}
+
+// readPack returns the entries of a pack's footer, or of its sound frames when the footer is damaged, then with a
+// *PackError. Errors of other types mean that it could not be read, or (*FormatError) must not be.
+func readPack(f durable.File, number uint32) ([]entry, int64, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, 0, err
+	}
+	var head [preambleSize]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, size, err
+	}
+	if string(head[:8]) != packMagic {
+		return nil, size, &PackError{Pack: number, Reason: "this is no pack"}
+	}
+	if v := binary.LittleEndian.Uint32(head[8:]); v != Format {
+		return nil, size, &FormatError{Pack: number, Version: v}
+	}
+	entries, err := readFooter(f, number, head[:], size)
+	var damaged *PackError
+	if errors.As(err, &damaged) {
+		found, scanErr := scanFrames(f, size)
+		if scanErr != nil {
+			return nil, size, scanErr
+		}
+		return found, size, err
+	}
+	return entries, size, err
+}
+
+func readFooter(f io.ReaderAt, number uint32, head []byte, size int64) ([]entry, error) {
+	if size < preambleSize+trailerSize || size > maxPack {
+		return nil, &PackError{Pack: number, Reason: fmt.Sprintf("its size of %d bytes is out of range", size)}
+	}
+	var trailer [trailerSize]byte
+	if _, err := f.ReadAt(trailer[:], size-trailerSize); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	count := int64(binary.LittleEndian.Uint32(trailer[8:]))
+	start := binary.LittleEndian.Uint64(trailer[16:])
+	if string(trailer[:8]) != trailerMagic || start < preambleSize || start > uint64(size) ||
+		int64(start)+count*entrySize+trailerSize != size {
+		return nil, &PackError{Pack: number, Reason: "its end is damaged or missing"}
+	}
+	rest := make([]byte, count*entrySize+32)
+	if _, err := f.ReadAt(rest, int64(start)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	if footerSum(head, rest) != [32]byte(trailer[32:]) {
+		return nil, &PackError{Pack: number, Reason: "its footer is damaged"}
+	}
+	entries := make([]entry, count)
+	for i := range entries {
+		e := parseEntry(rest[i*entrySize:])
+		if e.offset < preambleSize || e.size <= chunk.HeaderSize || e.size > chunk.MaxFrameSize ||
+			uint64(e.offset)+uint64(e.size) > start || e.length == 0 || e.length > chunk.MaxSize {
+			return nil, &PackError{Pack: number, Reason: fmt.Sprintf("entry %d of its footer is out of range", i)}
+		}
+		entries[i] = e
+	}
+	return entries, nil
+}
+
+// scanFrames returns the frames that follow each other soundly from the start of a pack.
+func scanFrames(f io.ReaderAt, size int64) ([]entry, error) {
+	var entries []entry
+	offset := int64(preambleSize)
+	buf := make([]byte, chunk.MaxFrameSize)
+	for offset+chunk.HeaderSize < min(size, maxPack) {
+		n, err := f.ReadAt(buf, offset)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, err
+		}
+		frame, took, err := chunk.Parse(buf[:n])
+		if err != nil {
+			break // the end of what can be trusted, not an error of the scan
+		}
+		entries = append(entries, entry{id: frame.ID, offset: uint32(offset), size: uint32(took), length: frame.Length})
+		offset += int64(took)
+	}
+	return entries, nil
+}
+
+// openPack is a pack that is being written.
+type openPack struct {
+	number  uint32
+	temp    string
+	final   string
+	file    durable.File
+	buf     []byte // frames not yet written to file
+	size    uint32 // bytes, those in buf included
+	entries []entry
+	done    chan struct{} // closed once the pack is known, or has failed
+	err     error         // why it failed; read it after done
+}
+
+const writeSize = 1 << 20 // bytes gathered before they are written
+
+func createPack(d durable.FS, dir string, number uint32) (*openPack, error) {
+	p := &openPack{number: number, final: packPath(dir, number), done: make(chan struct{}), size: preambleSize}
+	p.temp = p.final + tempSuffix
+	file, err := d.Create(p.temp)
+	if err != nil {
+		return nil, fmt.Errorf("making pack %d: %w", number, err)
+	}
+	p.file, p.buf = file, preamble()
+	return p, nil
+}
+
+func (p *openPack) add(f chunk.Frame) error {
+	p.entries = append(p.entries, entry{id: f.ID, offset: p.size, size: uint32(f.Size()), length: f.Length})
+	p.buf = f.AppendTo(p.buf)
+	p.size += uint32(f.Size())
+	if len(p.buf) < writeSize {
+		return nil
+	}
+	return p.write()
+}
+
+func (p *openPack) write() error {
+	if _, err := p.file.Write(p.buf); err != nil {
+		return fmt.Errorf("writing pack %d: %w", p.number, err)
+	}
+	p.buf = p.buf[:0]
+	return nil
+}
+
+// finish makes the pack durable under its final name: frames, fsync, footer, fsync, rename, fsync of the folder.
+func (p *openPack) finish(d durable.FS, dir string) error {
+	if err := p.write(); err != nil {
+		return err
+	}
+	err := p.file.Sync()
+	if err == nil {
+		_, err = p.file.Write(footer(p.entries, p.size))
+	}
+	if err == nil {
+		err = p.file.Sync()
+	}
+	if err = errors.Join(err, p.file.Close()); err == nil {
+		err = d.Rename(p.temp, p.final)
+	}
+	if err == nil {
+		err = d.SyncDir(dir)
+	}
+	if err != nil {
+		return fmt.Errorf("closing pack %d: %w", p.number, err)
+	}
+	return nil
+}
+
+// discard removes what is left of a pack that failed. A pack that was renamed already stays: it is whole, an orphan.
+func (p *openPack) discard(d durable.FS) {
+	_ = p.file.Close()
+	if err := d.Remove(p.temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // the next Open removes it
+	}
+}

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ardoise/ardoise/masters/chunk"
+)
+
+// Session is one capture's way into the store. What it was told is here stays here until it ends. It is safe for
+// concurrent use.
+type Session struct {
+	s     *Store
+	pins  map[chunk.ID]struct{}  // guarded by s.mu, as all below
+	packs map[*openPack]struct{} // open packs that hold chunks this session counts on
+	added Added
+}
+
+// Added is what a session has put into the store.
+type Added struct {
+	Frames  int
+	Bytes   int64 // of frames, headers included
+	Content int64 // bytes of content
+}
+
+// Begin begins a session.
+func (s *Store) Begin() *Session {
+	return &Session{s: s, pins: map[chunk.ID]struct{}{}, packs: map[*openPack]struct{}{}}
+}
+
+// Missing tells for each id whether its frame is wanted. What it says is here is pinned in the same moment.
+func (n *Session) Missing(ctx context.Context, ids []chunk.ID) ([]bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	wanted := make([]bool, len(ids))
+	for i, id := range ids {
+		wanted[i] = !n.holds(id)
+	}
+	return wanted, nil
+}
+
+// holds tells whether the store has the chunk, or will have it once its pack is closed, and pins it. Call with mu held.
+func (n *Session) holds(id chunk.ID) bool {
+	if _, known := n.s.known[id]; !known {
+		p := n.s.pending[id]
+		if p == nil {
+			return false
+		}
+		n.packs[p] = struct{}{}
+	}
+	n.pin(id)
+	return true
+}
+
+func (n *Session) pin(id chunk.ID) {
+	if _, twice := n.pins[id]; !twice {
+		n.pins[id] = struct{}{}
+		n.s.pins[id]++
+	}
+}
+
+// Put takes frames, after proving each content by its id: *chunk.DamagedError and nothing of the call is taken. What
+// the store has already is passed over. It may return before they are durable.
+func (n *Session) Put(ctx context.Context, frames []chunk.Frame) error {
+	var content []byte
+	for _, f := range frames {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		if content, err = n.s.codec.Open(content, f); err != nil {
+			return fmt.Errorf("proving a frame: %w", err)
+		}
+	}
+	full, err := n.append(frames)
+	for _, p := range full {
+		if sealErr := n.s.seal(p); err == nil {
+			err = sealErr
+		}
+	}
+	return err
+}
+
+// append adds frames to the open pack and returns the packs that became full meanwhile.
+func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
+	s := n.s
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	for _, f := range frames {
+		s.mu.Lock()
+		held := n.holds(f.ID)
+		s.mu.Unlock()
+		if held {
+			continue
+		}
+		if s.open != nil && s.open.size+uint32(f.Size()) > s.packSize {
+			full = append(full, s.open)
+			s.open = nil
+		}
+		if s.open == nil {
+			if s.open, err = createPack(s.fs, s.dir, s.next); err != nil {
+				s.open = nil
+				return full, err
+			}
+			s.next++
+		}
+		p := s.open
+		s.mu.Lock()
+		s.pending[f.ID] = p
+		n.holds(f.ID)
+		n.added.Frames++
+		n.added.Bytes += int64(f.Size())
+		n.added.Content += int64(f.Length)
+		s.mu.Unlock()
+		if err := p.add(f); err != nil {
+			s.open = nil
+			s.fail(p, err)
+			return full, err
+		}
+	}
+	return full, nil
+}
+
+// seal makes a pack that nobody adds to any more durable, and only then known.
+func (s *Store) seal(p *openPack) error {
+	if err := p.finish(s.fs, s.dir); err != nil {
+		s.fail(p, err)
+		return err
+	}
+	s.mu.Lock()
+	for _, e := range p.entries {
+		s.known[e.id] = place{pack: p.number, offset: e.offset, size: e.size, length: e.length}
+		delete(s.pending, e.id)
+	}
+	s.packs[p.number] = int64(p.size) + int64(len(p.entries))*entrySize + trailerSize
+	s.stale = true
+	s.mu.Unlock()
+	close(p.done)
+	return nil
+}
+
+// fail forgets a pack that could not be written: its chunks are missing again, and whoever counts on them is told.
+func (s *Store) fail(p *openPack, err error) {
+	p.discard(s.fs)
+	s.mu.Lock()
+	for _, e := range p.entries {
+		delete(s.pending, e.id)
+	}
+	s.mu.Unlock()
+	p.err = err
+	close(p.done)
+}
+
+// Flush returns once everything that the session put, or was told is here, is durable. After an error, ask Missing
+// again: what was lost is wanted again.
+func (n *Session) Flush(ctx context.Context) error {
+	s := n.s
+	s.writing.Lock()
+	s.mu.Lock()
+	mine := make([]*openPack, 0, len(n.packs))
+	for p := range n.packs {
+		mine = append(mine, p)
+	}
+	clear(n.packs)
+	s.mu.Unlock()
+	var last *openPack
+	for _, p := range mine {
+		if p == s.open {
+			last, s.open = p, nil
+		}
+	}
+	s.writing.Unlock()
+	if last != nil {
+		_ = s.seal(last) // its error is the pack's, found below
+	}
+	var failed error
+	for _, p := range mine {
+		select {
+		case <-p.done:
+			if p.err != nil && failed == nil {
+				failed = p.err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return failed
+}
+
+// Added returns what the session has put so far that was new.
+func (n *Session) Added() Added {
+	n.s.mu.RLock()
+	defer n.s.mu.RUnlock()
+	return n.added
+}
+
+// Close ends the session and its pins. It may be called more than once.
+func (n *Session) Close() {
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	for id := range n.pins {
+		if n.s.pins[id]--; n.s.pins[id] == 0 {
+			delete(n.s.pins, id)
+		}
+	}
+	clear(n.pins)
+}
