@@ -1,0 +1,82 @@
+# Ardoise: make help lists what can be made.
+#
+# Everything works as root or through sudo, on Debian 12 with Go 1.26 or newer, git and make. What a target needs beside
+# that it installs from Debian (scripts/install-packages). Results go to build/.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+GO   ?= $(or $(shell command -v go 2>/dev/null),/usr/local/go/bin/go)
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+# Tests of network and disks need root: they are built as you and run through sudo.
+AS_ROOT := $(if $(SUDO),-exec "sudo -E env PATH=$$PATH")
+
+export CGO_ENABLED ?= 0
+export PATH := $(dir $(GO)):$(PATH):/usr/local/sbin:/usr/sbin:/sbin
+
+PCS      ?= 2
+FIRMWARE ?= secureboot
+KEEP     ?= 0
+FUZZTIME ?= 10s
+
+VM_TESTS    := ./integration/firstlight
+BLACK_BOX   := ./integration/refusals
+QUICK_TESTS := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$)
+
+.DEFAULT_GOAL := help
+.PHONY: help packages build bootenv golden demo test quick lint fuzz soak bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo "  PCS=$(PCS) FIRMWARE=bios|uefi|secureboot KEEP=1 vary the demo; FUZZTIME=$(FUZZTIME) the fuzzing."
+
+packages:
+	@$(SUDO) scripts/install-packages
+
+build: packages ## the static binaries, into build/
+	@mkdir -p build
+	$(GO) build -trimpath -ldflags "-s -w" -o build/ ./cmd/...
+
+bootenv: packages ## the boot environment from Debian's signed packages, into build/boot
+	$(GO) run ./scripts/bootenv -o build/boot
+
+golden: bootenv ## a small bootable golden master that checks its own files, build/golden.img
+	$(GO) run ./scripts/goldenmaster -o build/golden.img
+
+demo: build golden ## a virtual school whose PCs are imaged before your eyes
+	@$(GO) build -o build/demo ./scripts/demo
+	@$(SUDO) env "PATH=$$PATH" build/demo -pcs $(PCS) -firmware $(FIRMWARE) $(if $(filter-out 0,$(KEEP)),-keep)
+
+test: lint build golden ## everything: lint, unit tests with the race detector, real VMs (about 12 minutes without KVM)
+	@$(GO) build -o build/testreport ./scripts/testreport
+	@{ code=0; \
+	   CGO_ENABLED=1 $(GO) test -json -race -shuffle=on -count=1 $(AS_ROOT) $(QUICK_TESTS) || code=1; \
+	   $(GO) test -json -count=1 -timeout 30m $(AS_ROOT) $(BLACK_BOX) || code=1; \
+	   $(GO) test -json -count=1 -timeout 40m $(AS_ROOT) $(VM_TESTS) || code=1; \
+	   exit $$code; } | build/testreport -show integration/firstlight
+
+quick: lint build ## what needs no VM, in under two minutes
+	@$(GO) build -o build/testreport ./scripts/testreport
+	@$(GO) test -json -shuffle=on $(AS_ROOT) $(QUICK_TESTS) | build/testreport
+
+lint: packages ## gofmt, vet, staticcheck, tidy
+	@unformatted=$$(gofmt -l $$($(GO) list -f '{{.Dir}}' ./...)); \
+	 test -z "$$unformatted" || { echo "error: not formatted: $$unformatted"; echo "hint: gofmt -w $$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) mod tidy -diff
+
+fuzz: packages ## a short round of every fuzz target (FUZZTIME each)
+	@FUZZTIME=$(FUZZTIME) scripts/fuzz
+
+soak: build golden ## hours: every firmware, disk and network card, long fuzzing; not in CI
+	$(GO) test -count=1 -v -tags soak -timeout 12h $(AS_ROOT) -run Matrix $(VM_TESTS)
+	@FUZZTIME=20m scripts/fuzz
+
+bench: build golden ## the figures of the design, as a table and as build/bench.json
+	@$(GO) build -o build/bench ./scripts/bench
+	@$(SUDO) env "PATH=$$PATH" build/bench -o build/bench.json
+
+clean: ## remove build/
+	$(SUDO) rm -rf build
