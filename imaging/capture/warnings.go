@@ -1,0 +1,56 @@
+package capture
+
+import (
+	"fmt"
+
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// Types of GPT partitions that have no file system by their nature: BIOS boot, Microsoft reserved.
+const (
+	typeBIOSBoot = "21686148-6449-6E6F-744E-656564454649"
+	typeReserved = "E3C9E316-0B5C-4DB8-817D-F92DF00215AE"
+)
+
+// volumeWarnings says which volumes could not be read file by file, and why.
+func volumeWarnings(t *disk.Table, volumes []found) []string {
+	types := map[int]string{}
+	for _, p := range t.Partitions {
+		types[p.Number] = p.Type
+	}
+	var out []string
+	for _, f := range volumes {
+		kind := types[f.partition]
+		if f.layout.Reason == "" || kind == typeBIOSBoot || kind == typeReserved {
+			continue
+		}
+		how := "all its bytes are kept as one stream"
+		if f.layout.Order == manifest.ByPosition {
+			how = "its used blocks are kept by position"
+		}
+		where := fmt.Sprintf("Partition %d", f.partition)
+		if f.partition == 0 {
+			where = "The disk"
+		}
+		out = append(out, fmt.Sprintf("%s (%s): %s, because %s.", where, f.layout.Kind, how, f.layout.Reason))
+	}
+	return out
+}
+
+// roomWarning says when a PC with a disk like this one will have no room for our partition, and how to make some.
+func roomWarning(t *disk.Table, m *manifest.Manifest) string {
+	if t.Ardoise != nil {
+		return ""
+	}
+	p, err := disk.Plan(m, t.Disk.Size, t.Disk.SectorSize, true)
+	if err != nil || p.Ardoise != nil {
+		return ""
+	}
+	advice := ""
+	if m.Disk.Table != manifest.NoTable {
+		advice = fmt.Sprintf(" To leave room, shrink the last partition by at least %d MiB and capture again.",
+			(disk.ArdoiseSize+2<<20)>>20)
+	}
+	return "On disks of this size there is no room for offline resets. " + p.WhyNot + advice
+}
