@@ -1,0 +1,22 @@
+// Package agentapi serves the agents of the computers: the HTTPS side of the contract in imaging/job.
+//
+// Trust goes both ways before anything of worth moves (RFC 8446, sections 4.4.2 and 4.4.3):
+//
+//	agent -> server   the certificate chains to the CA whose fingerprint stood on the kernel command line
+//	server -> agent   the handshake proves the private key of a self-signed client certificate; the SHA-256 of its
+//	                  SubjectPublicKeyInfo is the computer's identity, nothing else in it is looked at
+//
+//	route                      anyone  a key  enrolled  and also
+//	trust, stage2                 x
+//	hello                                x
+//	task, report                               x        the report's task is this computer's
+//	manifest, names, chunks                    x        named by the task that runs on this computer
+//	capture/{task}/...                         x        the task is a capture and runs on this computer
+//
+// The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed
+// to hold is pinned by it; it ends when the task is over or after an hour without a word.
+//
+// Guaranteed: a key that no person approved gets nothing but a code, whatever else it claims to be; bodies, request
+// rates, connections and waiting times are bounded for each source; a panic costs one request. Not guaranteed: that a
+// laptop on the school's network cannot make the server slow for others; it can only not make it wrong.
+package agentapi
