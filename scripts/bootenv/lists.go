@@ -1,31 +1,5 @@
 package main
 
-import "github.com/ardoise/ardoise/scripts/debian"
-
-// release is the Debian whose kernel and GRUB we take: 12's GRUB 2.06 asks the school's DHCP server for its files, though
-// we answered beside it, and its kernel knows neither NTFS nor the network cards of this year.
-const release = "trixie"
-
-// kernelMeta depends on the signed kernel of the day, whose name carries its version.
-const kernelMeta, kernelPrefix = "linux-image-amd64", "linux-image-"
-
-// wanted lists the packages, each with why it is there.
-func wanted() debian.Want {
-	return debian.Want{
-		Meta: map[string]string{kernelMeta: kernelPrefix},
-		Packages: []string{
-			"shim-signed", "grub-efi-amd64-signed",
-			"firmware-realtek", "firmware-misc-nonfree", "firmware-bnx2", // r8169 and r8152, tg3 and e100, bnx2
-			"e2fsprogs", "libext2fs2t64", "libcom-err2", "libss2", "libblkid1", "libuuid1", "libc6",
-			"ntfs-3g", "libntfs-3g89t64",
-			"dosfstools",
-			"xfsprogs", "libinih1", "liburcu8t64",
-			"btrfs-progs", "liblzo2-2", "libzstd1", "zlib1g", "libudev1", "libcap2",
-			"busybox-static",
-		},
-	}
-}
-
 // stageOneModules lists the wishes for stage one: reach the server, read the keyboard.
 func stageOneModules() []string {
 	return []string{
