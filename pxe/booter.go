@@ -73,4 +73,5 @@ const (
 	StageLocal    Stage = "local"    // was sent to its disk
 	StageForeign  Stage = "foreign"  // another server answers PXE here, or the DHCP server names a boot file
 	StageRefused  Stage = "refused"  // asked for something we do not serve: 32-bit UEFI
+	StageIgnored  Stage = "ignored"  // keeps asking and takes none of our offers
 )

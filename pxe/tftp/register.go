@@ -1,0 +1,166 @@
+package tftp
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// stopped is the value of the panic that ends a transfer from within the library's back-off.
+type stopped string
+
+// errStopped ends a transfer that still moves.
+var errStopped = errors.New("gave way to a newer request of the same client")
+
+// transfer is one read request under way.
+type transfer struct {
+	source  netip.Addr
+	started time.Time
+	blocks  atomic.Int32 // blocks the library has asked for
+	stop    atomic.Bool
+}
+
+// answered tells whether the client has shown that it exists. The library reads block n only after ACK n-1; block 1 is
+// read at once when there are no options to acknowledge, so the first read proves nothing.
+func (t *transfer) answered() bool { return t.blocks.Load() > 1 }
+
+// register knows every transfer under way.
+//
+// The library lets us choose the pause before a block is sent again, and calls the chooser on the goroutine of the
+// transfer, but does not say which transfer it is. The goroutine's number is the only handle there is. It is looked up
+// at the start of a request and when a packet was lost, never on the way of a block that arrives.
+type register struct {
+	perSource, total int
+
+	mu     sync.Mutex
+	bySelf map[string]*transfer // by number of the goroutine
+	ending bool
+}
+
+func newRegister(perSource, total int) *register {
+	if perSource <= 0 {
+		perSource = DefaultPerSource
+	}
+	if total <= 0 {
+		total = DefaultTotal
+	}
+	return &register{perSource: perSource, total: total, bySelf: map[string]*transfer{}}
+}
+
+// begin admits a request. A source at its limit loses its oldest transfer instead of being refused: a PC that was reset
+// in the middle of a file leaves one behind that nobody will ever finish.
+func (r *register) begin(source netip.Addr) (*transfer, bool) {
+	t := &transfer{source: source, started: time.Now()}
+	self := goroutine()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ending || len(r.bySelf) >= r.total {
+		return nil, false
+	}
+	var oldest *transfer
+	live, all := 0, 0
+	for _, o := range r.bySelf {
+		if o.source != source {
+			continue
+		}
+		all++
+		if o.stop.Load() {
+			continue
+		}
+		live++
+		if oldest == nil || o.started.Before(oldest.started) {
+			oldest = o
+		}
+	}
+	// Those told to stop take up to half a second to notice; a source cannot pile them up meanwhile.
+	if all >= 4*r.perSource {
+		return nil, false
+	}
+	if live >= r.perSource {
+		oldest.stop.Store(true)
+	}
+	r.bySelf[self] = t
+	return t, true
+}
+
+func (r *register) end(t *transfer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for self, o := range r.bySelf {
+		if o == t {
+			delete(r.bySelf, self)
+			return
+		}
+	}
+}
+
+// stopAll ends every transfer at its next block or lost packet, and admits no more.
+func (r *register) stopAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ending = true
+	for _, t := range r.bySelf {
+		t.stop.Store(true)
+	}
+}
+
+// backoff is called by the library when a packet went unanswered for firstTimeout; attempt counts from 0 for each block.
+// It ends the transfer by a panic, which its own handler recovers: the library offers no other way.
+func (r *register) backoff(attempt int) time.Duration {
+	r.mu.Lock()
+	t := r.bySelf[goroutine()]
+	r.mu.Unlock()
+	if t != nil {
+		switch {
+		case t.stop.Load():
+			panic(stopped("gave way or shutting down"))
+		case !t.answered() && attempt+1 >= silentTries:
+			panic(stopped("the client never answered"))
+		case attempt+1 >= tries:
+			panic(stopped("the client fell silent"))
+		}
+	}
+	if attempt < hastyTries {
+		return 0
+	}
+	return laterPause
+}
+
+// goroutine returns the number of the running goroutine, from the first line of its stack: "goroutine 42 [running]:".
+func goroutine() string {
+	var buf [40]byte
+	line := buf[:runtime.Stack(buf[:], false)]
+	line = bytes.TrimPrefix(line, []byte("goroutine "))
+	number, _, _ := bytes.Cut(line, []byte(" "))
+	return string(number)
+}
+
+// reader hands the library the file's bytes and watches it ask for them. The library fills one block by io.ReadFull, so
+// a Read that gave less than was asked is followed by another for the same block.
+type reader struct {
+	*bytes.Reader
+	t      *transfer
+	midway bool // the last Read left its block unfilled
+}
+
+func newReader(t *transfer, data []byte) io.Reader {
+	return &reader{Reader: bytes.NewReader(data), t: t}
+}
+
+// Read implements io.Reader.
+func (r *reader) Read(b []byte) (int, error) {
+	if r.t.stop.Load() {
+		return 0, errStopped
+	}
+	if !r.midway {
+		r.t.blocks.Add(1)
+	}
+	n, err := r.Reader.Read(b)
+	r.midway = n < len(b)
+	return n, err
+}
