@@ -13,7 +13,9 @@ type UntrustedError struct {
 }
 
 // Error implements error.
-func (e *UntrustedError) Error() string { return fmt.Sprintf("master %s is not as it was signed: %v", e.Version, e.Err) }
+func (e *UntrustedError) Error() string {
+	return fmt.Sprintf("master %s is not as it was signed: %v", e.Version, e.Err)
+}
 
 // Unwrap returns what is wrong.
 func (e *UntrustedError) Unwrap() error { return e.Err }
@@ -41,7 +43,9 @@ type InUseError struct {
 }
 
 // Error implements error.
-func (e *InUseError) Error() string { return fmt.Sprintf("folder %s is in use by another ardoise", e.Dir) }
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("folder %s is in use by another ardoise", e.Dir)
+}
 
 // FormatError says that the folder was made by a program of another format.
 type FormatError struct {
@@ -50,7 +54,9 @@ type FormatError struct {
 }
 
 // Error implements error.
-func (e *FormatError) Error() string { return fmt.Sprintf("folder %s has the format %q", e.Dir, e.Line) }
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("folder %s has the format %q", e.Dir, e.Line)
+}
 
 // IncompleteError says that a manifest cannot be published since the store lacks a chunk of it.
 type IncompleteError struct {

@@ -90,7 +90,7 @@ func (i *Ingest) Publish(ctx context.Context, name string, meta Meta, m *manifes
 	if m.Created.IsZero() {
 		m.Created = l.now()
 	}
-	temp := filepath.Join(l.dir, "masters", tempPrefix+name)
+	temp := filepath.Join(l.dir, "masters", name, tempName)
 	v, err := l.writeVersion(temp, m, names)
 	if err == nil {
 		err = ctx.Err() // the last moment at which giving up leaves nothing

@@ -26,7 +26,7 @@ const (
 	manifestName  = "manifest"
 	namesName     = "names"
 	signatureName = "signature.json"
-	tempPrefix    = ".new-"
+	tempName      = ".new" // a version that is being written, beside the finished ones
 )
 
 // Options says how a library works. The zero value is ready.

@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ardoise/ardoise/masters/durable"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -31,14 +29,15 @@ func (l *Library) loadVersions() error {
 		return fmt.Errorf("listing the masters: %w", err)
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, tempPrefix) {
-			if err := l.removeVersion(filepath.Join(root, name)); err != nil {
-				return fmt.Errorf("removing an unfinished version: %w", err)
-			}
-			continue
-		}
 		if CheckName(name) != nil {
 			continue
+		}
+		if err := l.clean(filepath.Join(root, name, tempName)); err != nil {
+			return fmt.Errorf("removing an unfinished version of %s: %w", name, err)
+		}
+		// A version that a crash made visible may not be durable yet, and is built upon from now on.
+		if err := l.fs.SyncDir(filepath.Join(root, name)); err != nil {
+			return fmt.Errorf("looking at the versions of %s: %w", name, err)
 		}
 		numbers, err := l.numbers(name)
 		if err != nil {
@@ -166,18 +165,21 @@ func (l *Library) Manifest(hash manifest.Hash) ([]byte, manifest.Signature, erro
 		return nil, manifest.Signature{}, &UnknownError{What: "with manifest " + hash.String()}
 	}
 	dir := l.folder(v.Name, v.Number)
+	sig, err := l.readSignature(dir)
+	if err == nil && sig.Hash != hash {
+		err = errors.New("its signature was exchanged")
+	}
+	if err != nil {
+		return nil, manifest.Signature{}, &UntrustedError{Version: v.String(), Err: err}
+	}
 	encoded, err := durable.ReadFile(l.fs, filepath.Join(dir, manifestName), l.limit)
 	if err != nil {
 		return nil, manifest.Signature{}, fmt.Errorf("reading the manifest of %s: %w", v, err)
 	}
-	sig, err := l.readSignature(dir)
-	if err == nil && (sig.Hash != hash || manifest.HashOf(encoded) != hash) {
-		err = errors.New("the manifest was altered")
+	if got := manifest.HashOf(encoded); got != hash {
+		return nil, manifest.Signature{}, &UntrustedError{Version: v.String(), Err: fmt.Errorf("its manifest has the hash %s", got)}
 	}
-	if errors.Is(err, fs.ErrNotExist) || err == nil {
-		return encoded, sig, err
-	}
-	return nil, manifest.Signature{}, &UntrustedError{Version: v.String(), Err: err}
+	return encoded, sig, nil
 }
 
 // Open returns the manifest of a version, its hash and signature proven before it is decoded; else *UntrustedError.
