@@ -27,6 +27,7 @@ func floors() map[string]int {
 		"masters/store":     11,
 		"masters/sign":      10,
 		"masters/chunk":     10,
+		"masters/durable":   10,
 
 		"pxe": 0,
 	}

@@ -134,27 +134,34 @@ func Accelerator(ctx context.Context, f Firmware) (string, error) {
 	})
 }
 
-// remembered asks the probe once per firmware and boot of this machine: many tests and processes share the answer.
+// remembered asks the probe once per firmware and boot of this machine: many tests and processes share the answers. A
+// machine whose KVM has failed one firmware is not trusted with the others, which saves their probes.
 func remembered(f Firmware, probe func() string) (string, error) {
 	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("%saccel-%s-%s", prefix, f, strings.TrimSpace(string(boot))))
-	lock, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	path := filepath.Join(os.TempDir(), prefix+"accel-"+strings.TrimSpace(string(boot)))
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return "", err
 	}
-	defer lock.Close()
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
 		return "", err
 	}
-	known, err := io.ReadAll(io.LimitReader(lock, 16))
-	if err != nil || string(known) == "kvm" || string(known) == "tcg" {
-		return string(known), err
+	known, err := io.ReadAll(io.LimitReader(file, 4096))
+	if err != nil {
+		return "", err
+	}
+	switch answers := string(known); {
+	case strings.Contains(answers, "=tcg\n"):
+		return "tcg", nil
+	case strings.Contains(answers, string(f)+"=kvm\n"):
+		return "kvm", nil
 	}
 	answer := probe()
-	_, err = lock.WriteAt([]byte(answer), 0)
+	_, err = fmt.Fprintf(file, "%s=%s\n", f, answer)
 	return answer, err
 }
 

@@ -1,0 +1,178 @@
+package firstlight_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// rooms limits how many PCs run at once.
+type rooms chan struct{}
+
+// take waits for a place and gives it back when the test ends.
+func (r rooms) take(t *testing.T) {
+	r <- struct{}{}
+	t.Cleanup(func() { <-r })
+}
+
+// ran is what a PC prints when its own system has checked its own files.
+const ran = `GOLDEN MASTER OK`
+
+// TestFirstLight runs its PCs two at a time, so that all of it takes the time of the longest.
+func TestFirstLight(t *testing.T) {
+	places := make(rooms, 2)
+	t.Run("a PC with Secure Boot receives a master and runs it", func(t *testing.T) {
+		t.Parallel()
+		places.take(t)
+		slate(t)
+	})
+	t.Run("a master travels from PC to PC", func(t *testing.T) {
+		t.Parallel()
+		places.take(t) // of the reference PC, before the school is raised: both parts share it
+		school := raise(t, "travel")
+		captured := make(chan string, 1)
+		t.Run("a BIOS PC outlives the death of its server and is captured", func(t *testing.T) {
+			t.Parallel()
+			defer close(captured)
+			reference(t, school, captured)
+		})
+		t.Run("a UEFI PC outlives a power cut in mid-write", func(t *testing.T) {
+			t.Parallel()
+			places.take(t)
+			secondCopy(t, school, captured)
+		})
+	})
+}
+
+// raise makes a school whose library holds the golden master as version 1, with its daemon running.
+func raise(t *testing.T, name string) *lab.School {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, needed := range []string{"ardoise", "golden.img", "boot/vmlinuz"} {
+		if _, err := os.Stat(filepath.Join(root, "build", needed)); err != nil {
+			t.Fatalf("%v: run `make build golden` first", err)
+		}
+	}
+	school, err := lab.Open(t.Context(), lab.Options{Checkout: root, Logs: filepath.Join(root, "build", "lab", name)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := school.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	out, err := school.Ardoise(t.Context(), "master", "capture", "golden", "--disk", golden(school), "--data", school.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", strings.TrimSpace(out))
+	if err := school.StartDaemon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return school
+}
+
+// golden is the path of the golden master's image.
+func golden(school *lab.School) string { return filepath.Join(school.Checkout, "build", "golden.img") }
+
+// add puts a PC into the school.
+func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {
+	t.Helper()
+	pc, err := school.AddPC(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() && pc.On() {
+			// Best effort: the test has failed already, and says why.
+			_ = pc.Screenshot(context.Background(), filepath.Join(school.Logs, pc.Name+".png"))
+		}
+		pc.PowerCut()
+	})
+	return pc
+}
+
+// powerOn switches a PC on.
+func powerOn(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	if err := pc.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits for a line of a PC.
+func await(t *testing.T, pc *lab.PC, pattern string, limit time.Duration) lab.Line {
+	t.Helper()
+	line, err := pc.Wait(t.Context(), pattern, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// enrol switches a PC on and approves it by its code.
+func enrol(t *testing.T, school *lab.School, pc *lab.PC) {
+	t.Helper()
+	powerOn(t, pc)
+	code, err := school.Enrol(t.Context(), pc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s: code %s compared and approved", pc.Name, code)
+}
+
+// deploy orders a master for a PC.
+func deploy(t *testing.T, school *lab.School, master string, pc *lab.PC) (job string) {
+	t.Helper()
+	job, err := school.Deploy(t.Context(), master, pc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// proven checks that the daemon knows the job as done and that the PC's disk, read from outside, holds the master.
+func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) api.Task {
+	t.Helper()
+	task, err := school.Done(t.Context(), job, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := school.Ardoise(t.Context(), "master", "verify", master, "--disk", pc.Disk(), "--data", school.Data)
+	if err != nil {
+		t.Errorf("the disk of %s does not hold %s: %v\n%s", pc.Name, master, err, out)
+	}
+	return task
+}
+
+// phases prints when a PC reached which point.
+func phases(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	t.Logf("%s: %s", pc.Name, lab.PhaseLine(lab.Phases(pc.Lines())))
+}
+
+// said tells whether a PC printed something since its last power-on.
+func said(pc *lab.PC, text string) bool {
+	for _, line := range pc.Lines() {
+		if strings.Contains(line.Text, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// describe names the parts of a PC for the log.
+func describe(pc *lab.PC) string {
+	return fmt.Sprintf("%s: %s, %s disk, %s", pc.Name, pc.Firmware, pc.Bus, pc.NIC)
+}

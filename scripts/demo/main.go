@@ -1,0 +1,192 @@
+// Command demo raises a virtual school on this machine and has its PCs imaged before your eyes: `make demo`.
+//
+// A golden master is captured from build/golden.img into a new library; a switch, the school's own DHCP server and our
+// daemon are raised in network namespaces; PCs with empty disks are switched on. Each boots over the network, shows a
+// code, is approved, receives the master, restarts and starts its own system, which checks its own files. Only when
+// that system has said so is the PC counted as done.
+//
+// Ctrl-C ends it at any moment and leaves nothing behind but the logs in build/lab/demo.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// options are the flags.
+type options struct {
+	pcs      int
+	firmware lab.Firmware
+	keep     bool
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.pcs, "pcs", 2, "how many PCs, 1 to 8")
+	flag.Func("firmware", "bios, uefi or secureboot (default secureboot)", func(s string) error {
+		o.firmware = lab.Firmware(s)
+		return nil
+	})
+	flag.BoolVar(&o.keep, "keep", false, "leave the school up at the end, until Ctrl-C")
+	flag.Parse()
+	if o.firmware == "" {
+		o.firmware = lab.SecureBoot
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	os.Exit(run(ctx, o))
+}
+
+// run holds the demo and returns its exit code.
+func run(ctx context.Context, o options) int {
+	if err := o.check(); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\nhint: make demo PCS=2 FIRMWARE=secureboot KEEP=1\n", err)
+		return 2
+	}
+	school, err := lab.Open(ctx, lab.Options{Logs: filepath.Join("build", "lab", "demo")})
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: raising the school: %v\nhint: run make demo in the checkout, as root or through sudo\n", err)
+		return 5
+	}
+	err = demo(ctx, school, o)
+	if closing := school.Close(); closing != nil {
+		err = errors.Join(err, fmt.Errorf("tearing the school down: %w", closing))
+	}
+	switch {
+	case ctx.Err() != nil:
+		fmt.Println("Ended; nothing is left but the logs in", school.Logs)
+		if o.keep && err == nil {
+			return 0
+		}
+		return 130
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "error: %v\nhint: the logs of daemon, DHCP server and PCs are in %s\n", err, school.Logs)
+		return 5
+	}
+	return 0
+}
+
+// check refuses what cannot work.
+func (o options) check() error {
+	switch o.firmware {
+	case lab.BIOS, lab.UEFI, lab.SecureBoot:
+	default:
+		return fmt.Errorf("firmware %q: it is bios, uefi or secureboot", o.firmware)
+	}
+	if o.pcs < 1 || o.pcs > 8 {
+		return fmt.Errorf("%d PCs: a school on one machine has 1 to 8", o.pcs)
+	}
+	return nil
+}
+
+// demo raises the rest of the school and follows its PCs to their end.
+func demo(ctx context.Context, school *lab.School, o options) error {
+	say("Capturing the golden master into a new library ...")
+	out, err := school.Ardoise(ctx, "master", "capture", "golden", "--disk", filepath.Join("build", "golden.img"), "--data", school.Data)
+	if err != nil {
+		return err
+	}
+	say("%s", strings.TrimSpace(out))
+	say("Raising the school: a switch, dnsmasq as the school's own DHCP server (%s), ardoise serve (%s).",
+		lab.AddressDHCP, lab.AddressServer)
+	if err := school.StartDaemon(ctx); err != nil {
+		return err
+	}
+	pcs, err := addPCs(ctx, school, o)
+	if err != nil {
+		return err
+	}
+	say("Switching on %d PCs with empty disks, firmware %s. Their serial ports are logged in %s.\n", o.pcs, o.firmware, school.Logs)
+	board := newBoard(os.Stdout, pcs)
+	group, following := errgroup.WithContext(ctx)
+	for _, pc := range pcs {
+		group.Go(func() error { return follow(following, school, pc, board) })
+	}
+	showing, done := context.WithCancel(ctx)
+	finished := make(chan struct{})
+	go func() { board.show(showing); close(finished) }()
+	err = group.Wait()
+	done()
+	<-finished
+	if err != nil {
+		return err
+	}
+	board.summary()
+	if o.keep {
+		keep(ctx, school, pcs)
+	}
+	return nil
+}
+
+// addPCs puts the PCs into the school. Their disks and network cards differ, as in a school.
+func addPCs(ctx context.Context, school *lab.School, o options) ([]*lab.PC, error) {
+	buses := []lab.Bus{lab.Virtio, lab.NVMe, lab.AHCI}
+	var pcs []*lab.PC
+	for i := range o.pcs {
+		h := lab.Hardware{Name: fmt.Sprintf("pc%d", i+1), Firmware: o.firmware, Bus: buses[i%len(buses)]}
+		if o.firmware == lab.BIOS && i%2 == 1 {
+			h.NIC = "e1000" // OVMF has no driver for it, QEMU's BIOS ROM has
+		}
+		pc, err := school.AddPC(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		pcs = append(pcs, pc)
+	}
+	return pcs, nil
+}
+
+// follow takes one PC from power-on to its own system.
+func follow(ctx context.Context, school *lab.School, pc *lab.PC, board *board) error {
+	if err := pc.PowerOn(ctx); err != nil {
+		return err
+	}
+	board.powered(pc)
+	code, err := school.Enrol(ctx, pc)
+	if err != nil {
+		return err
+	}
+	board.note(pc, "code "+code+" compared, approved")
+	if _, err := school.Deploy(ctx, "golden", pc); err != nil {
+		return err
+	}
+	if _, err := pc.Wait(ctx, `^ardoise: done deploy golden@1`, lab.WorkLimit); err != nil {
+		return err
+	}
+	line, err := pc.Wait(ctx, `GOLDEN MASTER OK`, lab.BootLimit)
+	if err != nil {
+		return err
+	}
+	board.runs(pc, "golden@1", line.At)
+	return nil
+}
+
+// keep leaves the school up until Ctrl-C and says how to look at it.
+func keep(ctx context.Context, school *lab.School, pcs []*lab.PC) {
+	say("\nThe school stays up until Ctrl-C. To look at it, as root:")
+	say("  %s computer list --data %s", school.Binary(), school.Data)
+	say("  %s job list --data %s", school.Binary(), school.Data)
+	for _, pc := range pcs {
+		say("  tail -f %s      # serial port of %s", pc.SerialLog(), pc.Name)
+	}
+	say("  tail -f %s", filepath.Join(school.Logs, "daemon.log"))
+	say("  ip netns exec %s tcpdump -ni br0      # everything on the switch", school.Switch())
+	<-ctx.Done()
+}
+
+// say prints one line.
+func say(format string, arguments ...any) {
+	fmt.Println(time.Now().Format("15:04:05"), fmt.Sprintf(format, arguments...))
+}
