@@ -42,11 +42,10 @@ func Read(r io.ReaderAt, size int64, o Options) (*Layout, error) {
 		return nil, err
 	}
 	kinds := recognise(head, size)
-	switch len(kinds) {
-	case 0:
+	switch {
+	case len(kinds) == 0:
 		return rawLayout("raw", size, "it holds no file system that is known", plainHeads(size)), nil
-	case 1:
-	default:
+	case len(kinds) > 1 && !kinds[0].secret: // an encrypted volume may show remains of what lay there before
 		return rawLayout("raw", size, fmt.Sprintf("it carries the marks of both %s and %s", kinds[0].name, kinds[1].name),
 			plainHeads(size)), nil
 	}
@@ -72,20 +71,22 @@ type kind struct {
 	here  func(head []byte, size int64) bool
 	read  func(p *pager, head []byte) (*Layout, error)
 	heads func(size int64) []Extent // where its magic numbers lie
+
+	secret bool // encrypted
 }
 
 func kinds() []kind {
 	return []kind{
-		{"luks", isLUKS, readLUKS, plainHeads},
-		{"bitlocker", isBitLocker, readBitLocker, bootHeads},
-		{"ntfs", isNTFS, readNTFS, bootHeads},
-		{"exfat", isExFAT, readExFAT, exfatHeads},
-		{"lvm2", isLVM, readKnown("LVM2 volumes are not looked into yet"), plainHeads},
-		{"xfs", isXFS, readKnown("XFS is not read file by file yet"), plainHeads},
-		{"btrfs", isBtrfs, readKnown("btrfs is not read file by file yet"), btrfsHeads},
-		{"ext", isExt, readExt, extHeads},
-		{"swap", isSwap, readSwap, plainHeads},
-		{"fat", isFAT, readFAT, plainHeads},
+		{"luks", isLUKS, readLUKS, plainHeads, true},
+		{"bitlocker", isBitLocker, readBitLocker, bootHeads, true},
+		{"ntfs", isNTFS, readNTFS, bootHeads, false},
+		{"exfat", isExFAT, readExFAT, exfatHeads, false},
+		{"lvm2", isLVM, readKnown("LVM2 volumes are not looked into yet"), plainHeads, false},
+		{"xfs", isXFS, readKnown("XFS is not read file by file yet"), plainHeads, false},
+		{"btrfs", isBtrfs, readKnown("btrfs is not read file by file yet"), btrfsHeads, false},
+		{"ext", isExt, readExt, extHeads, false},
+		{"swap", isSwap, readSwap, plainHeads, false},
+		{"fat", isFAT, readFAT, plainHeads, false},
 	}
 }
 
