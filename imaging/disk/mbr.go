@@ -173,7 +173,7 @@ func encodeMBR(d manifest.Disk, parts []manifest.Partition) ([]Write, error) {
 			logical = append(logical, p)
 			continue
 		}
-		if IsExtended(p) {
+		if p.Extended() {
 			extended = &p
 		}
 		e.put(head[16*(p.Number-1):], 0)

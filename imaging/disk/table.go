@@ -22,7 +22,7 @@ const (
 // Table is what was found at the place where a disk says how it is divided.
 type Table struct {
 	Disk manifest.Disk
-	// Partitions of the disk but ours, ordered by number. An extended partition (IsExtended) is among them: it holds
+	// Partitions of the disk but ours, ordered by number. An extended partition (Partition.Extended) is among them: it holds
 	// its logical ones and no volume.
 	Partitions []manifest.Partition
 	Ardoise    *manifest.Partition // ours, or nil
@@ -41,11 +41,6 @@ type TableError struct {
 
 // Error implements error.
 func (e *TableError) Error() string { return fmt.Sprintf("%s partition table: %s", e.Kind, e.Reason) }
-
-// IsExtended tells whether p is an MBR extended partition: a container of logical ones, without a volume of its own.
-func IsExtended(p manifest.Partition) bool {
-	return p.Type == "05" || p.Type == "0F" || p.Type == "85"
-}
 
 // ReadTable reads how the disk in r is divided. size is in bytes, sector the logical sector size (512 or 4096). A disk
 // without any table is no error. It fails with *TableError on a table that contradicts itself or the size of the disk.
@@ -133,7 +128,7 @@ func (t *Table) check() error {
 			return &TableError{kind, fmt.Sprintf("partition %d (%d bytes at %d) is not inside the disk of %d bytes",
 				p.Number, p.Length, p.Start, t.Disk.Size)}
 		}
-		if kind == manifest.MBR && IsExtended(p) {
+		if kind == manifest.MBR && p.Extended() {
 			continue
 		}
 		if before.Length > 0 && p.Start < before.Start+before.Length {

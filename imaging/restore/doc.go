@@ -1,2 +1,22 @@
 // Package restore makes a disk equal to a master, writing only what differs, and proves it by reading back.
+//
+// Deploy, reset, verification and resuming are one question: does the disk already hold this chunk? It is answered by
+// hashing the chunk's pieces on the disk, in the order of their stream, holes as zeros. What differs is fetched, or
+// copied from another place on the disk that holds the same, and written in the order of imaging/DESIGN.md:
+//
+//	scan -- nothing differs ---------------------------------------------> proven, no mark
+//	  |
+//	  v  mark, flush; table with ARDOISE alone; heads zeroed, ESP first, flush   (break)
+//	  v  file data, fills                                                        (data)
+//	  v  metadata, exceptions, flush                                             (metadata)
+//	  v  heads, ESP last, flush; the master's table, primary GPT last, flush     (heads)
+//	  v  caches dropped, everything read again                                   (verify)
+//	     mark taken away, flush ------------------------------------------> proven
+//
+// Guaranteed, as far as the Target's Flush and Drop are honest: at every moment a power cut leaves either a standing
+// mark, or heads that are missing, or a disk that holds the master; success is reported only after every kept and fill
+// byte, every exception and the table were read from the medium. Not guaranteed: bytes that the manifest does not care
+// about; that a disk without ARDOISE remembers whose work is unfinished (the server's mark does).
+//
+// Memory: the manifest, 4 bytes a chunk that differs, at most 72 MiB for reading and 48 MiB for fetching.
 package restore

@@ -1,0 +1,221 @@
+package restore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/chunk"
+)
+
+const page = 4096
+
+// memDisk is a sparse disk in memory that records what is done to it.
+type memDisk struct {
+	mu    sync.Mutex
+	size  int64
+	pages map[int64][]byte
+	ops   []op // since record was set
+	// record keeps ops; fail and drop say which writes go wrong.
+	record bool
+	fail   func(off int64, n int) error
+	drop   func(off int64, n int) bool
+	reads  int64
+	mutate func(off int64, p []byte) // of a write that is kept
+	unread func(off int64, n int) bool
+}
+
+// op is a write, or a flush where data is nil.
+type op struct {
+	off  int64
+	data []byte
+}
+
+func newDisk(size int64) *memDisk { return &memDisk{size: size, pages: map[int64][]byte{}} }
+
+func (d *memDisk) clone() *memDisk {
+	c := newDisk(d.size)
+	for n, p := range d.pages {
+		c.pages[n] = bytes.Clone(p)
+	}
+	return c
+}
+
+func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.unread != nil && d.unread(off, len(p)) {
+		return 0, errors.New("input/output error")
+	}
+	if off >= d.size {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), d.size-off))
+	for done := 0; done < n; {
+		skip := int((off + int64(done)) % page)
+		part := p[done:min(n, done+page-skip)]
+		clear(part)
+		if have, ok := d.pages[(off+int64(done))/page]; ok {
+			copy(part, have[skip:])
+		}
+		done += len(part)
+	}
+	d.reads += int64(n)
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.fail != nil {
+		if err := d.fail(off, len(p)); err != nil {
+			return 0, err
+		}
+	}
+	if off < 0 || off+int64(len(p)) > d.size {
+		return 0, io.ErrShortWrite
+	}
+	if d.record {
+		d.ops = append(d.ops, op{off, bytes.Clone(p)})
+	}
+	if d.drop != nil && d.drop(off, len(p)) {
+		return len(p), nil
+	}
+	d.put(off, p)
+	return len(p), nil
+}
+
+func (d *memDisk) put(off int64, p []byte) {
+	for done := 0; done < len(p); {
+		n, skip := (off+int64(done))/page, (off+int64(done))%page
+		have, ok := d.pages[n]
+		if !ok {
+			have = make([]byte, page)
+			d.pages[n] = have
+		}
+		done += copy(have[skip:], p[done:])
+	}
+}
+
+func (d *memDisk) Flush() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.record {
+		d.ops = append(d.ops, op{})
+	}
+	return nil
+}
+
+func (d *memDisk) Drop() error { return nil }
+func (d *memDisk) Size() int64 { return d.size }
+
+// same tells whether n bytes at off are the same on both disks.
+func (d *memDisk) same(o *memDisk, off, n int64) bool {
+	a, b := make([]byte, n), make([]byte, n)
+	_, _ = d.ReadAt(a, off)
+	_, _ = o.ReadAt(b, off)
+	return bytes.Equal(a, b)
+}
+
+// equal tells whether two disks of one size are the same.
+func (d *memDisk) equal(o *memDisk) bool {
+	blank := make([]byte, page)
+	all := maps.Clone(d.pages)
+	maps.Copy(all, o.pages)
+	for n := range all {
+		a, b := d.pages[n], o.pages[n]
+		if a == nil {
+			a = blank
+		}
+		if b == nil {
+			b = blank
+		}
+		if !bytes.Equal(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// after returns the disk as a power cut after the first n ops may leave it: what was written since the last flush is
+// there in part, sector by sector, as chance has it (nil: all of it is there).
+func (d *memDisk) after(ops []op, n int, chance *rand.Rand) *memDisk {
+	c := d.clone()
+	safe := 0
+	for i := range n {
+		if ops[i].data == nil {
+			safe = i
+		}
+	}
+	for i, o := range ops[:n] {
+		if o.data == nil {
+			continue
+		}
+		if i < safe || chance == nil {
+			c.put(o.off, o.data)
+			continue
+		}
+		whole := chance.IntN(3)
+		for at := 0; at < len(o.data); at += 512 {
+			if whole == 2 || whole == 1 && chance.IntN(2) == 0 {
+				c.put(o.off+int64(at), o.data[at:min(len(o.data), at+512)])
+			}
+		}
+	}
+	return c
+}
+
+// mapSource gives frames from memory.
+type mapSource struct {
+	frames map[chunk.ID]chunk.Frame
+	asked  map[chunk.ID]int
+	lost   int // fails once so many frames were given; 0 = never
+	given  int
+}
+
+func (s *mapSource) Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
+	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f, ok := s.frames[id]
+		if !ok {
+			return fmt.Errorf("chunk %s is not in the store", id)
+		}
+		if s.lost > 0 && s.given == s.lost {
+			return errors.New("connection reset")
+		}
+		s.given++
+		s.asked[id]++
+		if err := yield(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memMarker is a server's mark.
+type memMarker struct {
+	mark  *job.Mark
+	sets  []string // phases
+	clear int
+}
+
+func (m *memMarker) Set(_ context.Context, k job.Mark) error {
+	m.mark, m.sets = &k, append(m.sets, k.Phase)
+	return nil
+}
+
+func (m *memMarker) Clear(context.Context) error {
+	m.mark, m.clear = nil, m.clear+1
+	return nil
+}

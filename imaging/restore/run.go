@@ -1,0 +1,279 @@
+package restore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// run is one restore, verification or preview.
+type run struct {
+	o          Options
+	m          *manifest.Manifest
+	t          Target
+	have       *disk.Table // what the disk says now; nil when nobody can tell
+	plan       *disk.TablePlan
+	codec      *chunk.Codec
+	exceptions []exception         // by offset
+	patched    map[uint32]chunk.ID // entries with an exception inside: the id they should have on this disk
+	ours       *disk.Ardoise       // as it is on the disk now, or nil
+	markers    []Marker
+	w          *writer
+	report     Report
+	progress   Progress
+
+	readBytes, fetchedBytes, fetchedChunks, copied atomic.Int64
+
+	dirty bool // something has been written
+}
+
+// Run makes the target equal to the manifest, writing only what differs, and proves it by reading everything back. The
+// order of its writes is that of imaging/DESIGN.md, "The order of a restore": wherever it is interrupted, either the mark
+// stands, or what is unfinished does not start, and running again goes on.
+//
+// It fails with *disk.TooSmallError, *disk.SectorSizeError and *InvalidError before anything is written, and with
+// *SourceError, *WriteError, *MismatchError or the context's error later.
+func Run(ctx context.Context, o Options) (Report, error) {
+	r, err := prepare(ctx, o)
+	if err != nil {
+		return Report{}, err
+	}
+	err = r.run(ctx)
+	var source *SourceError
+	if errors.As(err, &source) {
+		source.Written = r.dirty
+	}
+	return r.finalReport(), err
+}
+
+func (r *run) finalReport() Report {
+	r.report.ReadBytes, r.report.WrittenBytes = r.readBytes.Load(), r.w.written
+	r.report.FetchedBytes, r.report.FetchedChunks = r.fetchedBytes.Load(), int(r.fetchedChunks.Load())
+	r.report.CopiedChunks = int(r.copied.Load())
+	return r.report
+}
+
+func (r *run) run(ctx context.Context) error {
+	f, err := r.scan(ctx, PhaseScan)
+	if err != nil {
+		return err
+	}
+	r.report.ChangedChunks = f.count
+	if err := r.findArdoise(f); err != nil {
+		return err
+	}
+	if f.nothing() {
+		r.report.Proven = true
+		return r.forgetMark(ctx)
+	}
+	if err := r.checkSource(f); err != nil {
+		return err
+	}
+	steps := []func(context.Context, *findings) error{
+		r.breakDisk, r.writeData, r.writeMetadata, r.writeHeads, r.writeTables, r.readBack,
+	}
+	for _, step := range steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := step(ctx, f); err != nil {
+			return err
+		}
+	}
+	for _, m := range r.markers {
+		if err := m.Clear(ctx); err != nil {
+			return fmt.Errorf("taking the mark away: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkSource refuses to begin what cannot be ended.
+func (r *run) checkSource(f *findings) error {
+	if r.o.Source == nil && f.count+len(f.unproven) > 0 {
+		return &SourceError{Err: errors.New("there is no source")}
+	}
+	return nil
+}
+
+// prepare checks what was asked, without writing.
+func prepare(ctx context.Context, o Options) (*run, error) {
+	r := &run{o: o, m: o.Manifest, t: o.Target, patched: map[uint32]chunk.ID{}}
+	sector := o.SectorSize
+	if sector == 0 {
+		sector = o.Manifest.Disk.SectorSize
+	}
+	var err error
+	// A table that contradicts itself is no table: it will be replaced.
+	if r.have, err = disk.ReadTable(o.Target, o.Target.Size(), sector); err != nil {
+		var bad *disk.TableError
+		if !errors.As(err, &bad) {
+			var size *disk.SectorSizeError
+			if errors.As(err, &size) {
+				return nil, err
+			}
+			return nil, fmt.Errorf("reading the partition table: %w", err)
+		}
+		r.have = nil
+	}
+	if r.plan, err = disk.PlanOver(r.have, o.Manifest, o.Target.Size(), sector, o.MakeArdoise); err != nil {
+		return nil, err
+	}
+	r.report.Ardoise, r.report.WhyNot = r.plan.Ardoise, r.plan.WhyNot
+	if r.have != nil {
+		r.report.Warnings = r.have.Warnings
+	}
+	if r.codec, err = chunk.NewCodec(1); err != nil {
+		return nil, err
+	}
+	r.w = &writer{r: r, sector: int64(sector)}
+	if err := r.checkPlaces(); err != nil {
+		return nil, err
+	}
+	if err := r.takeExceptions(); err != nil {
+		return nil, err
+	}
+	return r, r.patchEntries(ctx)
+}
+
+// checkPlaces refuses a manifest that writes into its own partition table or into ARDOISE: Decode has checked all else.
+func (r *run) checkPlaces() error {
+	taken := extents(r.plan.Tables)
+	if a := r.plan.Ardoise; a != nil {
+		taken = append(taken, manifest.Extent{Offset: a.Start, Length: a.Length})
+	}
+	for i, e := range r.m.Chunks.All() {
+		if len(e.Pieces) > maxPieces {
+			return &InvalidError{fmt.Sprintf("chunk %d is in %d pieces", i, len(e.Pieces))}
+		}
+		for _, p := range e.Pieces {
+			if overlaps(taken, p.Offset, int64(p.Length)) {
+				return &InvalidError{fmt.Sprintf("chunk %d at byte %d lies in the partition table or in ARDOISE", i, p.Offset)}
+			}
+			if p.Offset > r.t.Size()-int64(p.Length) {
+				return &disk.TooSmallError{Need: p.Offset + int64(p.Length), Have: r.t.Size()}
+			}
+		}
+	}
+	for _, x := range r.m.Fills {
+		if overlaps(taken, x.Offset, x.Length) {
+			return &InvalidError{fmt.Sprintf("the fill at byte %d lies in the partition table or in ARDOISE", x.Offset)}
+		}
+		if x.End() > r.t.Size() {
+			return &disk.TooSmallError{Need: x.End(), Have: r.t.Size()}
+		}
+	}
+	var heads int64
+	for _, v := range r.m.Volumes {
+		for _, h := range v.Heads {
+			heads += h.Length
+		}
+	}
+	if heads > maxHeads {
+		return &InvalidError{fmt.Sprintf("the heads of its volumes are %d bytes", heads)}
+	}
+	return nil
+}
+
+// maxPieces is twice what a chunk can be cut into by sectors; maxHeads bounds the memory in which heads wait.
+const (
+	maxPieces = 2 * chunk.MaxSize / 512
+	maxHeads  = 64 << 20
+)
+
+// findArdoise opens ours where it is, and notes whether it must be made.
+func (r *run) findArdoise(f *findings) error {
+	if r.have != nil && r.have.Ardoise != nil {
+		a, err := disk.OpenArdoise(r.t, *r.have.Ardoise)
+		var not *disk.NoArdoiseError
+		if err != nil && !errors.As(err, &not) {
+			return err
+		}
+		r.ours = a
+	}
+	f.makeArdoise = r.plan.Ardoise != nil && (r.ours == nil || !r.atPlace())
+	if f.makeArdoise && !r.o.MakeArdoise && f.table == "" {
+		// One that is not whole is left as it is by somebody who was not asked to make one.
+		f.makeArdoise = false
+	}
+	return nil
+}
+
+// atPlace tells whether the ARDOISE that is there lies where the plan wants it.
+func (r *run) atPlace() bool {
+	return r.plan.Ardoise.Start == r.have.Ardoise.Start && r.plan.Ardoise.Length == r.have.Ardoise.Length
+}
+
+// forgetMark takes away a mark that an interrupted run left on a disk that is found to be right.
+func (r *run) forgetMark(ctx context.Context) error {
+	if r.ours != nil {
+		mark, err := r.ours.Mark().Load()
+		var damaged *disk.DamagedSlotError
+		if err != nil && !errors.As(err, &damaged) {
+			return err
+		}
+		if mark != nil || err != nil {
+			if err := r.ours.Mark().Clear(ctx); err != nil {
+				return fmt.Errorf("taking the mark away: %w", err)
+			}
+		}
+	}
+	if r.o.Marker != nil {
+		if err := r.o.Marker.Clear(ctx); err != nil {
+			return fmt.Errorf("taking the mark away: %w", err)
+		}
+	}
+	return nil
+}
+
+// setMarks writes the mark for a phase wherever one is kept, and returns when it is durable.
+func (r *run) setMarks(ctx context.Context, phase string) error {
+	mark := r.o.Mark
+	mark.Phase = phase
+	for _, m := range r.markers {
+		if err := m.Set(ctx, mark); err != nil {
+			return fmt.Errorf("setting the mark: %w", err)
+		}
+	}
+	r.begin(phase, 0)
+	return nil
+}
+
+// readBack proves the disk: everything is read from the medium and compared again.
+func (r *run) readBack(ctx context.Context, _ *findings) error {
+	if err := r.setMarks(ctx, PhaseVerify); err != nil {
+		return err
+	}
+	f, err := r.scan(ctx, PhaseVerify)
+	if err != nil {
+		return err
+	}
+	if d := r.differences(f); !d.None() {
+		return &MismatchError{d}
+	}
+	if r.plan.Ardoise != nil && (r.o.MakeArdoise || r.ours != nil) {
+		if _, err := disk.OpenArdoise(r.t, *r.plan.Ardoise); err != nil {
+			return fmt.Errorf("read back: %w", err)
+		}
+	}
+	r.report.Proven = true
+	return nil
+}
+
+func (r *run) begin(phase string, total int64) {
+	r.progress.Phase, r.progress.Done, r.progress.Total = phase, 0, total
+	r.advance(0)
+}
+
+func (r *run) advance(n int64) {
+	r.progress.Done += n
+	r.progress.Written, r.progress.Fetched = r.w.written, r.fetchedBytes.Load()
+	if r.o.Progress != nil {
+		r.o.Progress(r.progress)
+	}
+}
