@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/zeebo/blake3"
@@ -219,24 +220,30 @@ func (b *blockReader) ReadByte() (byte, error) {
 
 // full fills p from the section's content.
 func (b *blockReader) full(p []byte) error {
-	for len(p) > 0 {
-		c, err := b.ReadByte()
+	for {
+		n := copy(p, b.content[b.pos:])
+		b.pos += n
+		if p = p[n:]; len(p) == 0 {
+			return nil
+		}
+		c, err := b.ReadByte() // loads the next block
 		if err != nil {
 			return err
 		}
-		p[0] = c
-		n := copy(p[1:], b.content[b.pos:])
-		b.pos += n
-		p = p[1+n:]
+		p[0], p = c, p[1:]
 	}
-	return nil
 }
 
 // uvarint reads an unsigned number of at most most.
 func (b *blockReader) uvarint(most uint64) (uint64, error) {
-	v, err := binary.ReadUvarint(b)
-	if err != nil {
-		return 0, b.number(err)
+	v, n := binary.Uvarint(b.content[b.pos:]) // the whole number mostly lies in the block at hand
+	if n > 0 {
+		b.pos += n
+	} else {
+		var err error
+		if v, err = binary.ReadUvarint(b); err != nil {
+			return 0, b.number(err)
+		}
 	}
 	if v > most {
 		return 0, invalid(b.section, "number %d is larger than %d", v, most)
@@ -245,11 +252,8 @@ func (b *blockReader) uvarint(most uint64) (uint64, error) {
 }
 
 func (b *blockReader) varint() (int64, error) {
-	v, err := binary.ReadVarint(b)
-	if err != nil {
-		return 0, b.number(err)
-	}
-	return v, nil
+	v, err := b.uvarint(math.MaxUint64)
+	return int64(v>>1) ^ -int64(v&1), err // zigzag
 }
 
 // number gives the error of a varint its type: encoding/binary has its own for one that overflows.
