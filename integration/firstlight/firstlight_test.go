@@ -3,7 +3,6 @@ package firstlight_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,16 +53,7 @@ func TestFirstLight(t *testing.T) {
 // raise makes a school whose library holds the golden master as version 1, with its daemon running.
 func raise(t *testing.T, name string) *lab.School {
 	t.Helper()
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, needed := range []string{"ardoise", "golden.img", "boot/vmlinuz"} {
-		if _, err := os.Stat(filepath.Join(root, "build", needed)); err != nil {
-			t.Fatalf("%v: run `make build golden` first", err)
-		}
-	}
-	school, err := lab.Open(t.Context(), lab.Options{Checkout: root, Logs: filepath.Join(root, "build", "lab", name)})
+	school, said, err := lab.OpenGolden(t.Context(), name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,19 +62,9 @@ func raise(t *testing.T, name string) *lab.School {
 			t.Error(err)
 		}
 	})
-	out, err := school.Ardoise(t.Context(), "master", "capture", "golden", "--disk", golden(school), "--data", school.Data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%s", strings.TrimSpace(out))
-	if err := school.StartDaemon(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	t.Logf("%s", strings.TrimSpace(said))
 	return school
 }
-
-// golden is the path of the golden master's image.
-func golden(school *lab.School) string { return filepath.Join(school.Checkout, "build", "golden.img") }
 
 // add puts a PC into the school.
 func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {

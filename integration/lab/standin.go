@@ -43,15 +43,28 @@ func NewStandIn(namespace string, hello job.Hello) (*StandIn, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := &http.Transport{
-		// It has no fingerprint to compare with: what it trusts is not what its tests are about.
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true,
-			Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
+	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	return &StandIn{Hello: hello, client: agentClient(namespace, certificate)}, nil
+}
+
+// Browser makes a caller of the agent API that has no key.
+func Browser(namespace string) *StandIn { return &StandIn{client: agentClient(namespace)} }
+
+// agentClient speaks TLS 1.3 from inside a namespace. It has no fingerprint to compare the server with: what it trusts
+// is not what its tests are about.
+func agentClient(namespace string, certificates ...tls.Certificate) *http.Client {
+	config := &tls.Config{MinVersion: tls.VersionTLS13, InsecureSkipVerify: true, Certificates: certificates}
+	return &http.Client{Transport: TransportIn(namespace, config), Timeout: time.Minute}
+}
+
+// TransportIn makes a transport whose connections come from inside a namespace.
+func TransportIn(namespace string, config *tls.Config) *http.Transport {
+	return &http.Transport{
+		TLSClientConfig: config,
 		DialContext: func(_ context.Context, network, address string) (net.Conn, error) {
 			return DialIn(namespace, network, address)
 		},
 	}
-	return &StandIn{Hello: hello, client: &http.Client{Transport: transport, Timeout: time.Minute}}, nil
 }
 
 // Call sends one request and returns status and body of the answer.
