@@ -27,8 +27,6 @@ type Signer interface {
 type Options struct {
 	Store  Store
 	Signer Signer
-	// Choose picks the one disk that fits a rule, as the agent will. Nil: orders are not checked against inventories.
-	Choose func(disks []job.Disk, rule job.DiskRule) (job.Disk, error)
 	// SendUnknown sends computers that nobody has seen before to the agent, so that they enrol.
 	SendUnknown bool
 	Now         func() time.Time // nil: time.Now

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -14,9 +16,9 @@ type Order struct {
 	Kind      job.Kind
 	Computers []string // names, ids or addresses
 	Master    string
-	Version   int    // deploy: the version
-	Manifest  string // deploy: its hash, hexadecimal
-	Need      Need   // deploy: what the master needs of a disk
+	Version   int                  // deploy: the version
+	Manifest  string               // deploy: its hash, hexadecimal
+	Fits      func(job.Disk) error // deploy: refuses a disk that cannot take the master; nil: all fit
 	Note      string
 	AsIs      bool
 	Disk      job.DiskRule
@@ -24,12 +26,6 @@ type Order struct {
 	Ending    job.Ending
 	By        string
 	Within    time.Duration // tasks that have not begun by then are cancelled; 0: a week
-}
-
-// Need is what a master needs of a disk.
-type Need struct {
-	Bytes      int64 // smallest disk that takes it
-	SectorSize int   // logical, bytes
 }
 
 // Planned is what an order would do to one computer.
@@ -113,30 +109,57 @@ func (f *Fleet) planOne(o Order, c Computer) Planned {
 	case isBusy:
 		p.Refusal = refuse(CodeBusy, c.Name, "task %s is %s", busy.ID, busy.State)
 		return p
-	case o.Kind == job.KindInventory || f.o.Choose == nil:
+	case o.Kind == job.KindInventory:
 		return p
 	}
-	d, err := f.o.Choose(c.Inventory.Disks, o.Disk)
+	d, err := disk.Choose(c.Inventory.Disks, o.Disk)
 	if err != nil {
-		p.Refusal = refuse(CodeNoDisk, c.Name, "%v", err)
-		if r := (*RefusedError)(nil); errors.As(err, &r) {
-			p.Refusal = refuse(r.Code, c.Name, "%s", r.Detail)
-		}
+		p.Refusal = refusalOf(err, c.Name)
 		return p
 	}
 	p.Disk = d
 	if o.Kind != job.KindDeploy {
 		return p
 	}
-	p.Loses = fmt.Sprintf("everything on %s (%s, %d bytes, serial %s)", d.Path, d.Model, d.Size, d.Serial)
-	switch {
-	case d.Size < o.Need.Bytes:
-		p.Refusal = refuse(CodeDiskTooSmall, c.Name, "the disk has %d bytes, the master needs %d", d.Size, o.Need.Bytes)
-	case o.Need.SectorSize > 0 && d.SectorSize != o.Need.SectorSize:
-		p.Refusal = refuse(CodeSectorSize, c.Name, "the disk has sectors of %d bytes, the master of %d", d.SectorSize,
-			o.Need.SectorSize)
+	p.Loses = "everything on " + diskText(d)
+	if o.Fits != nil {
+		if err := o.Fits(d); err != nil {
+			p.Refusal = refusalOf(err, c.Name)
+		}
 	}
 	return p
+}
+
+// diskText names a disk so that a person knows it.
+func diskText(d job.Disk) string {
+	parts := []string{d.Path}
+	if d.Model != "" {
+		parts = append(parts, d.Model)
+	}
+	parts = append(parts, fmt.Sprintf("%.1f GB", float64(d.Size)/1e9))
+	if d.Serial != "" {
+		parts = append(parts, "serial "+d.Serial)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// refusalOf makes what a disk's judge says a refusal for one computer.
+func refusalOf(err error, computer string) *RefusedError {
+	var (
+		several *disk.SeveralDisksError
+		small   *disk.TooSmallError
+		sector  *disk.SectorSizeError
+	)
+	code := CodeNoDisk
+	switch {
+	case errors.As(err, &several):
+		code = CodeSeveralDisks
+	case errors.As(err, &small):
+		code = CodeDiskTooSmall
+	case errors.As(err, &sector):
+		code = CodeSectorSize
+	}
+	return refuse(code, computer, "%v", err)
 }
 
 // Give makes an order a job. It is refused whole if one computer cannot take it.

@@ -23,10 +23,10 @@ type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
 	Captures    Captures
-	Certificate tls.Certificate // leaf and CA
-	SigningKeys func() []string // that agents may trust, base64
-	StageTwo    *StageTwo       // nil: there is none
-	Log         *slog.Logger    // nil: none
+	Certificate func() *tls.Certificate // leaf and CA, of the addresses that the server has now
+	SigningKeys func() []string         // that agents may trust, base64
+	StageTwo    *StageTwo               // nil: there is none
+	Log         *slog.Logger            // nil: none
 	Now         func() time.Time
 
 	limits   limits
@@ -125,8 +125,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // tlsConfig is TLS 1.3 with a client certificate for who has one. Nothing in the certificate is trusted but the key
 // that the handshake proves.
 func (s *Server) tlsConfig() *tls.Config {
-	return &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{s.Certificate},
-		ClientAuth: tls.RequestClientCert, SessionTicketsDisabled: true}
+	return &tls.Config{MinVersion: tls.VersionTLS13,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate(), nil },
+		ClientAuth:     tls.RequestClientCert, SessionTicketsDisabled: true}
 }
 
 func (s *Server) log() *slog.Logger {

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// orderFlags are the flags of the commands that give orders.
+type orderFlags struct {
+	client
+	computers []string
+	rule      job.DiskRule
+	countdown int
+	ending    string
+	within    time.Duration
+	yes       bool
+	watch     bool
+}
+
+func (o *orderFlags) add(c *cobra.Command) {
+	o.flags(c)
+	f := c.Flags()
+	f.StringSliceVar(&o.computers, "computer", nil, "computers, by name, id or MAC address")
+	f.Int64Var(&o.rule.MinSize, "min-size", 0, "the disk has at least so many bytes")
+	f.Int64Var(&o.rule.MaxSize, "max-size", 0, "the disk has at most so many bytes")
+	f.StringVar(&o.rule.Bus, "bus", "", "the disk is on this bus: nvme, sata, scsi, usb, mmc, virtio")
+	f.StringVar(&o.rule.Model, "model", "", "the disk's model contains this")
+	f.StringVar(&o.rule.Serial, "serial", "", "the disk has this serial number")
+	f.StringVar(&o.ending, "end", string(job.EndDisk), "what the computer does afterwards: disk, poweroff or stay")
+	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
+	f.BoolVar(&o.watch, "watch", false, "then watch the job until it is over")
+}
+
+func (o *orderFlags) order(kind job.Kind, master string) api.Order {
+	return api.Order{Kind: kind, Computers: splitList(o.computers), Master: master, Disk: o.rule, Countdown: o.countdown,
+		Ending: job.Ending(o.ending), Within: int(o.within / time.Second)}
+}
+
+func newCapture() *cobra.Command {
+	var o orderFlags
+	var note string
+	var asIs bool
+	c := &cobra.Command{
+		Use: "capture NAME --computer COMPUTER", Short: "make the next version of a master from a computer's disk",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			order := o.order(job.KindCapture, args[0])
+			order.Note, order.AsIs = note, asIs
+			return o.give(c, order)
+		},
+	}
+	o.add(c)
+	c.Flags().StringVar(&note, "note", "", "what is new in this version")
+	c.Flags().BoolVar(&asIs, "as-is", false, "capture volumes that are not clean as raw bytes")
+	return c
+}
+
+func newDeploy() *cobra.Command {
+	var o orderFlags
+	c := &cobra.Command{
+		Use: "deploy NAME[@VERSION] --computer COMPUTER[,COMPUTER...]", Short: "put a master on the disks of computers",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return o.give(c, o.order(job.KindDeploy, args[0]))
+		},
+	}
+	o.add(c)
+	c.Flags().IntVar(&o.countdown, "countdown", 10, "seconds that each computer shows before anything is destroyed")
+	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
+	return c
+}
+
+// give shows what an order would do, asks where something is lost, and gives it.
+func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
+	if len(order.Computers) == 0 {
+		return usagef("name at least one computer with --computer")
+	}
+	ctx := c.Context()
+	d, err := o.dial(ctx)
+	if err != nil {
+		return err
+	}
+	plan, err := d.Plan(ctx, order)
+	if err != nil {
+		return err
+	}
+	if !o.json {
+		showPlan(c.OutOrStdout(), plan)
+	}
+	for _, t := range plan.Targets {
+		if t.Refusal != nil {
+			return t.Refusal
+		}
+	}
+	if order.Kind == job.KindDeploy && !o.yes {
+		if err := confirm(c.InOrStdin(), c.ErrOrStderr(), plan); err != nil {
+			return err
+		}
+		order.Master = plan.Master // what was shown, even if a newer version has come meanwhile
+	}
+	j, err := d.Order(ctx, order)
+	if err != nil {
+		return err
+	}
+	if !o.watch {
+		return o.show(c.OutOrStdout(), j, func(w io.Writer) {
+			_, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, jobText(j))
+		})
+	}
+	return watchJob(ctx, d, j.ID, o.json, c.OutOrStdout())
+}
+
+// showPlan prints what an order would do.
+func showPlan(w io.Writer, p api.Plan) {
+	if p.Bytes > 0 {
+		_, _ = fmt.Fprintf(w, "%s: %s on the disk, %s to fetch at most\n", p.Master, bytesText(p.Bytes), bytesText(p.Stored))
+	}
+	rows := [][]string{{"COMPUTER", "DISK", "LOSES", "OFFLINE RESET"}}
+	for _, t := range p.Targets {
+		disk, loses := "-", dash(t.Loses)
+		if t.Disk.Path != "" {
+			disk = fmt.Sprintf("%s %s", t.Disk.Path, bytesText(t.Disk.Size))
+		}
+		if t.Refusal != nil {
+			loses = "refused: " + t.Refusal.Code
+		}
+		rows = append(rows, []string{t.Computer, disk, loses, dash(t.OfflineReset)})
+	}
+	table(w, rows)
+}
+
+// confirm asks a person, by the word that names what is lost.
+func confirm(in io.Reader, out io.Writer, p api.Plan) error {
+	var names []string
+	for _, t := range p.Targets {
+		names = append(names, t.Computer)
+	}
+	wanted := fmt.Sprintf("wipe %d", len(names))
+	_, _ = fmt.Fprintf(out, "This wipes everything on %d disk(s), of %s, and puts %s there.\nType \"%s\" to go on: ", len(names),
+		fleet.Clean(strings.Join(names, ", "), 400), p.Master, wanted)
+	line, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("reading the answer: %w", err)
+	}
+	if strings.TrimSpace(line) != wanted {
+		_, _ = fmt.Fprintln(out)
+		return &noticeError{code: "declined"}
+	}
+	return nil
+}
+
+func newJob() *cobra.Command {
+	c := &cobra.Command{Use: "job", Short: "list, watch and cancel jobs"}
+	c.AddCommand(jobList(), jobShow(), jobWatch(), jobCancel())
+	return c
+}
+
+func jobList() *cobra.Command {
+	var k client
+	return k.flags(&cobra.Command{
+		Use: "list", Short: "list jobs, newest first", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := k.dial(c.Context())
+			if err != nil {
+				return err
+			}
+			all, err := d.Jobs(c.Context())
+			if err != nil {
+				return err
+			}
+			return k.show(c.OutOrStdout(), all, func(w io.Writer) {
+				rows := [][]string{{"JOB", "STATE", "WHAT", "BY", "SINCE"}}
+				for _, j := range all {
+					rows = append(rows, []string{j.ID, j.State, jobText(j), j.OrderedBy, ago(j.Created)})
+				}
+				table(w, rows)
+			})
+		},
+	})
+}
+
+// jobText says in a line what a job is.
+func jobText(j api.Job) string {
+	what := string(j.Kind)
+	if j.Master != "" {
+		what += " " + j.Master
+	}
+	if j.Version > 0 {
+		what += fmt.Sprintf("@%d", j.Version)
+	}
+	if len(j.Tasks) == 1 {
+		return what + ", " + j.Tasks[0].Computer
+	}
+	return fmt.Sprintf("%s, %d computers", what, len(j.Tasks))
+}
+
+func jobShow() *cobra.Command {
+	var k client
+	return k.flags(&cobra.Command{
+		Use: "show JOB", Short: "show a job, computer by computer", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			d, err := k.dial(c.Context())
+			if err != nil {
+				return err
+			}
+			j, err := d.Job(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			events, err := d.Events(c.Context(), "", j.ID)
+			if err != nil {
+				return err
+			}
+			return k.show(c.OutOrStdout(), j, func(w io.Writer) { showJob(w, j, events) })
+		},
+	})
+}
+
+func showJob(w io.Writer, j api.Job, events []api.Event) {
+	_, _ = fmt.Fprintf(w, "job %s: %s, %s, ordered by %s %s\n", j.ID, jobText(j), j.State, j.OrderedBy, ago(j.Created))
+	for _, t := range j.Tasks {
+		_, _ = fmt.Fprintf(w, "\n%s  %s: %s\n", t.ID, t.Computer, fleet.Clean(taskText(t), 400))
+		for _, s := range t.Timings {
+			_, _ = fmt.Fprintf(w, "    %-20s %8.1f s\n", fleet.Clean(s.Step, 64), s.Seconds)
+		}
+	}
+	_, _ = fmt.Fprintln(w)
+	for i := len(events) - 1; i >= 0; i-- {
+		e := events[i]
+		_, _ = fmt.Fprintf(w, "%s  %s  %s  %s\n", e.Time.Local().Format(time.DateTime), fleet.Clean(e.Computer, 63),
+			fleet.Clean(e.Kind, 32), fleet.Clean(e.Detail, 200))
+	}
+}
+
+// taskText says in a line how a task stands.
+func taskText(t api.Task) string {
+	switch {
+	case t.Outcome != nil && t.State == job.TaskDone:
+		text := fmt.Sprintf("done in %.0f s, %s read, %s written, %s over the network", t.Outcome.Seconds,
+			bytesText(t.Outcome.ReadBytes), bytesText(t.Outcome.WrittenBytes), bytesText(t.Outcome.StoredBytes))
+		if t.Published != nil {
+			text += fmt.Sprintf(", published %s@%d, %s new", t.Published.Master, t.Published.Version, bytesText(t.Outcome.NewBytes))
+		}
+		return text
+	case t.Outcome != nil:
+		return strings.TrimSpace(t.State + ": " + t.Outcome.Code + " " + t.Outcome.Detail)
+	case t.Step == "":
+		return t.State
+	case t.Total > 0:
+		return fmt.Sprintf("%s %d/%d, %d %%", t.Step, t.StepNumber, t.Steps, min(100, 100*t.Done/t.Total))
+	}
+	return fmt.Sprintf("%s %d/%d", t.Step, t.StepNumber, t.Steps)
+}
+
+func jobWatch() *cobra.Command {
+	var k client
+	return k.flags(&cobra.Command{
+		Use: "watch JOB", Short: "watch a job until it is over; ends with 0 when all is done", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			d, err := k.dial(c.Context())
+			if err != nil {
+				return err
+			}
+			return watchJob(c.Context(), d, args[0], k.json, c.OutOrStdout())
+		},
+	})
+}
+
+func jobCancel() *cobra.Command {
+	var k client
+	var force bool
+	c := k.flags(&cobra.Command{
+		Use: "cancel JOB", Short: "cancel what has not begun and stop what has not written", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			d, err := k.dial(c.Context())
+			if err != nil {
+				return err
+			}
+			j, err := d.Cancel(c.Context(), args[0], force)
+			if err != nil {
+				return err
+			}
+			return k.show(c.OutOrStdout(), j, func(w io.Writer) { _, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, j.State) })
+		},
+	})
+	c.Flags().BoolVar(&force, "force", false, "also where a disk is being written: it stays unfinished and does not start")
+	return c
+}
+
+// watchJob shows a job until it is over, and fails when a computer failed.
+func watchJob(ctx context.Context, d *api.Client, id string, asJSON bool, w io.Writer) error {
+	var s screen = &lineScreen{w: w}
+	switch {
+	case asJSON:
+		s = jsonScreen{w}
+	case isTerminal(w):
+		s = &barScreen{w: w, now: time.Now}
+	}
+	var last api.Job
+	for j, err := range d.Watch(ctx, id) {
+		if err != nil {
+			return err
+		}
+		last = j
+		s.show(j)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	bad := 0
+	for _, t := range last.Tasks {
+		if t.State != job.TaskDone {
+			bad++
+		}
+	}
+	switch {
+	case last.State == job.TaskWaiting || last.State == job.TaskRunning:
+		return &noticeError{"internal", "", "the daemon ended while the job was watched"}
+	case bad > 0:
+		return &watchedError{noticeError{"job-failed", last.ID, fmt.Sprintf("%d of %d", bad, len(last.Tasks))}}
+	}
+	return nil
+}
+
+// watchedError ends `job watch` with exit code 1: the command worked, a computer did not.
+type watchedError struct{ noticeError }

@@ -1,0 +1,117 @@
+package api
+
+import (
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+func computer(c fleet.Computer) Computer {
+	out := Computer{ID: c.ID, Name: c.Name, State: string(c.Shown()), Code: c.Code, MACs: c.MACs, UUID: c.Inventory.UUID,
+		Serial: c.Inventory.Serial, Model: c.Inventory.Model, Address: c.Address, Stage: c.Stage, LastSeen: c.LastSeen,
+		Runs: proven(c.Runs), Unfinished: c.Mark, BootLoop: c.BootLoop, Chainload: c.Chainload, WeakKey: c.WeakKey, Key: c.Key,
+		Inventory: c.Inventory}
+	if out.MACs == nil {
+		out.MACs = []string{}
+	}
+	if c.Claim != nil {
+		out.Claim = &Claim{Key: c.Claim.Key, Address: c.Claim.Address, Since: c.Claim.Since}
+	}
+	return out
+}
+
+func proven(p *fleet.Proven) *Proven {
+	if p == nil {
+		return nil
+	}
+	return &Proven{Master: p.Master, Version: p.Version, Manifest: p.Manifest, At: p.At}
+}
+
+func wireJob(j fleet.JobState, names map[string]string) Job {
+	out := Job{ID: j.Job.ID, Kind: j.Job.Kind, State: stateOf(j), Master: j.Job.Master, Version: j.Job.Version,
+		OrderedBy: j.Job.OrderedBy, Created: j.Job.Created, Expires: j.Job.Expires, Note: j.Job.Note, Ending: j.Job.Ending,
+		Tasks: []Task{}}
+	for _, t := range j.Tasks {
+		out.Tasks = append(out.Tasks, task(t, names))
+	}
+	return out
+}
+
+// stateOf is the state of a job: the one of its tasks that a person must know first.
+func stateOf(j fleet.JobState) string {
+	count := map[string]int{}
+	for _, t := range j.Tasks {
+		count[t.State]++
+	}
+	switch {
+	case count[job.TaskRunning] > 0, count[job.TaskWaiting] > 0 && count[job.TaskWaiting] < len(j.Tasks):
+		return job.TaskRunning
+	case count[job.TaskWaiting] > 0:
+		return job.TaskWaiting
+	case count[job.TaskFailed] > 0:
+		return job.TaskFailed
+	case count[job.TaskCancelled] > 0:
+		return job.TaskCancelled
+	}
+	return job.TaskDone
+}
+
+func task(t fleet.Task, names map[string]string) Task {
+	out := Task{ID: t.ID, Job: t.Job, Computer: names[t.Computer], State: t.State, Created: t.Created, Started: moment(t.Started),
+		Ended: moment(t.Ended), Cancelling: t.CancelAsked && t.Active(), Reported: moment(t.ProgressAt)}
+	if out.Computer == "" {
+		out.Computer = t.Computer
+	}
+	if p := t.Progress; p != nil {
+		out.Steps, out.Done, out.Total, out.Written, out.Fetched = len(p.Steps), p.Done, p.Total, p.Written, p.Fetched
+		out.Timings = p.Timings
+		if p.Step >= 0 && p.Step < len(p.Steps) {
+			out.Step, out.StepNumber = p.Steps[p.Step], p.Step+1
+		}
+	}
+	if o := t.Outcome; o != nil {
+		out.Outcome = &Outcome{Code: o.Code, Detail: o.Detail, ReadBytes: o.ReadBytes, WrittenBytes: o.WrittenBytes,
+			StoredBytes: o.StoredBytes, NewBytes: o.NewBytes, Seconds: o.Seconds, ProvenAt: moment(o.ProvenAt)}
+	}
+	if p := t.Published; p != nil {
+		out.Published = &Proven{Master: p.Master, Version: p.Version, Manifest: p.Hash, At: t.Ended}
+	}
+	return out
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func event(e fleet.Event, names map[string]string) Event {
+	out := Event{Time: e.Time, Kind: e.Kind, Severity: string(e.Severity), Computer: names[e.Computer], MAC: e.MAC, Task: e.Task,
+		Detail: e.Detail}
+	if out.Computer == "" {
+		out.Computer = e.Computer
+	}
+	return out
+}
+
+func master(v masters.Version) Master {
+	out := Master{Name: v.Name, Version: v.Number, Hash: v.Hash.String(), Created: v.Created, Author: v.Author, Note: v.Note,
+		DiskBytes: v.DiskSize, UsedBytes: v.UsedBytes, Chunks: v.Chunks, Damaged: v.Damaged}
+	if v.Parent != (manifest.Hash{}) {
+		out.Parent = v.Parent.String()
+	}
+	return out
+}
+
+func volumes(m *manifest.Manifest) []Volume {
+	var out []Volume
+	for _, v := range m.Volumes {
+		out = append(out, Volume{Partition: v.Partition, Kind: v.Kind, Order: string(v.Order), Reason: v.Reason, Label: v.Label,
+			Length: v.Length, Used: v.Used})
+	}
+	return out
+}

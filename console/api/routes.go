@@ -1,0 +1,304 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+func (s *Server) computers(w http.ResponseWriter, _ *http.Request, _ string) error {
+	active := map[string]Task{}
+	names := s.names()
+	for _, j := range s.Fleet.Jobs() {
+		for _, t := range j.Tasks {
+			if t.Active() {
+				active[t.Computer] = task(t, names)
+			}
+		}
+	}
+	out := []Computer{}
+	for _, c := range s.Fleet.Computers() {
+		wire := computer(c)
+		if t, ok := active[c.ID]; ok {
+			wire.Task = &t
+		}
+		out = append(out, wire)
+	}
+	return respond(w, out)
+}
+
+func (s *Server) computer(w http.ResponseWriter, r *http.Request, _ string) error {
+	c, err := s.Fleet.Find(r.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	out := computer(c)
+	names := s.names()
+	for _, e := range s.Fleet.Recent(c.ID) {
+		if len(out.Events) < 50 {
+			out.Events = append(out.Events, event(e, names))
+		}
+	}
+	return respond(w, out)
+}
+
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, by string) error {
+	var a Approve
+	if err := read(r, &a); err != nil {
+		return err
+	}
+	c, err := s.Fleet.Approve(r.Context(), fleet.Approval{Code: a.Code, Name: a.Name, By: by})
+	if err != nil {
+		return err
+	}
+	return respond(w, computer(c))
+}
+
+func (s *Server) change(w http.ResponseWriter, r *http.Request, by string) error {
+	ref := r.PathValue("ref")
+	var body Change
+	if err := read(r, &body); err != nil {
+		return err
+	}
+	var c fleet.Computer
+	var err error
+	switch verb := r.PathValue("verb"); verb {
+	case "refuse":
+		c, err = s.Fleet.Refuse(r.Context(), ref, by)
+	case "rename":
+		c, err = s.Fleet.Rename(r.Context(), ref, body.Name)
+	case "rekey":
+		c, err = s.Fleet.Rekey(r.Context(), ref, by)
+	case "chainload":
+		c, err = s.Fleet.SetChainload(r.Context(), ref, body.On)
+	case "wake":
+		c, err = s.wake(r, ref)
+	default:
+		return &Error{Status: http.StatusNotFound, Code: "no-route", What: verb}
+	}
+	if err != nil {
+		return err
+	}
+	return respond(w, computer(c))
+}
+
+func (s *Server) wake(r *http.Request, ref string) (fleet.Computer, error) {
+	c, err := s.Fleet.Find(ref)
+	if err != nil {
+		return c, err
+	}
+	if len(c.MACs) == 0 || s.Wake == nil {
+		return c, &fleet.RefusedError{Code: fleet.CodeNoMAC, What: c.Name}
+	}
+	return c, s.Wake(r.Context(), c.MACs)
+}
+
+func (s *Server) masters(w http.ResponseWriter, _ *http.Request, _ string) error {
+	versions, err := s.Masters.List()
+	if err != nil {
+		return err
+	}
+	out := []Master{}
+	for _, v := range versions {
+		out = append(out, master(v))
+	}
+	return respond(w, out)
+}
+
+func (s *Server) master(w http.ResponseWriter, r *http.Request, _ string) error {
+	v, err := s.Masters.Resolve(r.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	m, err := s.Masters.Open(v)
+	if err != nil {
+		return err
+	}
+	out := master(v)
+	out.StoredBytes = s.Masters.StoredBytes(m)
+	out.Volumes = volumes(m)
+	out.OfflineReset = offlineReset(m, m.Disk.Size)
+	return respond(w, out)
+}
+
+// offlineReset says whether a disk of this size can be reset without the server: our partition needs room behind the
+// master's last one.
+func offlineReset(m *manifest.Manifest, size int64) string {
+	p, err := disk.Plan(m, size, m.Disk.SectorSize, true)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("no, because %v", err)
+	case p.Ardoise == nil:
+		return "no, because " + p.WhyNot
+	}
+	return "yes"
+}
+
+// resolved is an order with its master.
+type resolved struct {
+	fleet.Order
+	version  masters.Version
+	manifest *manifest.Manifest // nil for a capture
+}
+
+// resolve makes a wire order one that the fleet understands, with the exact version.
+func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
+	var o Order
+	if err := read(r, &o); err != nil {
+		return resolved{}, err
+	}
+	out := resolved{Order: fleet.Order{Kind: o.Kind, Computers: o.Computers, Master: o.Master, Note: o.Note, AsIs: o.AsIs,
+		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: by, Within: time.Duration(o.Within) * time.Second}}
+	switch o.Kind {
+	case job.KindCapture:
+		return out, masters.CheckName(o.Master)
+	case job.KindDeploy:
+		v, err := s.Masters.Resolve(o.Master)
+		if err != nil {
+			return out, err
+		}
+		m, err := s.Masters.Open(v)
+		if err != nil {
+			return out, err
+		}
+		out.version, out.manifest = v, m
+		out.Master, out.Version, out.Manifest = v.Name, v.Number, v.Hash.String()
+		out.Fits = func(d job.Disk) error {
+			_, err := disk.Plan(m, d.Size, d.SectorSize, true)
+			return err
+		}
+	}
+	return out, nil
+}
+
+func (s *Server) plan(w http.ResponseWriter, r *http.Request, by string) error {
+	o, err := s.resolve(r, by)
+	if err != nil {
+		return err
+	}
+	planned, err := s.Fleet.Plan(o.Order)
+	if err != nil {
+		return err
+	}
+	out := Plan{Kind: o.Kind, Master: o.Master, Targets: []Target{}}
+	if o.manifest != nil {
+		out.Master, out.Bytes, out.Stored = o.version.String(), o.version.UsedBytes, s.Masters.StoredBytes(o.manifest)
+	}
+	for _, p := range planned {
+		t := Target{Computer: p.Computer.Name, Disk: p.Disk, Runs: proven(p.Computer.Runs), Loses: p.Loses}
+		if p.Refusal != nil {
+			t.Refusal = wireError(p.Refusal)
+		} else if o.manifest != nil {
+			t.OfflineReset = offlineReset(o.manifest, p.Disk.Size)
+		}
+		out.Targets = append(out.Targets, t)
+	}
+	return respond(w, out)
+}
+
+func (s *Server) order(w http.ResponseWriter, r *http.Request, by string) error {
+	o, err := s.resolve(r, by)
+	if err != nil {
+		return err
+	}
+	j, err := s.Fleet.Give(r.Context(), o.Order)
+	if err != nil {
+		return err
+	}
+	return respond(w, wireJob(j, s.names()))
+}
+
+func (s *Server) jobs(w http.ResponseWriter, _ *http.Request, _ string) error {
+	names := s.names()
+	out := []Job{}
+	for _, j := range s.Fleet.Jobs() {
+		out = append(out, wireJob(j, names))
+	}
+	return respond(w, out)
+}
+
+func (s *Server) job(w http.ResponseWriter, r *http.Request, _ string) error {
+	j, err := s.Fleet.JobByID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return respond(w, wireJob(j, s.names()))
+}
+
+// watchPause is how often a watched job is looked at; agents report once a second.
+const watchPause = 250 * time.Millisecond
+
+func (s *Server) watch(w http.ResponseWriter, r *http.Request, _ string) error {
+	id := r.PathValue("id")
+	control := http.NewResponseController(w)
+	lines := json.NewEncoder(w)
+	var last Job
+	tick := time.NewTicker(watchPause)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		j, err := s.Fleet.JobByID(id)
+		if err != nil {
+			if !first {
+				return nil
+			}
+			return err
+		}
+		if now := wireJob(j, s.names()); first || !reflect.DeepEqual(now, last) {
+			w.Header().Set("Content-Type", "application/jsonl")
+			_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second))
+			if lines.Encode(now) != nil || control.Flush() != nil {
+				return nil // nobody watches any more
+			}
+			last = now
+		}
+		if !j.Active() {
+			return nil
+		}
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) cancel(w http.ResponseWriter, r *http.Request, by string) error {
+	var c Cancel
+	if err := read(r, &c); err != nil {
+		return err
+	}
+	j, err := s.Fleet.Cancel(r.Context(), r.PathValue("id"), by, c.Force)
+	if err != nil {
+		return err
+	}
+	return respond(w, wireJob(j, s.names()))
+}
+
+func (s *Server) events(w http.ResponseWriter, r *http.Request, _ string) error {
+	q := fleet.EventQuery{Job: r.URL.Query().Get("job")}
+	if ref := r.URL.Query().Get("computer"); ref != "" {
+		c, err := s.Fleet.Find(ref)
+		if err != nil {
+			return err
+		}
+		q.Computer = c.ID
+	}
+	stored, err := s.Fleet.Events(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	names := s.names()
+	out := []Event{}
+	for _, e := range stored {
+		out = append(out, event(e, names))
+	}
+	return respond(w, out)
+}

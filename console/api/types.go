@@ -1,0 +1,236 @@
+package api
+
+import (
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// SocketName is the name of the socket in the data folder.
+const SocketName = "ardoise.sock"
+
+// Error is an answer that is a refusal.
+type Error struct {
+	Status int    `json:"-"`
+	Code   string `json:"code"` // of console/notices
+	What   string `json:"what,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	s := e.Code
+	if e.What != "" {
+		s = e.What + ": " + s
+	}
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	return s
+}
+
+// Status is what the daemon says of itself.
+type Status struct {
+	Version       string    `json:"version"`
+	Started       time.Time `json:"started"`
+	PID           int       `json:"pid"`
+	Data          string    `json:"data"`
+	CAFingerprint string    `json:"ca_fingerprint"`
+	AgentPort     int       `json:"agent_port"`
+	Addresses     []string  `json:"addresses"`
+}
+
+// Computer is a PC.
+type Computer struct {
+	ID         string        `json:"id"`
+	Name       string        `json:"name"`
+	State      string        `json:"state"` // unknown, pending, enrolled, refused, alarm
+	Code       string        `json:"code,omitempty"`
+	MACs       []string      `json:"macs"`
+	UUID       string        `json:"uuid,omitempty"`
+	Serial     string        `json:"serial,omitempty"`
+	Model      string        `json:"model,omitempty"`
+	Address    string        `json:"address,omitempty"`
+	Stage      string        `json:"stage,omitempty"`
+	LastSeen   time.Time     `json:"last_seen"`
+	Runs       *Proven       `json:"runs,omitempty"`
+	Unfinished *job.Mark     `json:"unfinished,omitempty"`
+	BootLoop   bool          `json:"boot_loop,omitempty"`
+	Chainload  bool          `json:"chainload,omitempty"`
+	WeakKey    bool          `json:"weak_key,omitempty"`
+	Key        string        `json:"key,omitempty"`
+	Claim      *Claim        `json:"claim,omitempty"`
+	Task       *Task         `json:"task,omitempty"`
+	Inventory  job.Inventory `json:"inventory"`
+	Events     []Event       `json:"events,omitempty"` // newest first, when one computer is asked for
+}
+
+// Proven is what a disk held when it was last read back.
+type Proven struct {
+	Master   string    `json:"master"`
+	Version  int       `json:"version"`
+	Manifest string    `json:"manifest"`
+	At       time.Time `json:"at"`
+}
+
+// Claim is another key's claim to be a computer.
+type Claim struct {
+	Key     string    `json:"key"`
+	Address string    `json:"address"`
+	Since   time.Time `json:"since"`
+}
+
+// Event is one thing that happened.
+type Event struct {
+	Time     time.Time `json:"time"`
+	Kind     string    `json:"kind"`
+	Severity string    `json:"severity"`
+	Computer string    `json:"computer,omitempty"` // name, else id
+	MAC      string    `json:"mac,omitempty"`
+	Task     string    `json:"task,omitempty"`
+	Detail   string    `json:"detail,omitempty"`
+}
+
+// Master is one version of a master.
+type Master struct {
+	Name         string    `json:"name"`
+	Version      int       `json:"version"`
+	Hash         string    `json:"hash"`
+	Parent       string    `json:"parent,omitempty"`
+	Created      time.Time `json:"created"`
+	Author       string    `json:"author"`
+	Note         string    `json:"note,omitempty"`
+	DiskBytes    int64     `json:"disk_bytes"`
+	UsedBytes    int64     `json:"used_bytes"`
+	StoredBytes  int64     `json:"stored_bytes,omitempty"` // when one version is asked for
+	Chunks       int       `json:"chunks"`
+	Damaged      string    `json:"damaged,omitempty"`
+	Volumes      []Volume  `json:"volumes,omitempty"` // when one version is asked for
+	OfflineReset string    `json:"offline_reset,omitempty"`
+}
+
+// Volume is what lies in a partition of a master.
+type Volume struct {
+	Partition int    `json:"partition"`
+	Kind      string `json:"kind"`
+	Order     string `json:"order"`
+	Reason    string `json:"reason,omitempty"`
+	Label     string `json:"label,omitempty"`
+	Length    int64  `json:"length"`
+	Used      int64  `json:"used"`
+}
+
+// Order is what a person asks for.
+type Order struct {
+	Kind      job.Kind     `json:"kind"`
+	Computers []string     `json:"computers"`
+	Master    string       `json:"master"` // NAME or NAME@V to deploy, NAME to capture
+	Note      string       `json:"note,omitempty"`
+	AsIs      bool         `json:"as_is,omitempty"`
+	Disk      job.DiskRule `json:"disk"`
+	Countdown int          `json:"countdown"` // seconds
+	Ending    job.Ending   `json:"ending,omitempty"`
+	Within    int          `json:"within,omitempty"` // seconds; 0: a week
+}
+
+// Plan says what an order would do.
+type Plan struct {
+	Kind    job.Kind `json:"kind"`
+	Master  string   `json:"master"` // NAME@V
+	Bytes   int64    `json:"bytes"`  // that the master keeps
+	Stored  int64    `json:"stored"` // that travel at most, to each computer
+	Targets []Target `json:"targets"`
+}
+
+// Target is what an order would do to one computer.
+type Target struct {
+	Computer     string   `json:"computer"`
+	Disk         job.Disk `json:"disk"`
+	Runs         *Proven  `json:"runs,omitempty"`
+	Loses        string   `json:"loses,omitempty"`
+	OfflineReset string   `json:"offline_reset,omitempty"`
+	Refusal      *Error   `json:"refusal,omitempty"`
+}
+
+// Job is what somebody ordered, with its tasks.
+type Job struct {
+	ID        string     `json:"id"`
+	Kind      job.Kind   `json:"kind"`
+	State     string     `json:"state"` // waiting, running, done, failed, cancelled: of all tasks together
+	Master    string     `json:"master,omitempty"`
+	Version   int        `json:"version,omitempty"`
+	OrderedBy string     `json:"ordered_by"`
+	Created   time.Time  `json:"created"`
+	Expires   time.Time  `json:"expires"`
+	Note      string     `json:"note,omitempty"`
+	Ending    job.Ending `json:"ending"`
+	Tasks     []Task     `json:"tasks"`
+}
+
+// Task is one computer's part of a job.
+type Task struct {
+	ID         string         `json:"id"`
+	Job        string         `json:"job"`
+	Computer   string         `json:"computer"` // name
+	State      string         `json:"state"`
+	Created    time.Time      `json:"created"`
+	Started    *time.Time     `json:"started,omitempty"`
+	Ended      *time.Time     `json:"ended,omitempty"`
+	Cancelling bool           `json:"cancelling,omitempty"`
+	Step       string         `json:"step,omitempty"`
+	StepNumber int            `json:"step_number,omitempty"` // from 1
+	Steps      int            `json:"steps,omitempty"`
+	Done       int64          `json:"done"`
+	Total      int64          `json:"total"`
+	Written    int64          `json:"written_bytes"`
+	Fetched    int64          `json:"fetched_bytes"`
+	Reported   *time.Time     `json:"reported,omitempty"`
+	Timings    []job.StepTime `json:"timings,omitempty"`
+	Outcome    *Outcome       `json:"outcome,omitempty"`
+	Published  *Proven        `json:"published,omitempty"`
+}
+
+// Outcome is how a task ended.
+type Outcome struct {
+	Code         string     `json:"code"`
+	Detail       string     `json:"detail,omitempty"`
+	Version      string     `json:"version,omitempty"`
+	ReadBytes    int64      `json:"read_bytes"`
+	WrittenBytes int64      `json:"written_bytes"`
+	StoredBytes  int64      `json:"stored_bytes"`
+	NewBytes     int64      `json:"new_bytes"`
+	Seconds      float64    `json:"seconds"`
+	ProvenAt     *time.Time `json:"proven_at,omitempty"`
+}
+
+// Approve enrols the computer that shows Code on its screen.
+type Approve struct {
+	Code string `json:"code"`
+	Name string `json:"name,omitempty"`
+}
+
+// Change is the body of the other verbs on a computer.
+type Change struct {
+	Name string `json:"name,omitempty"` // rename
+	On   bool   `json:"on,omitempty"`   // chainload
+}
+
+// Cancel ends a job.
+type Cancel struct {
+	Force bool `json:"force,omitempty"` // also where a disk is being written: it stays unfinished
+}
+
+// Check is one line of the doctor's report.
+type Check struct {
+	Name   string `json:"name"`
+	State  string `json:"state"` // ok, warn, bad
+	Detail string `json:"detail"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// The states of a check.
+const (
+	CheckOK   = "ok"
+	CheckWarn = "warn"
+	CheckBad  = "bad"
+)
