@@ -91,7 +91,7 @@ func Parse(b []byte) (*Request, error) {
 	r.Arch = architecture(p.Options.Get(dhcpv4.OptionClientSystemArchitectureType), class)
 	r.IPXE = p.Options.Has(dhcpv4.GenericOptionCode(option175)) ||
 		strings.Contains(string(p.Options.Get(dhcpv4.OptionUserClassInformation)), "iPXE")
-	r.UUID = uuid(p.Options.Get(dhcpv4.OptionClientMachineIdentifier), r.IPXE)
+	r.UUID = uuid(p.Options.Get(dhcpv4.OptionClientMachineIdentifier))
 	return r, nil
 }
 
@@ -143,16 +143,13 @@ func architecture(option []byte, class string) uint16 {
 	return binary.BigEndian.Uint16(option)
 }
 
-// uuid prints option 97 (type 0, then 16 bytes). UEFI and BIOS ROMs copy the SMBIOS bytes, whose first three fields are
-// little-endian (SMBIOS 3 section 7.2.1); iPXE turns them round before it sends them, so that they read as printed.
-func uuid(b []byte, ipxe bool) string {
+// uuid prints option 97 (type 0, then 16 bytes). OVMF and iPXE both copy the SMBIOS bytes, whose first three fields are
+// little-endian (SMBIOS 3 section 7.2.1).
+func uuid(b []byte) string {
 	if len(b) != 17 || b[0] != 0 {
 		return ""
 	}
 	u := b[1:]
-	if ipxe {
-		return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:16])
-	}
 	return fmt.Sprintf("%08x-%04x-%04x-%x-%x", binary.LittleEndian.Uint32(u), binary.LittleEndian.Uint16(u[4:]),
 		binary.LittleEndian.Uint16(u[6:]), u[8:10], u[10:16])
 }

@@ -22,12 +22,17 @@ type transfer struct {
 	source  netip.Addr
 	started time.Time
 	blocks  atomic.Int32 // blocks the library has asked for
+	sized   atomic.Bool  // the client asked for the size, so an acknowledgement of options precedes block 1
 	stop    atomic.Bool
 }
 
 // answered tells whether the client has shown that it exists. The library reads block n only after ACK n-1; block 1 is
-// read at once when there are no options to acknowledge, so the first read proves nothing.
-func (t *transfer) answered() bool { return t.blocks.Load() > 1 }
+// read at once when there are no options to acknowledge, so there the first read proves nothing. GRUB opens an initrd,
+// takes block 1, and answers it 10 s later; it always asks for the size.
+func (t *transfer) answered() bool {
+	n := t.blocks.Load()
+	return n > 1 || n == 1 && t.sized.Load()
+}
 
 // register knows every transfer under way.
 //
@@ -115,20 +120,32 @@ func (r *register) backoff(attempt int) time.Duration {
 	r.mu.Lock()
 	t := r.bySelf[goroutine()]
 	r.mu.Unlock()
-	if t != nil {
-		switch {
-		case t.stop.Load():
-			panic(stopped("gave way or shutting down"))
-		case !t.answered() && attempt+1 >= silentTries:
+	if t == nil {
+		return laterPause
+	}
+	if t.stop.Load() {
+		panic(stopped("gave way or shutting down"))
+	}
+	if !t.answered() {
+		pauses := silentPauses()
+		if attempt >= len(pauses) {
 			panic(stopped("the client never answered"))
-		case attempt+1 >= tries:
-			panic(stopped("the client fell silent"))
 		}
+		return pauses[attempt]
+	}
+	if attempt+1 >= tries {
+		panic(stopped("the client fell silent"))
 	}
 	if attempt < hastyTries {
 		return 0
 	}
 	return laterPause
+}
+
+// silentPauses are the pauses between the tries of a first packet that nobody has answered yet: few packets, since the
+// address may be forged, but 6 s of time, since the firmware may be that of a PC with better things to do.
+func silentPauses() []time.Duration {
+	return []time.Duration{0, 350 * time.Millisecond, 1350 * time.Millisecond, 3350 * time.Millisecond}
 }
 
 // goroutine returns the number of the running goroutine, from the first line of its stack: "goroutine 42 [running]:".
@@ -150,6 +167,12 @@ type reader struct {
 
 func newReader(t *transfer, data []byte) io.Reader {
 	return &reader{Reader: bytes.NewReader(data), t: t}
+}
+
+// Seek implements io.Seeker; the library uses it to fill in the size that a client asked for.
+func (r *reader) Seek(offset int64, whence int) (int64, error) {
+	r.t.sized.Store(true)
+	return r.Reader.Seek(offset, whence)
 }
 
 // Read implements io.Reader.

@@ -21,7 +21,6 @@ const (
 	laterPause       = 300 * time.Millisecond
 	hastyTries       = 4
 	tries            = 150
-	silentTries      = 5
 )
 
 // ErrNotFound is what a Source returns for a name it does not serve.
