@@ -115,10 +115,24 @@ func (r *run) holdHeads(f *findings) {
 			continue
 		}
 		end = h.End()
-		h.bytes = make([]byte, h.Length)
+		r.hold(h)
+	}
+}
+
+// hold takes the bytes of a head into memory: its first sector, where the magic is, and the rest apart.
+func (r *run) hold(h head) {
+	first := h
+	first.Length = min(h.Length, r.w.sector-h.Offset%r.w.sector)
+	rest := h
+	rest.Offset, rest.Length, rest.tail = h.Offset+first.Length, h.Length-first.Length, true
+	for _, x := range []head{first, rest} {
+		if x.Length == 0 {
+			continue
+		}
+		x.bytes = make([]byte, x.Length)
 		// What cannot be read differs, and comes from a chunk.
-		_, _ = r.read(h.bytes, h.Offset)
-		r.w.heads = append(r.w.heads, h)
+		_, _ = r.read(x.bytes, x.Offset)
+		r.w.heads = append(r.w.heads, x)
 	}
 }
 
@@ -161,44 +175,48 @@ func (r *run) isESP(volume int) bool {
 	return false
 }
 
-// zeroHeads makes the volumes unmountable and unbootable, durably. A head that is zero already is left alone.
+// zeroHeads makes the volumes unmountable and unbootable, durably: the first sectors of the firmware's partition, then
+// of the others, then the rest, so that no half of a head is ever left with its magic. Zeros are left alone.
 func (r *run) zeroHeads(ctx context.Context) error {
-	for _, esp := range []bool{true, false} {
-		for _, h := range r.w.heads {
-			if h.volume < 0 || r.isESP(h.volume) != esp {
-				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if isZero(h.bytes) {
-				continue
-			}
-			if err := r.w.write(h.Offset, make([]byte, h.Length)); err != nil {
-				return err
-			}
+	zero := func(h head) error {
+		if h.volume < 0 || isZero(h.bytes) {
+			return nil
 		}
-		if err := r.w.flush(); err != nil {
-			return err
-		}
+		return r.w.write(h.Offset, make([]byte, h.Length))
 	}
-	return nil
+	esp := func(h head) bool { return !h.tail && r.isESP(h.volume) }
+	other := func(h head) bool { return !h.tail && !r.isESP(h.volume) }
+	tail := func(h head) bool { return h.tail }
+	return r.eachHead(ctx, zero, esp, other, tail)
 }
 
-// writeHeads brings the heads back, those of the firmware's partition last.
+// writeHeads brings the heads back, in the other order.
 func (r *run) writeHeads(ctx context.Context, _ *findings) error {
 	if err := r.setMarks(ctx, PhaseHeads); err != nil {
 		return err
 	}
-	for _, esp := range []bool{false, true} {
+	write := func(h head) error { return r.w.write(h.Offset, h.bytes) }
+	esp := func(h head) bool { return !h.tail && r.isESP(h.volume) }
+	other := func(h head) bool { return !h.tail && !r.isESP(h.volume) }
+	tail := func(h head) bool { return h.tail }
+	if err := r.eachHead(ctx, write, tail, other, esp); err != nil {
+		return err
+	}
+	r.w.heads = nil
+	return nil
+}
+
+// eachHead does something with the heads that each of the kinds takes, and flushes after each kind.
+func (r *run) eachHead(ctx context.Context, do func(head) error, kinds ...func(head) bool) error {
+	for _, is := range kinds {
 		for _, h := range r.w.heads {
-			if r.isESP(h.volume) != esp {
+			if !is(h) {
 				continue
 			}
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := r.w.write(h.Offset, h.bytes); err != nil {
+			if err := do(h); err != nil {
 				return err
 			}
 		}
@@ -206,7 +224,6 @@ func (r *run) writeHeads(ctx context.Context, _ *findings) error {
 			return err
 		}
 	}
-	r.w.heads = nil
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 type file struct {
 	pieces []manifest.Piece // At is in the stream here
 	length int64
+	seed   uint64 // not 0: files of one seed and length have the same bytes
 }
 
 // vol is a volume of a test master.
@@ -103,11 +104,11 @@ type builder struct {
 	first   []uint32
 }
 
-// noise fills an extent with bytes that compress badly but not at all times.
-func (b *builder) noise(off, n int64) {
+// noise fills an extent.
+func (b *builder) noise(rnd *rand.Rand, off, n int64) {
 	p := make([]byte, n)
 	for i := range p {
-		p[i] = byte(b.rnd.Uint32())
+		p[i] = byte(rnd.Uint32())
 	}
 	b.d.put(off, p)
 }
@@ -120,8 +121,12 @@ func (b *builder) add(v vol) {
 		b.m.Partitions = append(b.m.Partitions, v.part)
 	}
 	for _, f := range v.files {
+		rnd := b.rnd
+		if f.seed != 0 {
+			rnd = rand.New(rand.NewPCG(f.seed, 2))
+		}
 		for _, p := range f.pieces {
-			b.noise(v.part.Start+p.Offset, int64(p.Length))
+			b.noise(rnd, v.part.Start+p.Offset, int64(p.Length))
 			out.Used += int64(p.Length)
 		}
 	}
@@ -136,7 +141,7 @@ func (b *builder) add(v vol) {
 		out.Used += f.Length
 	}
 	for _, e := range v.dontCare {
-		b.noise(v.part.Start+e.Offset, e.Length)
+		b.noise(b.rnd, v.part.Start+e.Offset, e.Length)
 		b.m.DontCare = append(b.m.DontCare, ext(v.part.Start+e.Offset, e.Length))
 		out.Used += e.Length
 	}

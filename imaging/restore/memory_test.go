@@ -26,8 +26,6 @@ type memDisk struct {
 	record bool
 	fail   func(off int64, n int) error
 	drop   func(off int64, n int) bool
-	reads  int64
-	mutate func(off int64, p []byte) // of a write that is kept
 	unread func(off int64, n int) bool
 }
 
@@ -39,12 +37,9 @@ type op struct {
 
 func newDisk(size int64) *memDisk { return &memDisk{size: size, pages: map[int64][]byte{}} }
 
+// clone is cheap: pages are never changed, only replaced.
 func (d *memDisk) clone() *memDisk {
-	c := newDisk(d.size)
-	for n, p := range d.pages {
-		c.pages[n] = bytes.Clone(p)
-	}
-	return c
+	return &memDisk{size: d.size, pages: maps.Clone(d.pages)}
 }
 
 func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
@@ -66,7 +61,6 @@ func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
 		}
 		done += len(part)
 	}
-	d.reads += int64(n)
 	if n < len(p) {
 		return n, io.EOF
 	}
@@ -97,12 +91,10 @@ func (d *memDisk) WriteAt(p []byte, off int64) (int, error) {
 func (d *memDisk) put(off int64, p []byte) {
 	for done := 0; done < len(p); {
 		n, skip := (off+int64(done))/page, (off+int64(done))%page
-		have, ok := d.pages[n]
-		if !ok {
-			have = make([]byte, page)
-			d.pages[n] = have
-		}
-		done += copy(have[skip:], p[done:])
+		next := make([]byte, page)
+		copy(next, d.pages[n])
+		done += copy(next[skip:], p[done:])
+		d.pages[n] = next
 	}
 }
 
@@ -120,30 +112,37 @@ func (d *memDisk) Size() int64 { return d.size }
 
 // same tells whether n bytes at off are the same on both disks.
 func (d *memDisk) same(o *memDisk, off, n int64) bool {
-	a, b := make([]byte, n), make([]byte, n)
-	_, _ = d.ReadAt(a, off)
-	_, _ = o.ReadAt(b, off)
-	return bytes.Equal(a, b)
-}
-
-// equal tells whether two disks of one size are the same.
-func (d *memDisk) equal(o *memDisk) bool {
-	blank := make([]byte, page)
-	all := maps.Clone(d.pages)
-	maps.Copy(all, o.pages)
-	for n := range all {
-		a, b := d.pages[n], o.pages[n]
-		if a == nil {
-			a = blank
-		}
-		if b == nil {
-			b = blank
-		}
-		if !bytes.Equal(a, b) {
+	differ := func(number int64) bool {
+		lo, hi := max(off, number*page), min(off+n, (number+1)*page)
+		if lo >= hi {
 			return false
+		}
+		a, b := d.page(number), o.page(number)
+		return &a[0] != &b[0] && !bytes.Equal(a[lo-number*page:hi-number*page], b[lo-number*page:hi-number*page])
+	}
+	if n <= mib {
+		for number := off / page; number*page < off+n; number++ {
+			if differ(number) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, pages := range []map[int64][]byte{d.pages, o.pages} {
+		for number := range pages {
+			if differ(number) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+func (d *memDisk) page(n int64) []byte {
+	if p, ok := d.pages[n]; ok {
+		return p
+	}
+	return make([]byte, page)
 }
 
 // after returns the disk as a power cut after the first n ops may leave it: what was written since the last flush is

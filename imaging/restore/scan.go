@@ -118,7 +118,7 @@ func (r *run) scanEntries(ctx context.Context, f *findings) error {
 	workers := r.o.workers()
 	free := make(chan []byte, workers+1)
 	for range workers + 1 {
-		free <- disk.Aligned(batchMax)
+		free <- nil
 	}
 	full := make(chan *batch)
 	var failed error
@@ -157,6 +157,10 @@ func (r *run) readBatches(ctx context.Context, free <-chan []byte, full chan<- *
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		// Memory is taken as the work asks for it: most batches need half of the most.
+		if need := b.need(); need > len(b.buf) {
+			b.buf = disk.Aligned(need)
+		}
 		r.fill(b)
 		select {
 		case full <- b:
@@ -165,6 +169,15 @@ func (r *run) readBatches(ctx context.Context, free <-chan []byte, full chan<- *
 		}
 	}
 	return ctx.Err()
+}
+
+// need returns the memory for b's pieces, alignment and some gaps, at most batchMax.
+func (b *batch) need() int {
+	total := 0
+	for _, s := range b.spans {
+		total += int(s.piece.Length) + 2*readUnit + bridge
+	}
+	return min(batchMax, (total+1<<20-1)>>20<<20)
 }
 
 // nextBatch takes entries from i on until it is full.
@@ -205,7 +218,7 @@ func (r *run) fill(b *batch) {
 		for _, i := range order {
 			p := b.spans[i].piece
 			next := (p.Offset + int64(p.Length) + readUnit - 1) / readUnit * readUnit
-			if n > 0 && p.Offset > end+bridge || n > 0 && int(next-start) > batchMax-used-len(order)*2*readUnit {
+			if n > 0 && p.Offset > end+bridge || n > 0 && int(next-start) > len(b.buf)-used-len(order)*2*readUnit {
 				break
 			}
 			end, n = max(end, next), n+1
@@ -324,7 +337,11 @@ func (h *hasher) note(b *batch, f *findings) int64 {
 
 // scanFills compares the fills, and keeps the parts that differ.
 func (r *run) scanFills(ctx context.Context, f *findings) error {
-	have, want := disk.Aligned(batchBytes), make([]byte, fillStep)
+	var longest int64
+	for _, x := range r.m.Fills {
+		longest = max(longest, x.Length)
+	}
+	have, want := disk.Aligned(int(min(batchBytes, longest))), make([]byte, fillStep)
 	for _, x := range r.m.Fills {
 		for at := x.Offset; at < x.End(); {
 			if err := ctx.Err(); err != nil {

@@ -26,7 +26,8 @@ type part struct {
 type head struct {
 	manifest.Extent
 	bytes  []byte
-	volume int // index into Manifest.Volumes; -1: the place of a table
+	volume int  // index into Manifest.Volumes; -1: the place of a table
+	tail   bool // not the first sector of its head: a drive writes sectors whole, but not all of them at once
 }
 
 // writer brings bytes to the disk: exceptions laid over them, heads held back, neighbours joined.
@@ -168,7 +169,11 @@ func (r *run) writeData(ctx context.Context, f *findings) error {
 	if err := r.writeEntries(ctx, entries, f.differs); err != nil {
 		return err
 	}
-	step := make([]byte, joinBytes)
+	var longest int64
+	for _, x := range f.fills {
+		longest = max(longest, x.Length)
+	}
+	step := make([]byte, min(joinBytes, longest))
 	for _, x := range f.fills {
 		for i := range step {
 			step[i] = x.Byte
