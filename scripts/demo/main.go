@@ -159,7 +159,7 @@ func follow(ctx context.Context, school *lab.School, pc *lab.PC, board *board) e
 		return err
 	}
 	board.note(pc, "code "+code+" compared, approved")
-	if _, err := school.Deploy(ctx, "golden", pc); err != nil {
+	if _, err := school.Deploy(ctx, "golden", pc, "disk"); err != nil {
 		return err
 	}
 	if _, err := pc.Wait(ctx, `^ardoise: done deploy golden@1`, lab.WorkLimit); err != nil {
