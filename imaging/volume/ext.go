@@ -24,13 +24,16 @@ type ext struct {
 
 func readExt(p *pager, head []byte) (*Layout, error) {
 	s, err := parseExtSuper(head[1024:2048], p.size)
-	if err != nil {
-		return nil, renamed(err, s)
+	if s == nil {
+		return nil, err
 	}
 	x := &ext{extSuper: s, p: p}
 	l := &Layout{Kind: s.name(), Order: manifest.ByFile, Unit: int(s.bs * s.ratio), Label: s.label,
 		UUID: uuid(s.uuidBytes[:]), Heads: extHeads(p.size)}
-	if err := x.prepare(); err != nil {
+	if err == nil {
+		err = x.prepare()
+	}
+	if err != nil {
 		return x.stepBack(l, renamed(err, s))
 	}
 	l.Used = int64(x.left.count(0, x.blocks)*x.bs) + x.slack()
@@ -62,7 +65,7 @@ func joinFills(fills []Fill) []Extent {
 // renamed gives a refusal the name of the file system once its features are known.
 func renamed(err error, s *extSuper) error {
 	var refused *RefusedError
-	if errors.As(err, &refused) && s != nil {
+	if errors.As(err, &refused) {
 		refused.Kind = s.name()
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"strings"
 
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -53,7 +54,7 @@ func Read(r io.ReaderAt, size int64, o Options) (*Layout, error) {
 	l, err := k.read(p, head)
 	var refused *RefusedError
 	if errors.As(err, &refused) && o.AsIs {
-		return rawLayout(k.name, size, "it "+refused.Why+" and was taken as it is", k.heads(size)), nil
+		return rawLayout(strings.ToLower(refused.Kind), size, "it "+refused.Why+" and was taken as it is", k.heads(size)), nil
 	}
 	var d *doubt
 	if errors.As(err, &d) {
