@@ -31,6 +31,7 @@ func crashes() []crash {
 		{"an empty disk with an MBR", manifest.MBR, true, 400 * mib, blank(400 * mib), false},
 		{"an empty disk with room for ARDOISE", manifest.GPT, true, 400 * mib, blank(400 * mib), false},
 		{"a reset of a used disk", manifest.GPT, true, 400 * mib, used, true},
+		{"a reset of a used disk without ARDOISE", manifest.GPT, false, 8 * mib, usedWithout, false},
 		{"another system that fills the disk", manifest.GPT, true, 400 * mib, foreign, false},
 		{"an older master whose ARDOISE has to move", manifest.GPT, true, 800 * mib, older, true},
 	}
@@ -41,10 +42,22 @@ func used(t *testing.T, tm *testMaster) *memDisk {
 	d := newDisk(400 * mib)
 	mustRun(t, options(tm, d, true))
 	storeKey(t, d)
+	work(d)
+	return d
+}
+
+func usedWithout(t *testing.T, tm *testMaster) *memDisk {
+	d := newDisk(8 * mib)
+	mustRun(t, options(tm, d, false))
+	work(d)
+	return d
+}
+
+// work changes files, heads, metadata and a journal in both volumes.
+func work(d *memDisk) {
 	for _, off := range []int64{mib + 100*kib, 3*mib + 600*kib, 3*mib + 1024, 3*mib + 1100*kib, 5*mib + 50*kib} {
 		d.put(off, []byte("pupil was here"))
 	}
-	return d
 }
 
 // foreign is a disk with one big partition of somebody else.
