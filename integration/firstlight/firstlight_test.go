@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/integration/lab"
 )
 
@@ -23,6 +22,9 @@ func (r rooms) take(t *testing.T) {
 
 // ran is what a PC prints when its own system has checked its own files.
 const ran = `GOLDEN MASTER OK`
+
+// midway is a line of the agent that stands in the middle of its writing.
+const midway = `^ardoise: step restore [2-7][0-9] %`
 
 // TestFirstLight runs its PCs two at a time, so that all of it takes the time of the longest.
 func TestFirstLight(t *testing.T) {
@@ -112,10 +114,10 @@ func enrol(t *testing.T, school *lab.School, pc *lab.PC) {
 	t.Logf("%s: code %s compared and approved", pc.Name, code)
 }
 
-// deploy orders a master for a PC.
-func deploy(t *testing.T, school *lab.School, master string, pc *lab.PC) (job string) {
+// deploy orders a master for a PC, which then starts its disk or powers off.
+func deploy(t *testing.T, school *lab.School, master string, pc *lab.PC, ending string) (job string) {
 	t.Helper()
-	job, err := school.Deploy(t.Context(), master, pc)
+	job, err := school.Deploy(t.Context(), master, pc, ending)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,7 @@ func deploy(t *testing.T, school *lab.School, master string, pc *lab.PC) (job st
 }
 
 // proven checks that the daemon knows the job as done and that the PC's disk, read from outside, holds the master.
-func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) api.Task {
+func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) {
 	t.Helper()
 	task, err := school.Done(t.Context(), job, time.Minute)
 	if err != nil {
@@ -133,7 +135,15 @@ func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) ap
 	if err != nil {
 		t.Errorf("the disk of %s does not hold %s: %v\n%s", pc.Name, master, err, out)
 	}
-	return task
+	t.Logf("%s: %s: %+v", pc.Name, master, *task.Outcome)
+}
+
+// off waits until a PC has switched itself off.
+func off(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	if err := pc.WaitOff(t.Context(), 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // phases prints when a PC reached which point.

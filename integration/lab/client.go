@@ -58,10 +58,10 @@ func (s *School) Enrol(ctx context.Context, pc *PC) (code string, err error) {
 	return code, err
 }
 
-// Deploy orders a master for a PC and returns the job's id.
-func (s *School) Deploy(ctx context.Context, master string, pc *PC) (string, error) {
+// Deploy orders a master for a PC, which ends as said (disk, poweroff), and returns the job's id.
+func (s *School) Deploy(ctx context.Context, master string, pc *PC, ending string) (string, error) {
 	var job api.Job
-	err := s.Ask(ctx, &job, "deploy", master, "--computer", pc.Name, "--yes", "--countdown", "0")
+	err := s.Ask(ctx, &job, "deploy", master, "--computer", pc.Name, "--end", ending, "--countdown", "0", "--yes")
 	return job.ID, err
 }
 

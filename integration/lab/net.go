@@ -133,7 +133,7 @@ func removeNamespaces(ctx context.Context, id string) error {
 		inside, err := command(ctx, "ip", "netns", "pids", name)
 		errs = errors.Join(errs, err)
 		for _, field := range strings.Fields(inside) {
-			if pid, err := strconv.Atoi(field); err == nil && pid > 1 {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 1 && pid != os.Getpid() {
 				_ = syscall.Kill(pid, syscall.SIGKILL) // an error means that it is gone already
 			}
 		}

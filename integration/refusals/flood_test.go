@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,8 @@ func TestDaemonLivesThroughFloodsOfGarbage(t *testing.T) {
 	attacker := plug(t, school, "attacker", "10.77.0.66")
 	pc := plug(t, school, "pc", "10.77.0.42")
 	wantService(t, school, pc)
-	tests := map[string]func(t *testing.T, space string){
+	// Each flood returns how many of its requests reached the daemon.
+	tests := map[string]func(t *testing.T, space string) int64{
 		"HTTP requests for what is not there and for what is outside": floodHTTP,
 		"bytes on the HTTP port that are no HTTP":                     floodBytes,
 		"TFTP requests, half of them broken, from many ports":         floodTFTP,
@@ -38,8 +40,11 @@ func TestDaemonLivesThroughFloodsOfGarbage(t *testing.T) {
 	for name, flood := range tests {
 		t.Run(name, func(t *testing.T) {
 			began := time.Now()
-			flood(t, attacker)
-			t.Logf("took %.1f s", time.Since(began).Seconds())
+			arrived := flood(t, attacker)
+			t.Logf("%d of %d arrived in %.1f s", arrived, floods, time.Since(began).Seconds())
+			if arrived < floods/20 {
+				t.Errorf("only %d of %d requests arrived: this was no flood", arrived, floods)
+			}
 			wantService(t, school, pc)
 		})
 	}
@@ -83,33 +88,37 @@ func residentMiB(t *testing.T, pid int) int {
 	return kib / 1024
 }
 
-// workers runs f floods times, sixteen at once.
-func workers(f func(i int)) {
+// workers runs f floods times, sixteen at once, and counts how often it says true.
+func workers(f func(i int) bool) int64 {
 	var wg sync.WaitGroup
+	var arrived atomic.Int64
 	for w := range 16 {
 		wg.Go(func() {
 			for i := w; i < floods; i += 16 {
-				f(i)
+				if f(i) {
+					arrived.Add(1)
+				}
 			}
 		})
 	}
 	wg.Wait()
+	return arrived.Load()
 }
 
-func floodHTTP(t *testing.T, space string) {
+func floodHTTP(t *testing.T, space string) int64 {
 	client := http.Client{Transport: lab.TransportIn(space, nil), Timeout: 30 * time.Second}
 	paths := []string{"/../../etc/shadow", "/%2e%2e/%2e%2e/etc/shadow", "//////", "/grub/" + strings.Repeat("a/", 2000),
 		"/boot.json/../../ca/ca.pem", "/vmlinuz%00.efi", "/" + strings.Repeat("%ff", 900)}
-	workers(func(i int) {
+	return workers(func(i int) bool {
 		request, err := http.NewRequest([]string{"GET", "HEAD", "POST", "PATCH"}[i%4], "http://"+lab.AddressServer+"/", nil)
 		if err != nil {
 			t.Error(err)
-			return
+			return false
 		}
 		request.URL.Opaque = paths[i%len(paths)]
 		answer, err := client.Do(request)
 		if err != nil {
-			return // refused by its limits: that is an answer too
+			return false // cut off by the daemon's limits
 		}
 		defer answer.Body.Close()
 		head := make([]byte, 4096)
@@ -117,24 +126,26 @@ func floodHTTP(t *testing.T, space string) {
 		if bytes.Contains(head[:n], []byte("PRIVATE KEY")) || bytes.Contains(head[:n], []byte("root:")) {
 			t.Errorf("%s %s gave away a file from outside", request.Method, request.URL.Opaque)
 		}
+		return true
 	})
 }
 
-func floodBytes(_ *testing.T, space string) {
-	workers(func(i int) {
+func floodBytes(_ *testing.T, space string) int64 {
+	return workers(func(i int) bool {
 		conn, err := lab.DialIn(space, "tcp", lab.AddressServer+":80")
 		if err != nil {
-			return
+			return false
 		}
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(2 * time.Second)) // garbage may be left unanswered
-		_, _ = conn.Write(garbage(uint64(i), 1400))
+		_, err = conn.Write(garbage(uint64(i), 1400))
+		return err == nil
 	})
 }
 
-func floodTFTP(t *testing.T, space string) {
+func floodTFTP(t *testing.T, space string) int64 {
 	names := []string{"../../../etc/shadow", `..\..\etc\shadow`, "/etc/shadow", "shimx64.efi", "", strings.Repeat("a", 400)}
-	workers(func(i int) {
+	return workers(func(i int) bool {
 		packet := binary.BigEndian.AppendUint16(nil, 1) // RRQ
 		packet = append(append(packet, names[i%len(names)]...), 0)
 		packet = append(append(packet, "octet"...), 0)
@@ -146,12 +157,12 @@ func floodTFTP(t *testing.T, space string) {
 		case 3:
 			packet = packet[:len(packet)-1-i%3]
 		}
-		send(t, space, lab.AddressServer+":69", packet)
+		return send(t, space, lab.AddressServer+":69", packet)
 	})
 }
 
-func floodDHCP(t *testing.T, space string) {
-	workers(func(i int) {
+func floodDHCP(t *testing.T, space string) int64 {
+	return workers(func(i int) bool {
 		packet := make([]byte, 236, 1400)
 		packet[0], packet[1], packet[2] = 1, 1, 6 // BOOTREQUEST over Ethernet
 		binary.BigEndian.PutUint32(packet[4:], uint32(i))
@@ -159,18 +170,17 @@ func floodDHCP(t *testing.T, space string) {
 		packet[28], packet[32], packet[33] = 0x52, byte(i>>8), byte(i)
 		packet = append(packet, 0x63, 0x82, 0x53, 0x63, 53, 1, byte(1+i%10))
 		packet = append(packet, garbage(uint64(i), i%1000)...)
-		send(t, space, "10.77.0.255:67", packet)
-		send(t, space, lab.AddressServer+":4011", packet)
+		return send(t, space, "10.77.0.255:67", packet) && send(t, space, lab.AddressServer+":4011", packet)
 	})
 }
 
-func floodIdle(_ *testing.T, space string) {
+func floodIdle(_ *testing.T, space string) int64 {
 	var mu sync.Mutex
 	var held []net.Conn
-	workers(func(int) {
+	arrived := workers(func(int) bool {
 		conn, err := lab.DialIn(space, "tcp", lab.AddressServer+":"+lab.AgentPort)
 		if err != nil {
-			return
+			return false
 		}
 		mu.Lock()
 		held = append(held, conn)
@@ -179,10 +189,12 @@ func floodIdle(_ *testing.T, space string) {
 			held = held[1:]
 		}
 		mu.Unlock()
+		return true
 	})
 	for _, conn := range held {
 		_ = conn.Close()
 	}
+	return arrived
 }
 
 // garbage makes n bytes that are the same in every run.
@@ -195,8 +207,8 @@ func garbage(seed uint64, n int) []byte {
 	return b
 }
 
-// send sends one datagram from a port of its own.
-func send(t *testing.T, space, address string, packet []byte) {
+// send sends one datagram from a port of its own, and tells whether it left.
+func send(t *testing.T, space, address string, packet []byte) bool {
 	err := lab.Inside(space, func() error {
 		conn, err := net.Dial("udp4", address)
 		if err != nil {
@@ -210,4 +222,5 @@ func send(t *testing.T, space, address string, packet []byte) {
 	if err != nil && !strings.Contains(err.Error(), "refused") && !strings.Contains(err.Error(), "buffer") {
 		t.Errorf("sending to %s: %v", address, err)
 	}
+	return err == nil
 }
