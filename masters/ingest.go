@@ -29,11 +29,11 @@ type Meta struct {
 	Created time.Time // zero: now
 }
 
-// Stats is what an ingest has added to the store.
+// Stats is what an ingest was given, and what of it was new.
 type Stats struct {
-	NewFrames   int
-	NewBytes    int64 // content of the chunks that were new
-	StoredBytes int64 // their frames in the store
+	NewFrames   int   // frames that the store had not got
+	NewBytes    int64 // their bytes in the store, headers included
+	StoredBytes int64 // bytes of all frames that were put
 }
 
 // Begin begins an ingest. It must be closed.
@@ -61,7 +61,7 @@ func (i *Ingest) Flush(ctx context.Context) error { return i.session.Flush(ctx) 
 // Stats returns what was added so far.
 func (i *Ingest) Stats() Stats {
 	a := i.session.Added()
-	return Stats{NewFrames: a.Frames, NewBytes: a.Content, StoredBytes: a.Bytes}
+	return Stats{NewFrames: a.Frames, NewBytes: a.Bytes, StoredBytes: a.Put}
 }
 
 // Close gives up the pins. What was put stays in the store.

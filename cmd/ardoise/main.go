@@ -1,7 +1,18 @@
 // Command ardoise is the daemon and the command line of Ardoise.
 //
-// Exit codes: 0 ok, 1 differs or a computer did not succeed, 2 usage, 3 refused, 4 damaged or untrusted, 5 input or
-// output. What goes wrong is told in one line beginning "error:" and one beginning "hint:".
+//	ardoise serve                                        the daemon
+//	ardoise computer | capture | deploy | job | doctor   orders to the daemon, over the socket in its data folder
+//	ardoise master capture | restore | verify            a disk or image file here, without a daemon
+//	ardoise master list | show                           with or without a daemon
+//
+// What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes:
+//
+//	0  ok
+//	1  differs (master verify), or a computer did not succeed (job watch)
+//	2  usage: the command line means nothing
+//	3  refused: understood, and nothing was changed
+//	4  damaged or untrusted: a master, a chunk, a signature
+//	5  input or output failed, or the command was interrupted
 package main
 
 import (
@@ -10,22 +21,37 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
 
-func newRoot() *cobra.Command {
-	root := &cobra.Command{Use: "ardoise", Short: "network-boots computers and keeps their disks", SilenceErrors: true,
-		SilenceUsage: true}
+// newRoot returns the command with all its commands. started is called when one begins to work: what goes wrong before
+// is wrong with the command line.
+func newRoot(started func()) *cobra.Command {
+	root := &cobra.Command{
+		Use:              "ardoise",
+		Short:            "network-boots computers and keeps their disks",
+		SilenceErrors:    true,
+		SilenceUsage:     true,
+		PersistentPreRun: func(*cobra.Command, []string) { started() },
+	}
+	root.AddCommand(masterCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }
 
 // run runs one command line and returns its exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Writer) int {
-	root := newRoot()
+	started := false
+	root := newRoot(func() { started = true })
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -34,18 +60,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 	if err == nil {
 		return 0
 	}
-	c, ok := daemonComplaint(err, language())
-	if !ok {
-		c = complaint{exit: 5, error: err.Error(), hint: "`ardoise help` shows the commands"}
-	}
 	var usage *usageError
-	if errors.As(err, &usage) {
-		c.exit = 2
+	if !started && !errors.As(err, &usage) {
+		err = &usageError{err.Error()}
 	}
-	var watched *watchedError
-	if errors.As(err, &watched) {
-		c.exit = 1
-	}
-	_, _ = fmt.Fprintf(complaints, "error: %s\nhint: %s\n", c.error, c.hint)
+	c := explain(err, language())
+	_, _ = fmt.Fprintf(complaints, "error: %s\nhint: %s\n", oneLine(c.error), oneLine(c.hint))
 	return c.exit
 }

@@ -305,12 +305,12 @@ type places struct {
 }
 
 func (w *places) add(kind string, e Extent) error {
-	where := fmt.Sprintf("%s at %d", kind, e.Offset)
+	refuse := func(reason string) error { return invalid(fmt.Sprintf("%s at %d", kind, e.Offset), "%s", reason) }
 	if e.Length <= 0 || e.Offset < 0 || e.Length > w.m.Disk.Size || e.Offset > w.m.Disk.Size-e.Length {
-		return invalid(where, "lies outside the disk")
+		return refuse("lies outside the disk")
 	}
 	if e.Offset < w.end {
-		return invalid(where, "overlaps what lies before it")
+		return refuse("overlaps what lies before it")
 	}
 	w.end = e.End()
 	for w.volume < len(w.m.Volumes) && e.Offset >= w.m.Volumes[w.volume].Start+w.m.Volumes[w.volume].Length {
@@ -318,7 +318,7 @@ func (w *places) add(kind string, e Extent) error {
 	}
 	if w.volume == len(w.m.Volumes) || e.Offset < w.m.Volumes[w.volume].Start ||
 		e.End() > w.m.Volumes[w.volume].Start+w.m.Volumes[w.volume].Length {
-		return invalid(where, "lies in no volume")
+		return refuse("lies in no volume")
 	}
 	w.used[w.volume] += e.Length
 	return nil

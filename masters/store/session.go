@@ -16,11 +16,11 @@ type Session struct {
 	added Added
 }
 
-// Added is what a session has put into the store.
+// Added is what a session has put, and what of it was new to the store.
 type Added struct {
-	Frames  int
-	Bytes   int64 // of frames, headers included
-	Content int64 // bytes of content
+	Frames int   // that were new
+	Bytes  int64 // of these, headers included
+	Put    int64 // bytes of all frames, headers included
 }
 
 // Begin begins a session.
@@ -92,6 +92,7 @@ func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
 	for _, f := range frames {
 		s.mu.Lock()
 		held := n.holds(f.ID)
+		n.added.Put += int64(f.Size())
 		s.mu.Unlock()
 		if held {
 			continue
@@ -113,7 +114,6 @@ func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
 		n.holds(f.ID)
 		n.added.Frames++
 		n.added.Bytes += int64(f.Size())
-		n.added.Content += int64(f.Length)
 		s.mu.Unlock()
 		if err := p.add(f); err != nil {
 			s.open = nil
@@ -190,7 +190,7 @@ func (n *Session) Flush(ctx context.Context) error {
 	return failed
 }
 
-// Added returns what the session has put so far that was new.
+// Added returns what the session has put so far.
 func (n *Session) Added() Added {
 	n.s.mu.RLock()
 	defer n.s.mu.RUnlock()
