@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
@@ -37,6 +38,12 @@ func (o *orderFlags) add(c *cobra.Command) {
 	f.StringVar(&o.rule.Model, "model", "", "the disk's model contains this")
 	f.StringVar(&o.rule.Serial, "serial", "", "the disk has this serial number")
 	f.StringVar(&o.ending, "end", string(job.EndDisk), "what the computer does afterwards: disk, poweroff or stay")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "ending" { // what the wire and the documents call it
+			name = "end"
+		}
+		return pflag.NormalizedName(name)
+	})
 	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
 	f.BoolVar(&o.watch, "watch", false, "then watch the job until it is over")
 }

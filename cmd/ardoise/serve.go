@@ -51,13 +51,16 @@ func newServe() *cobra.Command {
 		Short: "run the daemon: start PCs from the network and serve their agents",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if o.data == "" {
+				return usagef("say where the data is: --data DIR")
+			}
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGTERM, syscall.SIGINT)
 			defer stop()
 			return serve(ctx, o, c.ErrOrStderr())
 		},
 	}
 	f := c.Flags()
-	dataFlag(c, &o.data)
+	f.StringVar(&o.data, "data", "", "folder of everything that is kept: masters, keys, computers, jobs")
 	f.StringSliceVar(&o.interfaces, "interface", nil, "network interfaces to start PCs through (default: all wired ones)")
 	f.StringVar(&o.boot, "boot", defaultBoot(), "folder of the boot environment, or none")
 	f.StringVar(&o.kernelArgs, "kernel-args", "", "more arguments for the agent's kernel")
@@ -103,8 +106,10 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	if o.unknown != "agent" && o.unknown != "disk" {
 		return usagef("--unknown is agent or disk, not %q", o.unknown)
 	}
-	if o.agentPort < 0 || o.agentPort > 65535 || o.httpPort < 0 || o.httpPort > 65535 {
-		return usagef("a port is 0 to 65535")
+	for _, port := range []int{o.agentPort, o.httpPort} {
+		if port < 1 || port > 65535 {
+			return usagef("a port is 1 to 65535, not %d", port)
+		}
 	}
 	unix.Umask(0o077) // keys, masters and the socket are nobody else's
 	level := slog.LevelInfo

@@ -12,6 +12,7 @@ import (
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/store"
 )
 
 // Library puts captures into a library of masters.
@@ -94,6 +95,8 @@ func storeProblem(err error) *problem {
 		incomplete *masters.IncompleteError
 		untrusted  *masters.UntrustedError
 		name       *masters.NameError
+		absent     *store.NotFoundError
+		unknown    *masters.UnknownError
 	)
 	say := func(status int, code string) *problem {
 		return &problem{status, job.Problem{Code: code, Detail: err.Error()}}
@@ -101,6 +104,8 @@ func storeProblem(err error) *problem {
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
 		return &problem{http.StatusInsufficientStorage, job.Problem{Code: "no-space", Detail: "the server's disk is full"}}
+	case errors.As(err, &absent), errors.As(err, &unknown):
+		return say(http.StatusInternalServerError, "missing")
 	case errors.As(err, &untrusted):
 		return say(http.StatusInternalServerError, "damaged")
 	case errors.As(err, &incomplete):
