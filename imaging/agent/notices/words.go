@@ -1,0 +1,57 @@
+package notices
+
+// Word is a fixed label of the screen.
+type Word string
+
+// The labels. A step's label is its name in reports and on serial lines.
+const (
+	StepDisk      Word = "disk"
+	StepManifest  Word = "manifest"
+	StepCountdown Word = "countdown"
+	StepRestore   Word = "restore"
+	StepBoot      Word = "boot"
+	StepCapture   Word = "capture"
+	StepPublish   Word = "publish"
+	StepInventory Word = "inventory"
+	StepStageTwo  Word = "stage2"
+	WordLeft      Word = "left"
+	WordComputer  Word = "computer"
+	WordDoNot     Word = "do-not-switch-off"
+)
+
+// In returns the label in one language.
+func (w Word) In(l Lang) string {
+	switch w {
+	case StepDisk:
+		return Text{"Choix du disque", "Choosing the disk"}.In(l)
+	case StepManifest:
+		return Text{"Contrôle de la signature du master", "Checking the signature of the master"}.In(l)
+	case StepCountdown:
+		return Text{"Dernier délai", "Last chance"}.In(l)
+	case StepRestore:
+		return Text{"Installation et relecture", "Installing and reading back"}.In(l)
+	case StepBoot:
+		return Text{"Ordre de démarrage", "Boot order"}.In(l)
+	case StepCapture:
+		return Text{"Lecture du disque", "Reading the disk"}.In(l)
+	case StepPublish:
+		return Text{"Signature du master", "Signing the master"}.In(l)
+	case StepInventory:
+		return Text{"Inventaire", "Inventory"}.In(l)
+	case StepStageTwo:
+		return Text{"Chargement des outils", "Loading the tools"}.In(l)
+	case WordLeft:
+		return Text{"reste", "left"}.In(l)
+	case WordComputer:
+		return Text{"Poste", "Computer"}.In(l)
+	case WordDoNot:
+		return Text{"Ne pas éteindre", "Do not switch off"}.In(l)
+	}
+	return string(w)
+}
+
+// Words returns every label.
+func Words() []Word {
+	return []Word{StepDisk, StepManifest, StepCountdown, StepRestore, StepBoot, StepCapture, StepPublish, StepInventory,
+		StepStageTwo, WordLeft, WordComputer, WordDoNot}
+}
