@@ -267,9 +267,7 @@ func restored(t testing.TB, m *manifest.Manifest, sink *memory) []byte {
 		}
 	}
 	for _, f := range m.Fills {
-		for i := f.Offset; i < f.End(); i++ {
-			disk[i] = f.Byte
-		}
+		copy(disk[f.Offset:], bytes.Repeat([]byte{f.Byte}, int(f.Length)))
 	}
 	return disk
 }

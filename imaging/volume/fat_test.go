@@ -48,7 +48,7 @@ var fats = map[string]struct {
 	"fat16 with 2 KiB clusters":    {32 << 10, "-F 16 -s 4"},
 	"fat16 with one table":         {32 << 10, "-F 16 -s 4 -f 1"},
 	"fat32 with 512 byte sectors":  {40 << 10, "-F 32 -s 1"},
-	"fat32 with 4096 byte sectors": {300 << 10, "-F 32 -S 4096 -s 1"},
+	"fat16 with 4096 byte sectors": {32 << 10, "-F 16 -S 4096 -s 1"},
 }
 
 func TestFATOfEveryMakeIsKeptWhole(t *testing.T) {
