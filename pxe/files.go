@@ -1,6 +1,7 @@
 package pxe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -190,7 +191,8 @@ func (v *service) config(ctx context.Context, m Machine, local netip.Addr, by gr
 		return []byte(grub.Disk()), nil
 	}
 	a := grub.Agent{
-		Server: local, HTTPPort: uint16(v.HTTPPort), Transports: transports(v.Fetch, by),
+		Server: local, HTTPPort: uint16(v.HTTPPort),
+		BIOS: transports(cmp.Or(v.Fetch, DefaultBIOS), by), UEFI: transports(cmp.Or(v.Fetch, DefaultUEFI), by),
 		Arguments: slices.Concat(v.Arguments(local), strings.Fields(c.Arguments)),
 	}
 	text, err := a.Config()

@@ -26,8 +26,12 @@ const (
 	DefaultHTTP = 80
 )
 
-// DefaultFetch is the way GRUB fetches kernel and stage one first; the other is its fallback.
-const DefaultFetch = grub.HTTP
+// How GRUB fetches kernel and stage one, unless Fetch says otherwise; the other way is the fallback. DESIGN.md has the
+// figures.
+const (
+	DefaultBIOS = grub.TFTP
+	DefaultUEFI = grub.HTTP
+)
 
 // Server takes PCs from power-on to the agent. Booter and Boot are required, the rest has a use when zero.
 type Server struct {
@@ -37,7 +41,7 @@ type Server struct {
 	Interfaces []string                         // names; none: every wired interface that is up and has IPv4
 	Arguments  func(server netip.Addr) []string // of the kernel, for PCs that reach us at this address; nil: none
 	HTTPPort   int                              // 0: DefaultHTTP
-	Fetch      grub.Transport                   // "": DefaultFetch
+	Fetch      grub.Transport                   // what GRUB tries first; "": DefaultBIOS, DefaultUEFI
 	MaxBlock   int                              // largest TFTP block in bytes, for tunnels; 0: what the client asks
 	Mkimage    string                           // "": grub-mkimage from PATH
 	Modules    string                           // folder of GRUB's i386-pc modules; "": Debian's
@@ -114,9 +118,6 @@ func (s Server) start() (*service, error) {
 	}
 	if s.HTTPPort == 0 {
 		s.HTTPPort = DefaultHTTP
-	}
-	if s.Fetch == "" {
-		s.Fetch = DefaultFetch
 	}
 	if s.Rescan <= 0 {
 		s.Rescan = 2 * time.Second

@@ -106,10 +106,11 @@ source "$prefix/mac-$net_default_mac.cfg"
 
 // Agent describes the start of the agent.
 type Agent struct {
-	Server     netip.Addr
-	HTTPPort   uint16
-	Transports []Transport // in order of trying
-	Arguments  []string    // of the kernel; ardoise.mac is added from GRUB's own knowledge
+	Server    netip.Addr
+	HTTPPort  uint16
+	BIOS      []Transport // in order of trying, for GRUB on BIOS
+	UEFI      []Transport // the same on UEFI
+	Arguments []string    // of the kernel; ardoise.mac is added from GRUB's own knowledge
 }
 
 // Config is the configuration of a PC that is to start the agent.
@@ -125,18 +126,23 @@ func (a Agent) Config() (string, error) {
 	// GRUB knows the card it came by; a PC with two cards must not guess.
 	words = append(words, `"ardoise.mac=$net_default_mac"`)
 	arguments := strings.Join(words, " ")
+	text := "# Ardoise: start the agent.\nif [ \"$grub_platform\" = pc ]; then\n" + a.tries(a.BIOS, arguments) +
+		"else\n" + a.tries(a.UEFI, arguments) + "fi\n"
+	return text + ended("le noyau n'a pas pu etre charge / the kernel could not be loaded"), nil
+}
+
+// tries is one attempt to start the agent for each transport.
+func (a Agent) tries(order []Transport, arguments string) string {
 	var b strings.Builder
-	b.WriteString("# Ardoise: start the agent.\n")
-	for _, t := range a.Transports {
+	for _, t := range order {
 		device := fmt.Sprintf("(tftp,%v)", a.Server)
 		if t == HTTP {
 			device = fmt.Sprintf("(http,%v:%d)", a.Server, a.HTTPPort)
 		}
-		fmt.Fprintf(&b, "if linux %s/%s %s; then\n  if initrd %s/%s; then\n    boot\n  fi\nfi\n",
+		fmt.Fprintf(&b, "  if linux %s/%s %s; then\n    if initrd %s/%s; then\n      boot\n    fi\n  fi\n",
 			device, Kernel, arguments, device, Initrd)
 	}
-	b.WriteString(ended("le noyau n'a pas pu etre charge / the kernel could not be loaded"))
-	return b.String(), nil
+	return b.String()
 }
 
 // Disk is the configuration of a PC that is to start its own disk.

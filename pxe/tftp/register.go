@@ -21,9 +21,22 @@ var errStopped = errors.New("gave way to a newer request of the same client")
 type transfer struct {
 	source  netip.Addr
 	started time.Time
-	blocks  atomic.Int32 // blocks the library has asked for
-	sized   atomic.Bool  // the client asked for the size, so an acknowledgement of options precedes block 1
-	stop    atomic.Bool
+	blocks  atomic.Int32  // blocks the library has asked for
+	sized   atomic.Bool   // the client asked for the size, so an acknowledgement of options precedes block 1
+	halt    chan struct{} // closed to end the transfer
+	once    sync.Once
+}
+
+// stop ends the transfer at its next block, or at once when it waits for its client.
+func (t *transfer) stop() { t.once.Do(func() { close(t.halt) }) }
+
+func (t *transfer) halted() bool {
+	select {
+	case <-t.halt:
+		return true
+	default:
+		return false
+	}
 }
 
 // answered tells whether the client has shown that it exists. The library reads block n only after ACK n-1; block 1 is
@@ -60,7 +73,7 @@ func newRegister(perSource, total int) *register {
 // begin admits a request. A source at its limit loses its oldest transfer instead of being refused: a PC that was reset
 // in the middle of a file leaves one behind that nobody will ever finish.
 func (r *register) begin(source netip.Addr) (*transfer, bool) {
-	t := &transfer{source: source, started: time.Now()}
+	t := &transfer{source: source, started: time.Now(), halt: make(chan struct{})}
 	self := goroutine()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -74,7 +87,7 @@ func (r *register) begin(source netip.Addr) (*transfer, bool) {
 			continue
 		}
 		all++
-		if o.stop.Load() {
+		if o.halted() {
 			continue
 		}
 		live++
@@ -82,12 +95,12 @@ func (r *register) begin(source netip.Addr) (*transfer, bool) {
 			oldest = o
 		}
 	}
-	// Those told to stop take up to half a second to notice; a source cannot pile them up meanwhile.
+	// Those told to stop take a moment to notice; a source cannot pile them up meanwhile.
 	if all >= 4*r.perSource {
 		return nil, false
 	}
 	if live >= r.perSource {
-		oldest.stop.Store(true)
+		oldest.stop()
 	}
 	r.bySelf[self] = t
 	return t, true
@@ -110,7 +123,7 @@ func (r *register) stopAll() {
 	defer r.mu.Unlock()
 	r.ending = true
 	for _, t := range r.bySelf {
-		t.stop.Store(true)
+		t.stop()
 	}
 }
 
@@ -123,29 +136,40 @@ func (r *register) backoff(attempt int) time.Duration {
 	if t == nil {
 		return laterPause
 	}
-	if t.stop.Load() {
-		panic(stopped("gave way or shutting down"))
+	pause, end := t.pause(attempt)
+	if end != "" {
+		panic(end)
 	}
+	select {
+	case <-t.halt:
+		panic(stopped("gave way or shutting down"))
+	case <-time.After(pause):
+		return 0
+	}
+}
+
+// pause is how long to wait before a packet is sent again, or why not to.
+func (t *transfer) pause(attempt int) (time.Duration, stopped) {
 	if !t.answered() {
 		pauses := silentPauses()
 		if attempt >= len(pauses) {
-			panic(stopped("the client never answered"))
+			return 0, "the client never answered"
 		}
-		return pauses[attempt]
+		return pauses[attempt], ""
 	}
 	if attempt+1 >= tries {
-		panic(stopped("the client fell silent"))
+		return 0, "the client fell silent"
 	}
 	if attempt < hastyTries {
-		return 0
+		return 0, ""
 	}
-	return laterPause
+	return laterPause, ""
 }
 
 // silentPauses are the pauses between the tries of a first packet that nobody has answered yet: few packets, since the
 // address may be forged, but 6 s of time, since the firmware may be that of a PC with better things to do.
 func silentPauses() []time.Duration {
-	return []time.Duration{0, 350 * time.Millisecond, 1350 * time.Millisecond, 3350 * time.Millisecond}
+	return []time.Duration{0, 450 * time.Millisecond, 1450 * time.Millisecond, 3450 * time.Millisecond}
 }
 
 // goroutine returns the number of the running goroutine, from the first line of its stack: "goroutine 42 [running]:".
@@ -177,7 +201,7 @@ func (r *reader) Seek(offset int64, whence int) (int64, error) {
 
 // Read implements io.Reader.
 func (r *reader) Read(b []byte) (int, error) {
-	if r.t.stop.Load() {
+	if r.t.halted() {
 		return 0, errStopped
 	}
 	if !r.midway {

@@ -17,10 +17,10 @@ import (
 const (
 	DefaultPerSource = 4
 	DefaultTotal     = 1024
-	firstTimeout     = 150 * time.Millisecond
-	laterPause       = 300 * time.Millisecond
+	firstTimeout     = 50 * time.Millisecond
+	laterPause       = 350 * time.Millisecond
 	hastyTries       = 4
-	tries            = 150
+	tries            = 160
 )
 
 // ErrNotFound is what a Source returns for a name it does not serve.
