@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -161,4 +163,42 @@ func (d *Drivers) aliases() []string {
 		return nil
 	})
 	return list
+}
+
+// How long disks are waited for: libata probes a port in under a second and then hands it to SCSI, NVMe takes less; a
+// controller under emulation, or behind VMD, twice that.
+const (
+	settleEvery = 100 * time.Millisecond
+	quietWith   = 2 * time.Second // nothing new for so long, and there is a disk
+	quietNone   = 8 * time.Second // the same without a disk
+	settleLimit = 40 * time.Second
+)
+
+// Settle reads the index again and loads drivers until no new device has come for a while; count tells how many disks
+// there are. It returns what could not be loaded.
+func (d *Drivers) Settle(ctx context.Context, count func() int) []error {
+	if err := d.Reload(); err != nil {
+		return []error{err}
+	}
+	var faults []error
+	began, changed, last := time.Now(), time.Now(), -1
+	for {
+		n, more := d.LoadAll()
+		faults = append(faults, more...)
+		if c := count(); n > 0 || c != last {
+			changed, last = time.Now(), c
+		}
+		quiet := quietWith
+		if last == 0 {
+			quiet = quietNone
+		}
+		if time.Since(changed) > quiet || time.Since(began) > settleLimit {
+			return faults
+		}
+		select {
+		case <-ctx.Done():
+			return faults
+		case <-time.After(settleEvery):
+		}
+	}
 }

@@ -10,19 +10,11 @@ import (
 // nonVolatile, boot service and runtime access: what UEFI 3.3 asks of Boot####, BootOrder and BootNext.
 const attributes = efivarfs.AttributeNonVolatile | efivarfs.AttributeBootserviceAccess | efivarfs.AttributeRuntimeAccess
 
-// Firmware is the efivarfs of this PC.
-type Firmware struct{ fs *efivarfs.EFIVarFS }
+// Firmware is the efivarfs mounted at a path. It is opened at each use: the agent mounts it only once stage two has
+// brought its driver.
+type Firmware struct{ Path string }
 
-var _ Variables = (*Firmware)(nil)
-
-// Open opens the efivarfs mounted at path. It fails on a PC started by a BIOS.
-func Open(path string) (*Firmware, error) {
-	v, err := efivarfs.NewPath(path)
-	if err != nil {
-		return nil, err
-	}
-	return &Firmware{v}, nil
-}
+var _ Variables = Firmware{}
 
 func global(name string) efivarfs.VariableDescriptor {
 	return efivarfs.VariableDescriptor{Name: name, // EFI_GLOBAL_VARIABLE, UEFI 3.3
@@ -30,8 +22,12 @@ func global(name string) efivarfs.VariableDescriptor {
 }
 
 // Get implements Variables.
-func (f *Firmware) Get(name string) ([]byte, error) {
-	_, content, err := f.fs.Get(global(name))
+func (f Firmware) Get(name string) ([]byte, error) {
+	v, err := efivarfs.NewPath(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	_, content, err := v.Get(global(name))
 	if errors.Is(err, efivarfs.ErrVarNotExist) {
 		err = fs.ErrNotExist
 	}
@@ -39,13 +35,21 @@ func (f *Firmware) Get(name string) ([]byte, error) {
 }
 
 // Set implements Variables.
-func (f *Firmware) Set(name string, content []byte) error {
-	return f.fs.Set(global(name), attributes, content)
+func (f Firmware) Set(name string, content []byte) error {
+	v, err := efivarfs.NewPath(f.Path)
+	if err != nil {
+		return err
+	}
+	return v.Set(global(name), attributes, content)
 }
 
 // List implements Variables.
-func (f *Firmware) List() ([]string, error) {
-	all, err := f.fs.List()
+func (f Firmware) List() ([]string, error) {
+	v, err := efivarfs.NewPath(f.Path)
+	if err != nil {
+		return nil, err
+	}
+	all, err := v.List()
 	var names []string
 	for _, d := range all {
 		if d.GUID == global("").GUID {

@@ -66,6 +66,9 @@ func (s *Screen) page() string {
 		put("", "")
 		put("", "  ["+string(s.said.Code)+"]")
 	}
+	if s.restart > 0 {
+		put("", "  "+notices.Get(notices.Restarting, s.restart).What.In(s.lang))
+	}
 	b.WriteString(clearRest)
 	return b.String()
 }

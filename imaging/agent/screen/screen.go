@@ -42,6 +42,7 @@ type Screen struct {
 	steps    []step
 	at       int // index into steps; len(steps) when all are over
 	busy     bool
+	restart  int // seconds until the PC restarts; 0: it does not
 	done     int64
 	total    int64
 	samples  []sample
@@ -118,6 +119,14 @@ func (s *Screen) Say(code notices.Code, args ...any) {
 		s.repeat[text] = s.now()
 		s.line(text)
 	}
+	s.draw(true)
+}
+
+// Restart shows the seconds until the PC restarts, beside what was said last.
+func (s *Screen) Restart(seconds int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restart = seconds
 	s.draw(true)
 }
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/agent"
+	"github.com/ardoise/ardoise/imaging/agent/boot"
+	"github.com/ardoise/ardoise/imaging/agent/efi"
+	"github.com/ardoise/ardoise/imaging/agent/inventory"
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/agent/screen"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+const (
+	restartAfter = 60 * time.Second
+	flushLimit   = 2 * time.Second
+	// stageTwoMark names the stage two that is unpacked: its hash.
+	stageTwoMark = "/stage2.hash"
+)
+
+func main() {
+	if os.Getpid() == 1 {
+		supervise()
+		return
+	}
+	os.Exit(boot.Status(live()))
+}
+
+// supervise is PID 1. It never returns: the end of PID 1 is a kernel panic.
+func supervise() {
+	mountErr := boot.Mount()
+	p, _ := boot.ParseParameters(commandLine())
+	env := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/tmp"}
+	ending, err := boot.Supervise("/proc/self/exe", []string{"ardoise-agent"}, env, nil)
+	s := screen.Open("/", p.Lang)
+	if mountErr != nil {
+		s.Note("mount: %v", mountErr)
+	}
+	if err != nil {
+		var crash *boot.CrashError
+		if errors.As(err, &crash) {
+			for line := range strings.Lines(crash.Words) {
+				s.Note("crash: %s", strings.TrimRight(line, "\n"))
+			}
+		}
+		s.Say(notices.Crashed, err)
+		pause(s, p.Stay, notices.Crashed)
+	}
+	s.Flush(flushLimit)
+	for {
+		if err := boot.End(ending); err != nil {
+			s.Say(notices.Unexpected, err)
+		}
+		time.Sleep(restartAfter)
+	}
+}
+
+// pause leaves a fault on the screen: for a minute, counted, or for ever.
+func pause(s *screen.Screen, stay bool, code notices.Code) {
+	s.Note("stopped code=%s", code)
+	if stay {
+		s.Note("staying")
+	}
+	for stay {
+		time.Sleep(time.Hour)
+	}
+	for left := restartAfter; left > 0; left -= time.Second {
+		s.Restart(int(left / time.Second))
+		time.Sleep(time.Second)
+	}
+	s.Note("ending %s", boot.Restart)
+}
+
+func commandLine() string {
+	b, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// live is the agent proper. It returns how the PC is to end.
+func live() job.Ending {
+	p, err := boot.ParseParameters(commandLine())
+	s := screen.Open("/", p.Lang)
+	defer s.Flush(flushLimit)
+	s.Say(notices.Starting)
+	stop := func(code notices.Code, args ...any) job.Ending {
+		s.Say(code, args...)
+		pause(s, p.Stay, code)
+		return boot.Restart
+	}
+	if err != nil {
+		return stop(notices.NoParameters, err)
+	}
+	ctx := context.Background()
+	timings := []job.Timing{{Phase: "kernel", Seconds: boot.Uptime()}}
+	drivers, err := boot.NewDrivers()
+	if err != nil {
+		return stop(notices.Unexpected, err)
+	}
+	network := &boot.Network{MAC: p.MAC, Drivers: drivers, Tell: s.Say}
+	link, err := network.Up(ctx)
+	if err != nil {
+		return stop(notices.Unexpected, err)
+	}
+	timings = append(timings, job.Timing{Phase: "network", Seconds: boot.Uptime()})
+	s.Note("network %s %s %.1f s", link.Name, link.IP, boot.Uptime())
+	go network.Keep(ctx, link)
+
+	pc := agent.PC{
+		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime,
+		Inventory: inventory.Reader{Boot: link.MAC}.Read,
+	}
+	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
+		pc.Firmware = efi.Firmware{Path: boot.EFIVars}
+	}
+	pc.Settle = func(ctx context.Context) { settle(ctx, s, drivers) }
+	ending, err := agent.Run(ctx, agent.Options{Server: p.Server, Fingerprint: p.CA, MAC: mac(p.MAC, link), Version: version(),
+		Timings: timings, Screen: s, PC: pc})
+	var fault *agent.FaultError
+	switch {
+	case errors.As(err, &fault):
+		return stop(fault.Code, fault.Args...)
+	case err != nil:
+		return stop(notices.Unexpected, err)
+	}
+	return ending
+}
+
+// mac is what the server knows the PC by: what the loader said, else what we use.
+func mac(told net.HardwareAddr, l boot.Link) net.HardwareAddr {
+	if told != nil {
+		return told
+	}
+	return l.MAC
+}
+
+func unpack(archive io.Reader) error {
+	root, err := os.OpenRoot("/")
+	if err != nil {
+		return fmt.Errorf("opening the root: %w", err)
+	}
+	defer func() { _ = root.Close() }()
+	return boot.Unpack(root, archive, boot.Limits{})
+}
+
+func kept() string {
+	b, _ := os.ReadFile(stageTwoMark)
+	return strings.TrimSpace(string(b))
+}
+
+func keep(hash string) error { return os.WriteFile(stageTwoMark, []byte(hash+"\n"), 0o644) }
+
+// settle loads what stage two brought and waits for disks.
+func settle(ctx context.Context, s *screen.Screen, drivers *boot.Drivers) {
+	faults := drivers.Settle(ctx, func() int {
+		disks, _ := disk.List()
+		return len(disks)
+	})
+	if err := drivers.Load("efivarfs"); err != nil {
+		faults = append(faults, err)
+	}
+	if _, err := boot.MountEFI(); err != nil {
+		faults = append(faults, err)
+	}
+	for _, err := range faults {
+		s.Note("driver: %v", err)
+	}
+	s.Note("settled %.1f s", boot.Uptime())
+}
+
+func version() string {
+	if i, ok := debug.ReadBuildInfo(); ok {
+		return i.Main.Version
+	}
+	return ""
+}

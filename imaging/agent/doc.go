@@ -1,0 +1,15 @@
+// Package agent is the life of a PC between its network boot and its own system: it proves the server, introduces the
+// PC, does the tasks it is given, and ends in one way. imaging/DESIGN.md has the state diagram.
+//
+//	prove the server --> stage two --> key --> hello --+--> enrolled --> wait for a task --> do it --> ending
+//	                                            ^      |                      ^                |
+//	                                            +-- pending, refused, alarm   +---- stay ------+
+//
+// What only a PC has (disks, firmware, drivers) comes in as fields of PC, so that all of this runs in a test against
+// image files; cmd/ardoise-agent wires it to the real ones, and imaging/agent/boot is PID 1.
+//
+// Guaranteed: nothing is opened for writing before the task's signature, the computer it is for, its nonce, the rule for
+// the disk and the signed hash of the manifest were checked, the countdown has passed and the server has not cancelled.
+// Nothing is reported done before it was read back. Not guaranteed: that a task is not handed out twice; doing it twice
+// writes nothing the second time.
+package agent

@@ -1,0 +1,89 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/ardoise/ardoise/imaging/agent/client"
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// findKey looks for an ARDOISE on the disks of this PC: for the computer's key and for the mark of unfinished work. With
+// no key it makes one, which lives in memory until a deploy has made a place for it.
+func (a *agent) findKey() error {
+	disks, err := a.PC.Disks()
+	if err != nil {
+		a.Screen.Note("disks: %v", err)
+	}
+	for _, d := range disks {
+		if err := a.look(d); err != nil {
+			a.Screen.Note("ardoise on %s: %v", d.Path, err)
+		}
+	}
+	if a.key == nil {
+		if a.key, err = client.NewKey(); err != nil {
+			return err
+		}
+		a.newKey = true
+	}
+	a.keyName, err = client.KeyName(a.key)
+	return err
+}
+
+// look reads key and mark of one disk; the first of each counts.
+func (a *agent) look(d job.Disk) error {
+	open, err := disk.Open(d.Path, disk.Mode{Read: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = open.Close() }()
+	table, err := disk.ReadTable(open, open.Size(), open.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return err
+	}
+	ours, err := disk.OpenArdoise(open, *table.Ardoise)
+	if err != nil {
+		return err
+	}
+	mark, err := ours.Mark().Load()
+	if mark != nil && a.mark == nil {
+		a.mark = mark
+		a.Screen.Note("interrupted %s %s@%d in phase %s", mark.Kind, mark.Master, mark.Version, mark.Phase)
+	}
+	if err != nil {
+		a.Screen.Note("mark on %s: %v", d.Path, err)
+	}
+	content, err := ours.Key().Load()
+	if err != nil || len(content) == 0 || a.key != nil {
+		return err
+	}
+	if a.key, err = client.ParseKey(content); err != nil {
+		return fmt.Errorf("key slot: %w", err)
+	}
+	return nil
+}
+
+// keep stores the computer's key, and what the server has proven itself with, on the disk's ARDOISE.
+func (a *agent) keep(d *disk.Disk, part *manifest.Partition) {
+	err := func() error {
+		ours, err := disk.OpenArdoise(d, *part)
+		if err != nil {
+			return err
+		}
+		content, err := client.MarshalKey(a.key)
+		if err != nil {
+			return err
+		}
+		if err := ours.Key().Store(content); err != nil {
+			return err
+		}
+		return ours.Trust().Store(disk.Trust{CA: a.fingerprint(), SigningKeys: a.trust.SigningKeys, StageTwo: a.trust.StageTwo})
+	}()
+	if err != nil {
+		a.Screen.Say(notices.KeyNotKept, err)
+		return
+	}
+	a.newKey, a.mark = false, nil
+}

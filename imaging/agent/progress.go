@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// progress is how far a task is: for the screen, for the server, and for the question whether it may still be cancelled.
+type progress struct {
+	a      *agent
+	task   job.Task
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	r       job.Report
+	since   time.Time
+	started bool // something is being written: too late to cancel
+}
+
+func newProgress(a *agent, t job.Task, steps []notices.Word, cancel context.CancelCauseFunc) *progress {
+	p := &progress{a: a, task: t, cancel: cancel, r: job.Report{Task: t.ID, Step: 0}}
+	for _, s := range steps {
+		p.r.Steps = append(p.r.Steps, string(s))
+	}
+	a.Screen.Steps(steps...)
+	p.since = a.now()
+	return p
+}
+
+// step ends the step under way and begins step i.
+func (p *progress) step(i int) {
+	p.mu.Lock()
+	now := p.a.now()
+	if i > 0 && i <= len(p.r.Steps) && len(p.r.Timings) < i {
+		p.r.Timings = append(p.r.Timings, job.StepTime{Step: p.r.Steps[i-1], Seconds: now.Sub(p.since).Seconds()})
+	}
+	p.since = now
+	p.r.Step, p.r.Done, p.r.Total = min(i, len(p.r.Steps)-1), 0, 0
+	p.mu.Unlock()
+	p.a.Screen.Step(i)
+}
+
+// bytes tells how far the step is.
+func (p *progress) bytes(done, total, written, fetched int64) {
+	p.mu.Lock()
+	p.r.Done, p.r.Total, p.r.Written, p.r.Fetched = done, total, written, fetched
+	p.mu.Unlock()
+	p.a.Screen.Progress(done, total)
+}
+
+func (p *progress) report(state string) job.Report {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.r
+	r.State = state
+	r.Timings = append([]job.StepTime(nil), p.r.Timings...)
+	return r
+}
+
+func (p *progress) begun() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.started
+}
+
+// begin forbids cancelling from now on; it fails when the task was cancelled before.
+func (p *progress) begin(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	p.started = true
+	return nil
+}
+
+// stop cancels the task unless something was written.
+func (p *progress) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.started {
+		p.cancel(errCancelled)
+	}
+}
+
+// watch reports every second until the returned function is called, and listens for the server's wish to cancel. A
+// report that is lost does no harm: the next one says it better.
+func (p *progress) watch(ctx context.Context) func() {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			reply, err := p.a.client.Report(ctx, p.report(job.TaskRunning))
+			if err == nil && reply.Cancel {
+				p.stop()
+			}
+			if p.a.sleep(ctx, p.a.Second) != nil {
+				return
+			}
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// Set implements restore.Marker with the server: it keeps the mark of a disk that has no room for one.
+func (p *progress) Set(ctx context.Context, m job.Mark) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	r := p.report(job.TaskRunning)
+	r.Mark = &m
+	_, err := p.a.client.Deliver(ctx, r)
+	return err
+}
+
+// Clear implements restore.Marker: the outcome says it.
+func (p *progress) Clear(context.Context) error { return nil }

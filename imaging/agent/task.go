@@ -1,0 +1,183 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/agent/efi"
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/sign"
+)
+
+// work does one task after the other until one of them ends the PC's stay.
+func (a *agent) work(ctx context.Context) (job.Ending, error) {
+	for {
+		a.Screen.Steps()
+		a.Screen.Say(notices.Idle)
+		e, ok, err := a.client.Task(ctx)
+		if err != nil {
+			return "", err
+		}
+		if !ok {
+			continue
+		}
+		t, err := a.accept(e)
+		if err != nil {
+			return "", err
+		}
+		if err := a.do(ctx, t); err != nil {
+			return "", err
+		}
+		switch t.Ending {
+		case job.EndPowerOff:
+			a.end(job.EndPowerOff, notices.EndPowerOff)
+			return job.EndPowerOff, nil
+		case job.EndStay:
+			a.end(job.EndStay, notices.EndStay)
+		default:
+			a.toDisk()
+			a.end(job.EndDisk, notices.EndDisk)
+			return job.EndDisk, nil
+		}
+	}
+}
+
+func (a *agent) end(e job.Ending, code notices.Code) {
+	a.Screen.Say(code)
+	a.Screen.Note("ending %s", e)
+}
+
+// toDisk makes firmware start the system at once where we know its entry; else firmware asks the network, and the server
+// sends it to the disk.
+func (a *agent) toDisk() {
+	if a.PC.Firmware == nil || a.system == nil {
+		return
+	}
+	if err := efi.Next(a.PC.Firmware, *a.system); err != nil {
+		a.Screen.Say(notices.BootEntry, err)
+	}
+}
+
+// accept checks a task before anything else is done with it: signed by this site, for this computer, not seen before.
+func (a *agent) accept(e job.Envelope) (job.Task, error) {
+	var t job.Task
+	if err := sign.Verify(a.trust.SigningKeys, e.Key, job.ContextTask, e.Payload, e.Signature); err != nil {
+		return t, fault(notices.TaskUntrusted, err)
+	}
+	if err := json.Unmarshal(e.Payload, &t); err != nil {
+		return t, fault(notices.TaskUntrusted, fmt.Errorf("reading the task: %w", err))
+	}
+	switch {
+	case t.ComputerKey != a.keyName:
+		return t, &FaultError{Code: notices.TaskNotOurs, Args: []any{t.ID}}
+	case t.Nonce == "" || a.seen[t.Nonce]:
+		return t, &FaultError{Code: notices.TaskReplayed, Args: []any{t.ID}}
+	}
+	a.seen[t.Nonce] = true
+	a.Screen.Computer(t.Computer)
+	return t, nil
+}
+
+// errCancelled is the cause of a context that ended because the server said so.
+var errCancelled = errors.New("the task was cancelled")
+
+// do runs a task's steps and tells the server how it ended. A cancelled task is no fault.
+func (a *agent) do(ctx context.Context, t job.Task) error {
+	var steps []notices.Word
+	var run func(context.Context, *progress) (job.Outcome, error)
+	switch t.Kind {
+	case job.KindDeploy:
+		steps = []notices.Word{notices.StepDisk, notices.StepManifest, notices.StepCountdown, notices.StepRestore, notices.StepBoot}
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.deploy(ctx, t, p) }
+	case job.KindCapture:
+		steps = []notices.Word{notices.StepDisk, notices.StepCapture, notices.StepPublish}
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.capture(ctx, t, p) }
+	case job.KindInventory:
+		steps = []notices.Word{notices.StepInventory}
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.inventory(ctx, p) }
+	default:
+		steps = []notices.Word{notices.StepManifest}
+		run = func(context.Context, *progress) (job.Outcome, error) {
+			return job.Outcome{}, &FaultError{Code: notices.TaskUnknown, Args: []any{string(t.Kind)}}
+		}
+	}
+	began := a.now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p := newProgress(a, t, steps, cancel)
+	stop := p.watch(ctx)
+	outcome, err := run(ctx, p)
+	stop()
+	a.Screen.Busy(false)
+	if errors.Is(context.Cause(ctx), errCancelled) && !p.begun() {
+		err = &FaultError{Code: notices.Cancelled, Err: errCancelled}
+	}
+	outcome.Seconds = a.now().Sub(began).Seconds()
+	return a.tell(context.WithoutCancel(ctx), t, p, outcome, err)
+}
+
+// tell delivers the last report and says the same on the screen.
+func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome, err error) error {
+	state, failure := job.TaskDone, err
+	what := fmt.Sprintf("%s %s@%d", t.Kind, t.Master, t.Version)
+	var f *FaultError
+	switch {
+	case err == nil:
+		o.Code = "ok"
+		a.Screen.Note("done %s written=%d read=%d stored=%d new=%d seconds=%.1f", what, o.WrittenBytes, o.ReadBytes, o.StoredBytes, o.NewBytes, o.Seconds)
+	case errors.Is(err, errCancelled):
+		state, failure = job.TaskCancelled, nil
+		o.Code, o.Detail = "cancelled", notices.Get(notices.Cancelled).English()
+		a.Screen.Note("cancelled %s", what)
+	default:
+		if !errors.As(err, &f) {
+			f = &FaultError{Code: notices.Unexpected, Args: []any{err}, Err: err}
+			failure = f
+		}
+		state = job.TaskFailed
+		o.Code, o.Detail = string(f.Code), notices.Get(f.Code, f.Args...).English()
+		a.Screen.Note("failed %s code=%s", what, o.Code)
+	}
+	r := p.report(state)
+	r.Outcome = &o
+	if _, derr := a.client.Deliver(ctx, r); derr != nil {
+		a.Screen.Note("report: %v", derr)
+	}
+	if err == nil {
+		a.success(t, o)
+	} else if state == job.TaskCancelled {
+		a.Screen.Say(notices.Cancelled)
+	}
+	return failure
+}
+
+func (a *agent) success(t job.Task, o job.Outcome) {
+	switch t.Kind {
+	case job.KindDeploy:
+		a.Screen.Say(notices.DeployDone, fmt.Sprintf("%s@%d", t.Master, t.Version))
+	case job.KindCapture:
+		a.Screen.Say(notices.CaptureDone, o.Detail)
+	default:
+		a.Screen.Say(notices.InventoryDone)
+	}
+}
+
+// inventory is the shortest task: it was sent with the last hello, and is sent again as it is now.
+func (a *agent) inventory(ctx context.Context, p *progress) (job.Outcome, error) {
+	p.step(0)
+	disks, err := a.PC.Disks()
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	_, err = a.client.Hello(ctx, job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
+		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark})
+	if err != nil {
+		return job.Outcome{}, a.refusal(err)
+	}
+	p.step(1)
+	return job.Outcome{ProvenAt: time.Time{}}, nil
+}
