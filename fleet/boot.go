@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -103,13 +104,10 @@ func (f *Fleet) wantsAgent(c Computer, known bool) (bool, string) {
 func (f *Fleet) sighting(mac string) boot {
 	b, ok := f.boots[mac]
 	if !ok && len(f.boots) >= maxBoots {
-		var oldest string
-		for m, x := range f.boots {
-			if oldest == "" || x.Seen.Before(f.boots[oldest].Seen) {
-				oldest = m
-			}
+		macs := slices.SortedFunc(maps.Keys(f.boots), func(x, y string) int { return f.boots[x].Seen.Compare(f.boots[y].Seen) })
+		for _, m := range macs[:len(macs)/8] { // several at once, so that a flood does not sort each time
+			delete(f.boots, m)
 		}
-		delete(f.boots, oldest)
 	}
 	b.Seen = f.o.Now().UTC()
 	return b
@@ -152,10 +150,8 @@ func (f *Fleet) bootRecord(mac, uuid string) (Computer, bool) {
 func (f *Fleet) activeOf(computer string) (Task, bool) {
 	var found Task
 	ok := false
-	for _, t := range f.tasks {
-		if t.Computer != computer || !t.Active() {
-			continue
-		}
+	for _, id := range f.active[computer] {
+		t := f.tasks[id]
 		if !ok || t.State == job.TaskRunning || found.State != job.TaskRunning && compareTasks(t, found) < 0 {
 			found, ok = t, true
 		}

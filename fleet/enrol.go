@@ -168,7 +168,7 @@ func (f *Fleet) await(in Introduction, like *Computer) (job.Welcome, error) {
 
 // freeName proposes a name that nobody has. The caller holds mu.
 func (f *Fleet) freeName(c Computer) string {
-	base := "pc-" + short(c.Key)[:6]
+	base := "pc-" + c.Key[:min(len(c.Key), 6)]
 	if len(c.MACs) > 0 {
 		base = "pc-" + strings.ReplaceAll(c.MACs[0], ":", "")[6:]
 	}

@@ -45,6 +45,7 @@ type Fleet struct {
 	byKey     map[string]string // key -> computer id
 	jobs      map[string]Job
 	tasks     map[string]Task
+	active    map[string][]string      // computer id -> ids of its tasks that are not over
 	arrivals  map[string]chan struct{} // computer id -> closed when a task arrives
 	pending   waitingRoom
 	guesses   guesses
@@ -73,6 +74,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	f := &Fleet{
 		o: o, computers: map[string]Computer{}, byKey: map[string]string{}, jobs: map[string]Job{}, tasks: map[string]Task{},
+		active:   map[string][]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan Event, 256),
 	}
@@ -126,12 +128,26 @@ func (f *Fleet) apply(c Change) {
 	}
 	for _, x := range c.Tasks {
 		f.tasks[x.ID] = x
+		f.index(x)
 		if ch, ok := f.arrivals[x.Computer]; ok {
 			close(ch)
 			delete(f.arrivals, x.Computer)
 		}
 	}
 	f.remember(c.Events...)
+}
+
+// index keeps the tasks that are not over at hand: years of others must not slow down an answer to firmware.
+func (f *Fleet) index(t Task) {
+	ids := slices.DeleteFunc(f.active[t.Computer], func(id string) bool { return id == t.ID })
+	if t.Active() {
+		ids = append(ids, t.ID)
+	}
+	if len(ids) == 0 {
+		delete(f.active, t.Computer)
+		return
+	}
+	f.active[t.Computer] = ids
 }
 
 // maxRecent is how many events are kept in memory.
@@ -252,10 +268,8 @@ func (f *Fleet) Running(key string) (Job, Task, error) {
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	for _, t := range f.tasks {
-		if t.Computer == c.ID && t.State == job.TaskRunning {
-			return f.jobs[t.Job], t, nil
-		}
+	if t, ok := f.activeOf(c.ID); ok && t.State == job.TaskRunning {
+		return f.jobs[t.Job], t, nil
 	}
 	return Job{}, Task{}, refuse(CodeNoTask, c.Name, "no task of this computer is running")
 }
