@@ -24,7 +24,7 @@ import (
 	"github.com/ardoise/ardoise/masters/storetest"
 )
 
-const smallPack = 600 << 10
+const smallPack = 300 << 10
 
 var ctx = context.Background()
 

@@ -15,7 +15,7 @@ import (
 	"github.com/ardoise/ardoise/masters/storetest"
 )
 
-const smallPack = 600 << 10 // a few frames a pack, so that tests fill several
+const smallPack = 300 << 10 // a few frames a pack, so that tests fill several
 
 func open(t testing.TB, dir string, o store.Options) *store.Store {
 	t.Helper()

@@ -23,8 +23,8 @@ type Source interface {
 	Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error
 }
 
-// Frames returns n chunks of repeatable content, sealed: sizes from one byte to chunk.MaxSize, some of them zeros that
-// compress to nearly nothing, some noise that does not compress.
+// Frames returns n chunks of repeatable content, sealed: most of some KiB, every fourth of up to chunk.MaxSize, some of
+// them zeros that compress to nearly nothing, some noise that does not compress.
 func Frames(t testing.TB, n int, seed uint64) ([]chunk.ID, []chunk.Frame) {
 	t.Helper()
 	codec, err := chunk.NewCodec(1)
@@ -34,7 +34,11 @@ func Frames(t testing.TB, n int, seed uint64) ([]chunk.ID, []chunk.Frame) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	ids, frames := make([]chunk.ID, n), make([]chunk.Frame, n)
 	for i := range frames {
-		content := make([]byte, 1+random.IntN(chunk.MaxSize))
+		most := 8 << 10
+		if i%4 == 0 {
+			most = chunk.MaxSize
+		}
+		content := make([]byte, 1+random.IntN(most))
 		copy(content, fmt.Sprintf("chunk %d of %d, seed %d", i, n, seed))
 		if i%2 == 0 {
 			for j := range content {

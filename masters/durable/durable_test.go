@@ -1,0 +1,93 @@
+package durable_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ardoise/ardoise/masters/durable"
+)
+
+func TestHostFileSystem(t *testing.T) {
+	d, dir := durable.OS(), t.TempDir()
+	path := filepath.Join(dir, "file")
+	for _, content := range []string{"first", "second, longer", ""} {
+		if err := durable.WriteFile(d, path, []byte(content)); err != nil {
+			t.Fatal(err)
+		}
+		got, err := durable.ReadFile(d, path, 100)
+		if err != nil || string(got) != content {
+			t.Errorf("ReadFile = %q, %v, want %q", got, err, content)
+		}
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode = %v, %v, want 0600", info.Mode(), err)
+	}
+	if _, err := d.Create(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Create of a file that is there = %v, want fs.ErrExist", err)
+	}
+	if _, err := d.Open(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open of nothing = %v, want fs.ErrNotExist", err)
+	}
+	sub := filepath.Join(dir, "folder")
+	for range 2 {
+		if err := durable.MakeFolder(d, sub); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if names, err := d.ReadDir(dir); err != nil || !slices.Equal(names, []string{"file", "folder"}) {
+		t.Errorf("ReadDir = %v, %v", names, err)
+	}
+	if err := errors.Join(d.Rename(sub, sub+"2"), d.Remove(sub+"2"), d.SyncDir(dir)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWriteFileAfterACrashInTheMiddle(t *testing.T) {
+	d, dir := durable.OS(), t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := os.WriteFile(path+".tmp", []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteFile(d, path, []byte("whole")); err != nil {
+		t.Fatal(err)
+	}
+	if names, err := d.ReadDir(dir); err != nil || !slices.Equal(names, []string{"file"}) {
+		t.Errorf("the folder holds %v, %v, want the file alone", names, err)
+	}
+}
+
+func TestReadFileKeepsToItsLimit(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, make([]byte, 101), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := durable.ReadFile(durable.OS(), path, 100); err == nil {
+		t.Error("ReadFile gives more than the limit")
+	}
+}
+
+func TestLockIsForOne(t *testing.T) {
+	d, path := durable.OS(), filepath.Join(t.TempDir(), "lock")
+	lock, err := d.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held *durable.LockedError
+	if _, err := d.Lock(path); !errors.As(err, &held) || held.Path != path {
+		t.Errorf("a second Lock = %v, want *LockedError", err)
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := d.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
