@@ -42,6 +42,7 @@ func build(ctx context.Context, s sources.Settings, out, agentFile string) error
 	if err != nil {
 		return err
 	}
+	defer packages.Close()
 	agent, err := agentProgram(ctx, agentFile, s.Cache)
 	if err != nil {
 		return err

@@ -151,6 +151,11 @@ func (e *AlteredError) Error() string {
 		e.Locked.Package, e.Locked.Version, e.Served.SHA256, e.Locked.SHA256)
 }
 
+// Hint says what to do about it.
+func (e *AlteredError) Hint() string {
+	return "an archive never does that: find out who altered the mirror or the lock; -update takes what is served"
+}
+
 // pick takes the locked version of each name where it is served, else the newest.
 func pick(names []string, lock Lock, newest, served []Entry) (Lock, error) {
 	var chosen Lock

@@ -81,6 +81,7 @@ func build(ctx context.Context, s settings) error {
 	if err != nil {
 		return err
 	}
+	defer packages.Close()
 	if err := os.MkdirAll(filepath.Dir(s.out), 0o755); err != nil {
 		return err
 	}

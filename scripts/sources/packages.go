@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ardoise/ardoise/scripts/debian"
 	"github.com/ardoise/ardoise/scripts/initramfs"
 )
@@ -60,10 +62,35 @@ type Packages struct {
 	Trees      initramfs.Trees
 	Kernel     *Kernel
 	Copyrights map[string]string // package -> its copyright file in the trees
+	lock       *os.File
 }
 
-// Open brings the packages into the cache, unpacks them and reads the kernel's tables.
+// Close lets the next builder at the cache.
+func (p *Packages) Close() error { return p.lock.Close() }
+
+// Open brings the packages into the cache, unpacks them and reads the kernel's tables. It waits for another builder that
+// has the cache open.
 func Open(ctx context.Context, s Settings) (*Packages, error) {
+	if err := os.MkdirAll(s.Cache, 0o755); err != nil {
+		return nil, err
+	}
+	lock, err := os.Create(filepath.Join(s.Cache, "in-use"))
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return nil, errors.Join(fmt.Errorf("waiting for the cache: %w", err), lock.Close())
+	}
+	p, err := open(ctx, s)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	p.lock = lock
+	return p, nil
+}
+
+// open does the work of Open, alone in the cache.
+func open(ctx context.Context, s Settings) (*Packages, error) {
 	dir, err := filepath.Abs(s.Cache)
 	if err != nil {
 		return nil, err
