@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/ardoise/ardoise/masters/durable"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -32,7 +33,11 @@ func (l *Library) loadVersions() error {
 		if CheckName(name) != nil {
 			continue
 		}
-		if err := l.clean(filepath.Join(root, name, tempName)); err != nil {
+		err := l.clean(filepath.Join(root, name, tempName))
+		if errors.Is(err, syscall.ENOTDIR) {
+			continue // somebody's file among the masters is no reason to refuse them
+		}
+		if err != nil {
 			return fmt.Errorf("removing an unfinished version of %s: %w", name, err)
 		}
 		// A version that a crash made visible may not be durable yet, and is built upon from now on.

@@ -324,6 +324,11 @@ func TestADamagedPackNamesTheChunk(t *testing.T) {
 	if !strings.Contains(got, frame.ID.String()) || !strings.Contains(got, "pack 1") {
 		t.Errorf("the error does not name pack 1 and chunk %s: %s", frame.ID, got)
 	}
+	healed := must(t, "master", "capture", "m", "--disk", source, "--data", data)
+	if healed.NewBytes != int64(size) {
+		t.Errorf("the next capture has stored %d bytes, want the damaged frame of %d alone", healed.NewBytes, size)
+	}
+	must(t, "master", "restore", "m@1", "--disk", emptyDisk(t, diskSize, 0), "--data", data)
 }
 
 func TestRefusals(t *testing.T) {

@@ -41,6 +41,19 @@ func (e *DamagedError) Error() string { return fmt.Sprintf("chunk %s: %s", e.ID,
 // Size returns the bytes of the frame, header included.
 func (f Frame) Size() int { return HeaderSize + len(f.Payload) }
 
+// Check tells, by *DamagedError, whether the frame's stored form would be refused: an unknown codec, lengths out of range.
+func (f Frame) Check() error {
+	switch {
+	case f.Codec > codecZstd:
+		return &DamagedError{ID: f.ID, Reason: fmt.Sprintf("codec %d is unknown", f.Codec)}
+	case f.Length == 0 || f.Length > MaxSize || len(f.Payload) == 0 || len(f.Payload) > MaxSize:
+		return &DamagedError{ID: f.ID, Reason: fmt.Sprintf("lengths %d and %d are out of range", f.Length, len(f.Payload))}
+	case f.Codec == codecRaw && int(f.Length) != len(f.Payload):
+		return &DamagedError{ID: f.ID, Reason: "uncompressed lengths differ"}
+	}
+	return nil
+}
+
 // AppendTo appends the frame's stored form to b.
 func (f Frame) AppendTo(b []byte) []byte {
 	start := len(b)

@@ -142,12 +142,18 @@ func (host) Lock(name string) (io.Closer, error) {
 	return f, nil
 }
 
-// MakeFolder makes a folder unless it is there, and its name durable.
+// MakeFolder makes a folder unless it is there, and its name durable. A folder that is there, in one that we may not
+// read, was made by somebody else: its name is taken for durable.
 func MakeFolder(d FS, name string) error {
-	if err := d.Mkdir(name); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
+	made := d.Mkdir(name)
+	if made != nil && !errors.Is(made, fs.ErrExist) {
+		return made
 	}
-	return d.SyncDir(filepath.Dir(name))
+	err := d.SyncDir(filepath.Dir(name))
+	if made != nil && errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 // WriteNew writes a new file of which the bytes, but not yet the name, are durable.

@@ -84,7 +84,7 @@ func CheckNames(r io.Reader, m *Manifest) error {
 	var wrong error
 	next := uint32(0)
 	hash, whole, err := walkNames(r, func(n Name) bool {
-		if n.Stream != next || n.Volume >= len(m.Volumes) {
+		if n.Stream != next || int64(next) >= int64(m.NameCount) || n.Volume >= len(m.Volumes) {
 			wrong = invalid(fmt.Sprintf("name of stream %d", n.Stream), "stream or volume %d is not in the manifest", n.Volume)
 		}
 		next++

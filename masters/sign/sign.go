@@ -119,8 +119,17 @@ func LoadOrCreate(path string) (Key, error) {
 	return key, err
 }
 
-// Public returns the public key, base64.
+// String returns the public key: a log must never hold the private one.
+func (k Key) String() string { return "ed25519 " + k.Public() }
+
+// GoString is String, for %#v.
+func (k Key) GoString() string { return k.String() }
+
+// Public returns the public key, base64; "" for the zero value.
 func (k Key) Public() string {
+	if len(k.private) == 0 {
+		return ""
+	}
 	return base64.StdEncoding.EncodeToString(k.private.Public().(ed25519.PublicKey))
 }
 

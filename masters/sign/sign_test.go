@@ -2,6 +2,7 @@ package sign_test
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -58,6 +59,22 @@ func TestLoadRefuses(t *testing.T) {
 				t.Errorf("Load = %v, want *KeyFileError for %s", err, path)
 			}
 		})
+	}
+}
+
+func TestAKeyPrintsItsPublicHalfOnly(t *testing.T) {
+	key, err := sign.Create(filepath.Join(t.TempDir(), "a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "ed25519 " + key.Public()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(verb, key); got != want {
+			t.Errorf("a key printed by %s is %q", verb, got)
+		}
+	}
+	if got := fmt.Sprint(sign.Key{}); got != "ed25519 " {
+		t.Errorf("no key is printed as %q", got)
 	}
 }
 

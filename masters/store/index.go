@@ -36,8 +36,8 @@ func (s *Store) writeIndex() error {
 		}
 	}
 	packs := s.byPack()
-	numbers := make([]uint32, 0, len(packs))
-	for number := range packs {
+	numbers := make([]uint32, 0, len(s.packs))
+	for number := range s.packs {
 		if !damaged[number] {
 			numbers = append(numbers, number)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -134,7 +135,8 @@ func (s *Store) readRun(buf []byte, first place, run []uint32, ids []chunk.ID, y
 	buf = buf[:size]
 	got, err := s.readAt(buf, first)
 	if err != nil {
-		if isNotExist(err) {
+		if errors.Is(err, fs.ErrNotExist) {
+			s.forget(ids[0], first.pack)
 			err = &chunk.DamagedError{ID: ids[0], Reason: "its pack is gone"}
 		}
 		return buf, fmt.Errorf("reading pack %d: %w", first.pack, err)
@@ -148,6 +150,7 @@ func (s *Store) readRun(buf []byte, first place, run []uint32, ids []chunk.ID, y
 			if errors.As(err, &damaged) {
 				reason = damaged.Reason
 			}
+			s.forget(ids[i], first.pack)
 			return buf, fmt.Errorf("reading pack %d: %w", first.pack, &chunk.DamagedError{ID: ids[i], Reason: reason})
 		}
 		if err := yield(frame); err != nil {
@@ -156,6 +159,17 @@ func (s *Store) readRun(buf []byte, first place, run []uint32, ids []chunk.ID, y
 		rest = rest[took:]
 	}
 	return buf, nil
+}
+
+// forget makes a chunk wanted again whose frame in this pack was found damaged: the next capture that holds it heals it.
+// The index file remembers; without it the damaged frame is known again, unless a later pack has a sound one.
+func (s *Store) forget(id chunk.ID, pack uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.known[id]; ok && p.pack == pack {
+		delete(s.known, id)
+		s.stale = true
+	}
 }
 
 // readAt fills buf from a pack and returns how many bytes there were.

@@ -70,8 +70,11 @@ func (n *Session) Put(ctx context.Context, frames []chunk.Frame) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		var err error
-		if content, err = n.s.codec.Open(content, f); err != nil {
+		err := f.Check() // what would be refused when it is read must not be stored
+		if err == nil {
+			content, err = n.s.codec.Open(content, f)
+		}
+		if err != nil {
 			return fmt.Errorf("proving a frame: %w", err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,7 +100,8 @@ func (s *Store) load() error {
 	}
 	cached := s.readIndex()
 	for _, number := range numbers {
-		if err := s.loadPack(number, cached[number]); err != nil {
+		in, ok := cached[number]
+		if err := s.loadPack(number, in, ok); err != nil {
 			return err
 		}
 		delete(cached, number)
@@ -138,7 +138,7 @@ func (s *Store) listPacks() ([]uint32, error) {
 	return numbers, s.fs.SyncDir(s.dir)
 }
 
-func (s *Store) loadPack(number uint32, cached indexed) error {
+func (s *Store) loadPack(number uint32, in indexed, cached bool) error {
 	f, err := s.fs.Open(packPath(s.dir, number))
 	if err != nil {
 		return err
@@ -148,8 +148,8 @@ func (s *Store) loadPack(number uint32, cached indexed) error {
 	if err != nil {
 		return err
 	}
-	entries := cached.entries
-	if size != cached.size || entries == nil {
+	entries := in.entries
+	if !cached || size != in.size {
 		s.stale = true
 		if entries, size, err = readPack(f, number); err != nil {
 			var damaged *PackError
@@ -160,10 +160,8 @@ func (s *Store) loadPack(number uint32, cached indexed) error {
 		}
 	}
 	s.packs[number] = size
-	for _, e := range entries {
-		if _, twice := s.known[e.id]; !twice {
-			s.known[e.id] = place{pack: number, offset: e.offset, size: e.size, length: e.length}
-		}
+	for _, e := range entries { // of a chunk stored twice the later frame counts: it was stored since the earlier was damaged
+		s.known[e.id] = place{pack: number, offset: e.offset, size: e.size, length: e.length}
 	}
 	return nil
 }
@@ -239,6 +237,3 @@ func (s *Store) byPack() map[uint32][]entry {
 	}
 	return packs
 }
-
-// isNotExist is fs.ErrNotExist, for files that a person may have removed.
-func isNotExist(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -184,6 +184,47 @@ func TestDamage(t *testing.T) {
 	}
 }
 
+func TestADamagedFrameIsHealedByTheNextCapture(t *testing.T) {
+	ids, frames := storetest.Frames(t, 1, 9)
+	for name, between := range map[string]func(t *testing.T, dir string){
+		"index as it was left": func(*testing.T, string) {},
+		"index lost after healing": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "index")); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, store.Options{})
+			put(t, s, frames)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			flip(t, filepath.Join(dir, "0000000001.pack"), 100)
+			s = open(t, dir, store.Options{})
+			if _, err := s.Get(ids[0]); err == nil {
+				t.Fatal("Get gives a damaged frame")
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = open(t, dir, store.Options{})
+			if wanted, err := s.Begin().Missing(context.Background(), ids); err != nil || !wanted[0] {
+				t.Errorf("Missing = %v, %v, want the damaged chunk wanted", wanted, err)
+			}
+			put(t, s, frames)
+			storetest.Prove(t, s, ids)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			between(t, dir)
+			s = open(t, dir, store.Options{})
+			storetest.Prove(t, s, ids)
+		})
+	}
+}
+
 func TestAnotherFormatIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	pack := append([]byte("ARDPACK0"), 9, 0, 0, 0, 0, 0, 0, 0)

@@ -119,6 +119,18 @@ func Run(t *testing.T, open func(t *testing.T) (Session, Source)) {
 			t.Errorf("Missing = %v, %v, want both wanted", wanted, err)
 		}
 	})
+	t.Run("a frame that could not be read again is refused", func(t *testing.T) {
+		in, _ := open(t)
+		empty := chunk.Frame{ID: chunk.Of(nil)}
+		foreign := chunk.Frame{ID: chunk.Of([]byte("x")), Codec: 9, Length: 1, Payload: []byte("x")}
+		for _, bad := range []chunk.Frame{empty, foreign} {
+			err := in.Put(ctx, []chunk.Frame{bad})
+			var damaged *chunk.DamagedError
+			if !errors.As(err, &damaged) || damaged.ID != bad.ID {
+				t.Errorf("Put = %v, want *chunk.DamagedError of %s", err, bad.ID)
+			}
+		}
+	})
 	t.Run("a chunk that is not there ends Fetch after those before it", func(t *testing.T) {
 		in, out := open(t)
 		mustPut(t, in, frames[:2])
