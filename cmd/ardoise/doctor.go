@@ -2,36 +2,139 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/doctor"
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/pxe"
+	"github.com/ardoise/ardoise/pxe/grub"
 )
 
-// doctor looks at what this daemon lives in.
-func (s *site) doctor(context.Context) []api.Check { return nil }
+// recentForeign is how long another boot server that was heard counts as present.
+const recentForeign = 24 * time.Hour
+
+// doctor looks at what this daemon lives in, with the rights and the memory of the daemon.
+func (s *site) doctor(ctx context.Context) []api.Check {
+	out := examine(ctx, s.o, true)
+	said := map[string]bool{}
+	for _, e := range s.fleet.Recent("") {
+		if e.Kind == string(pxe.StageForeign) && time.Since(e.Time) < recentForeign && !said[e.Detail] {
+			said[e.Detail] = true
+			out = append(out, doctor.Bad("network boot", "find that server and switch it off, or keep these PCs out of its configuration",
+				"heard %s: %s", ago(e.Time), e.Detail))
+		}
+	}
+	return out
+}
+
+// examine looks around, inside the daemon or without one.
+func examine(ctx context.Context, o serveOptions, running bool) []api.Check {
+	out := doctor.Data(o.data)
+	out = append(out, doctor.Clock(time.Now()))
+	ports := []doctor.Port{{Network: "tcp", Number: o.agentPort, For: "agents"}}
+	if o.boot != noBoot {
+		out = append(out, doctor.Boot(o.boot)...)
+		out = append(out, doctor.Mkimage(grub.DefaultModules))
+		ports = append(ports, doctor.Port{Network: "tcp", Number: o.httpPort, For: "GRUB"},
+			doctor.Port{Network: "udp", Number: pxe.PortTFTP, For: "TFTP"},
+			doctor.Port{Network: "udp", Number: pxe.PortBoot, For: "PXE"})
+	}
+	out = append(out, doctor.Ports(ports, running)...)
+	return append(out, networks(ctx, o)...)
+}
+
+// networks asks on all links at once.
+func networks(ctx context.Context, o serveOptions) []api.Check {
+	links, err := pxe.Links(o.interfaces)
+	if err != nil {
+		return []api.Check{doctor.Bad("network", "`ip link` shows names; give one with --interface", "%v", err)}
+	}
+	if len(links) == 0 {
+		return []api.Check{doctor.Bad("network", "plug in the cable, give the interface an address: `ip address`",
+			"no wired interface is up with an IPv4 address")}
+	}
+	found := make([][]api.Check, len(links))
+	var wait sync.WaitGroup
+	for i, l := range links {
+		wait.Go(func() {
+			found[i] = append([]api.Check{doctor.OK("network", "%s has %s", l.Interface.Name, l.Addresses[0])}, neighbours(ctx, l)...)
+		})
+	}
+	wait.Wait()
+	var out []api.Check
+	for _, f := range found {
+		out = append(out, f...)
+	}
+	return out
+}
 
 func newDoctor() *cobra.Command {
 	var k client
-	return k.flags(&cobra.Command{
-		Use: "doctor", Short: "look at network, ports, clock, space and boot files; ends with 1 when something is bad",
+	o := serveOptions{}
+	c := k.flags(&cobra.Command{
+		Use: "doctor", Short: "look at folder, space, clock, boot files, ports and who answers DHCP; ends with 1 when something is bad",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := k.dial(c.Context())
+			o.data = k.data
+			o.interfaces = splitList(o.interfaces)
+			checks, err := diagnose(c.Context(), k, o)
 			if err != nil {
 				return err
 			}
-			checks, err := d.Doctor(c.Context())
-			if err != nil {
+			if err := k.show(c.OutOrStdout(), checks, func(w io.Writer) { showChecks(w, checks) }); err != nil {
 				return err
 			}
-			return k.show(c.OutOrStdout(), checks, func(w io.Writer) {
-				for _, x := range checks {
-					_, _ = fmt.Fprintln(w, x.State, x.Name, x.Detail)
+			bad := 0
+			for _, x := range checks {
+				if x.State == api.CheckBad {
+					bad++
 				}
-			})
+			}
+			if bad > 0 {
+				return &watchedError{noticeError{"unwell", "", fmt.Sprintf("%d of %d checks are bad", bad, len(checks))}}
+			}
+			return nil
 		},
 	})
+	c.Flags().StringSliceVar(&o.interfaces, "interface", nil, "network interfaces to ask on, without a daemon (default: all wired ones)")
+	c.Flags().StringVar(&o.boot, "boot", defaultBoot(), "folder of the boot environment, without a daemon")
+	c.Flags().IntVar(&o.httpPort, "http-port", pxe.DefaultHTTP, "TCP port to try, without a daemon")
+	c.Flags().IntVar(&o.agentPort, "agent-port", 7443, "TCP port to try, without a daemon")
+	return c
+}
+
+// diagnose asks the daemon, which has the rights to look everywhere; without one it looks itself.
+func diagnose(ctx context.Context, k client, o serveOptions) ([]api.Check, error) {
+	d, err := k.dial(ctx)
+	var silent *api.NotRunningError
+	if errors.As(err, &silent) {
+		none := doctor.Warn("daemon", "`ardoise serve --data "+o.data+"` starts it", "none runs in %s", o.data)
+		return append([]api.Check{none}, examine(ctx, o, false)...), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	st, err := d.Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := d.Doctor(ctx)
+	return append([]api.Check{doctor.OK("daemon", "runs as process %d since %s", st.PID, ago(st.Started))}, checks...), err
+}
+
+// showChecks prints a line for each check, and its hint below where it has one.
+func showChecks(w io.Writer, checks []api.Check) {
+	for _, x := range checks {
+		_, _ = fmt.Fprintf(w, "%-4s  %s: %s\n", x.State, fleet.Clean(x.Name, 60), fleet.Clean(x.Detail, 400))
+		if x.Hint != "" && x.State != api.CheckOK {
+			_, _ = fmt.Fprintf(w, "      hint: %s\n", x.Hint)
+		}
+	}
 }

@@ -341,3 +341,6 @@ func watchJob(ctx context.Context, d *api.Client, id string, asJSON bool, w io.W
 
 // watchedError ends `job watch` with exit code 1: the command worked, a computer did not.
 type watchedError struct{ noticeError }
+
+// Unwrap returns the notice to be told.
+func (e *watchedError) Unwrap() error { return &e.noticeError }
