@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -66,7 +67,7 @@ func (v *service) read(l *listener, queue chan<- rawsock.Datagram) {
 			continue
 		}
 		if err != nil {
-			if !errors.Is(err, net.ErrClosed) {
+			if !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
 				v.Log.Warn("interface went away", "interface", l.link.Load().Interface.Name, "error", err)
 			}
 			return

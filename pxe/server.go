@@ -149,22 +149,19 @@ type sockets struct {
 	http       net.Listener
 }
 
-func open(ctx context.Context, httpPort int) (s *sockets, err error) {
-	s = &sockets{}
-	defer func() {
-		if err != nil {
-			s.close()
-		}
-	}()
+func open(ctx context.Context, httpPort int) (*sockets, error) {
+	s := &sockets{}
+	var err error
 	if s.tftp, err = listenUDP(PortTFTP, "TFTP"); err != nil {
 		return nil, err
 	}
 	if s.boot, err = listenUDP(PortBoot, "PXE boot server"); err != nil {
+		s.close()
 		return nil, err
 	}
 	var lc net.ListenConfig
-	s.http, err = lc.Listen(ctx, "tcp4", fmt.Sprintf(":%d", httpPort))
-	if err != nil {
+	if s.http, err = lc.Listen(ctx, "tcp4", fmt.Sprintf(":%d", httpPort)); err != nil {
+		s.close()
 		return nil, inUse(err, httpPort, "tcp", "HTTP boot")
 	}
 	return s, nil

@@ -24,6 +24,6 @@
 //
 // Guaranteed: read only; only names that the Source knows, cleaned before it is asked; at most PerSource transfers that
 // move for one address (the oldest gives way) and Total in all; a transfer whose client never answered ends after
-// 5 tries in 6 s, so that a forged source address costs its owner a handful of small packets; no error text of the operating
-// system reaches the network. Not guaranteed: secrecy or integrity, which TFTP does not have.
+// 5 tries in 4 s, so that a forged source address costs its owner a handful of small packets; no error text of the
+// operating system reaches the network. Not guaranteed: secrecy or integrity, which TFTP does not have.
 package tftp

@@ -167,9 +167,9 @@ func (t *transfer) pause(attempt int) (time.Duration, stopped) {
 }
 
 // silentPauses are the pauses between the tries of a first packet that nobody has answered yet: few packets, since the
-// address may be forged, but 6 s of time, since the firmware may be that of a PC with better things to do.
+// address may be forged, but nearly 4 s of time, since the firmware may be that of a PC with better things to do.
 func silentPauses() []time.Duration {
-	return []time.Duration{0, 450 * time.Millisecond, 1450 * time.Millisecond, 3450 * time.Millisecond}
+	return []time.Duration{0, 450 * time.Millisecond, 950 * time.Millisecond, 1950 * time.Millisecond}
 }
 
 // goroutine returns the number of the running goroutine, from the first line of its stack: "goroutine 42 [running]:".
