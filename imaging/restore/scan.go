@@ -335,35 +335,82 @@ func (h *hasher) note(b *batch, f *findings) int64 {
 	return done
 }
 
-// scanFills compares the fills, and keeps the parts that differ.
+// scanFills compares the fills, and keeps the parts that differ. Files of zeros make many small ones: neighbours are
+// read together.
 func (r *run) scanFills(ctx context.Context, f *findings) error {
-	var longest int64
-	for _, x := range r.m.Fills {
-		longest = max(longest, x.Length)
+	if len(r.m.Fills) == 0 {
+		return nil
 	}
-	have, want := disk.Aligned(int(min(batchBytes, longest))), make([]byte, fillStep)
-	for _, x := range r.m.Fills {
-		for at := x.Offset; at < x.End(); {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			n := min(int64(len(have)), x.End()-at)
-			_, err := r.read(have[:n], at)
-			for done := int64(0); done < n; done += fillStep {
-				part := have[done:min(n, done+fillStep)]
-				for i := range want {
-					want[i] = x.Byte
-				}
-				r.overlay(want[:len(part)], at+done)
-				if err != nil || !bytes.Equal(part, want[:len(part)]) {
-					f.addFill(manifest.Extent{Offset: at + done, Length: int64(len(part))}, x)
-				}
-			}
-			r.advance(n)
-			at += n
+	c := fillCheck{r: r, f: f, have: disk.Aligned(batchBytes), want: make([]byte, fillStep)}
+	for fills := r.m.Fills; len(fills) > 0; {
+		if err := ctx.Err(); err != nil {
+			return err
 		}
+		n, end := 1, min(fills[0].End(), fills[0].Offset+batchBytes)
+		for n < len(fills) && end == fills[n-1].End() && fills[n].Offset-end <= bridge &&
+			fills[n].End()-fills[0].Offset <= batchBytes {
+			end = fills[n].End()
+			n++
+		}
+		// A fill longer than a batch is alone in it, and takes several.
+		if end < fills[0].End() {
+			for at := fills[0].Offset; at < fills[0].End(); at += batchBytes {
+				part := fills[0]
+				part.Offset, part.Length = at, min(batchBytes, fills[0].End()-at)
+				c.window([]manifest.Fill{part}, part.End())
+			}
+		} else {
+			c.window(fills[:n], end)
+		}
+		fills = fills[n:]
 	}
 	return nil
+}
+
+// fillCheck compares fills window by window.
+type fillCheck struct {
+	r          *run
+	f          *findings
+	have, want []byte
+	value      byte // that want is filled with
+}
+
+// window reads from the first fill to end at once and compares each fill in it. What cannot be read differs.
+func (c *fillCheck) window(fills []manifest.Fill, end int64) {
+	start := fills[0].Offset
+	_, failed := c.r.read(c.have[:end-start], start)
+	for _, x := range fills {
+		for at := x.Offset; at < x.End(); at += fillStep {
+			n := min(fillStep, x.End()-at)
+			have := c.have[at-start:][:n]
+			if failed != nil {
+				_, failed := c.r.read(have, at)
+				if failed == nil && c.equal(have, at, x.Byte) {
+					continue
+				}
+			} else if c.equal(have, at, x.Byte) {
+				continue
+			}
+			c.f.addFill(manifest.Extent{Offset: at, Length: n}, x)
+		}
+		c.r.advance(x.Length)
+	}
+}
+
+// equal tells whether bytes at off are all of one value, but for the exceptions.
+func (c *fillCheck) equal(have []byte, off int64, value byte) bool {
+	if c.value != value {
+		for i := range c.want {
+			c.want[i] = value
+		}
+		c.value = value
+	}
+	want := c.want[:len(have)]
+	if len(c.r.touching(off, int64(len(have)))) > 0 {
+		want = bytes.Clone(want)
+		c.r.overlay(want, off)
+	}
+	return bytes.Equal(have, want)
 }
 
 func (f *findings) addFill(e manifest.Extent, of manifest.Fill) {

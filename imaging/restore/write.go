@@ -169,26 +169,47 @@ func (r *run) writeData(ctx context.Context, f *findings) error {
 	if err := r.writeEntries(ctx, entries, f.differs); err != nil {
 		return err
 	}
-	var longest int64
-	for _, x := range f.fills {
-		longest = max(longest, x.Length)
+	return r.writeFills(ctx, f.fills)
+}
+
+// writeFills writes what differs of the fills: neighbours with one value together.
+func (r *run) writeFills(ctx context.Context, fills []manifest.Fill) error {
+	if len(fills) == 0 {
+		return nil
 	}
-	step := make([]byte, min(joinBytes, longest))
-	for _, x := range f.fills {
-		for i := range step {
-			step[i] = x.Byte
+	step := make([]byte, joinBytes)
+	value, waiting := byte(0), int64(0)
+	out := func() error {
+		if err := r.w.flushParts(ctx); err != nil {
+			return err
+		}
+		r.advance(waiting)
+		waiting = 0
+		return nil
+	}
+	for _, x := range fills {
+		if x.Byte != value {
+			if err := out(); err != nil {
+				return err
+			}
+			for i := range step {
+				step[i] = x.Byte
+			}
+			value = x.Byte
 		}
 		for at := x.Offset; at < x.End(); {
 			n := min(int64(len(step)), x.End()-at)
 			r.w.add(at, step[:n])
-			if err := r.w.flushParts(ctx); err != nil {
+			at, waiting = at+n, waiting+n
+			if waiting < fetchBytes {
+				continue
+			}
+			if err := out(); err != nil {
 				return err
 			}
-			r.advance(n)
-			at += n
 		}
 	}
-	return nil
+	return out()
 }
 
 // writeMetadata writes the chunks of metadata and all else, and then the exceptions that lie in no chunk.
