@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/console/notices"
+	"github.com/ardoise/ardoise/imaging/capture"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/imaging/volume"
+	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/sign"
+	"github.com/ardoise/ardoise/masters/store"
+)
+
+func TestEveryErrorIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		exit int
+		err  error
+	}{
+		{1, &differsError{count: 2}},
+		{2, usagef("that means nothing")},
+		{2, &masters.NameError{Name: "a/b", Reason: "holds '/'"}},
+		{3, &masters.UnknownError{What: "salle-info@7"}},
+		{3, &masters.InUseError{Dir: "/var/lib/ardoise"}},
+		{3, &masters.FormatError{Dir: "/d", Line: "ardoise data 9"}},
+		{3, &store.FormatError{Pack: 1, Version: 9}},
+		{3, &manifest.FormatError{What: "manifest", Version: 9}},
+		{3, &noDataError{"/d"}},
+		{3, &sign.KeyFileError{Path: "/k", Reason: "mode 0644"}},
+		{3, &volume.RefusedError{Kind: "ext4", Why: "was not shut down cleanly", Hint: "start it once"}},
+		{3, &disk.TooSmallError{Need: 2, Have: 1}},
+		{3, &disk.SectorSizeError{Need: 512, Have: 4096}},
+		{3, &disk.InUseError{Path: "/dev/sda", By: "a mount"}},
+		{3, &disk.NotADiskError{Path: "/tmp"}},
+		{3, &disk.TableError{Kind: manifest.GPT, Reason: "its entries overlap"}},
+		{3, &capture.ClassError{Reason: "a block has two classes"}},
+		{3, &restore.InvalidError{Reason: "exceptions overlap"}},
+		{4, &masters.UntrustedError{Version: "m@1", Err: &sign.UntrustedError{Reason: "does not match"}}},
+		{4, &manifest.InvalidError{Structure: "entry 1", Reason: "is out of order"}},
+		{4, &restore.SourceError{Err: &chunk.DamagedError{Reason: "frame checksum differs"}}},
+		{4, &store.NotFoundError{}},
+		{4, &masters.IncompleteError{Count: 1, Reason: "is missing"}},
+		{5, &restore.WriteError{Err: syscall.EIO}},
+		{5, &restore.MismatchError{}},
+		{5, syscall.ENOSPC},
+		{5, fs.ErrNotExist},
+		{5, context.Canceled},
+		{5, fmt.Errorf("something nobody has thought of")},
+	} {
+		for _, l := range []notices.Language{notices.English, notices.French} {
+			got := explain(fmt.Errorf("doing it: %w", c.err), l)
+			if got.exit != c.exit || got.error == "" || got.hint == "" {
+				t.Errorf("explain(%T, %s) = exit %d, error %q, hint %q, want exit %d", c.err, l, got.exit, got.error, got.hint, c.exit)
+			}
+		}
+	}
+}
+
+func TestForeignWordsStayOnOneLine(t *testing.T) {
+	if got := oneLine("a\nerror: b\x1b[2Jé"); got != "a error: b [2Jé" {
+		t.Errorf("oneLine = %q", got)
+	}
+}
+
+func TestBar(t *testing.T) {
+	for name, c := range map[string]struct {
+		terminal bool
+		want     []string
+	}{
+		"on a terminal": {true, []string{"scan      [" + strings.Repeat(".", 24) + "]   0 %",
+			"scan      [" + strings.Repeat("#", 12) + strings.Repeat(".", 12) + "]  50 %  100.0 MB/s  5s left\n", "verify"}},
+		"in a log": {false, []string{"scan        0 % of 1.0 GB\n", "scan       50 % of 1.0 GB  50.0 MB/s  10s left\n", "verify"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			now := time.Unix(0, 0)
+			b := &bar{w: &out, terminal: c.terminal, now: func() time.Time { return now }}
+			b.show("scan", 0, 1e9)
+			b.show("scan", 1, 1e9) // too soon to be drawn
+			now = now.Add(5 * time.Second)
+			if !c.terminal {
+				now = now.Add(5 * time.Second)
+			}
+			b.show("scan", 5e8, 1e9)
+			b.show("verify", 0, 0)
+			b.end()
+			text := out.String()
+			for _, want := range c.want {
+				if !strings.Contains(text, want) {
+					t.Errorf("shown is %q, want %q in it", text, want)
+				}
+			}
+			if got := strings.Count(text, "scan"); got != 2 {
+				t.Errorf("scan is shown %d times, want 2: %q", got, text)
+			}
+		})
+	}
+}

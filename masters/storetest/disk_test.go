@@ -1,0 +1,101 @@
+package storetest_test
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+	"testing"
+
+	"github.com/ardoise/ardoise/masters/durable"
+	"github.com/ardoise/ardoise/masters/storetest"
+)
+
+// TestPowerCut proves the liar that the other tests believe: what each kind of cut leaves of synced and unsynced work.
+func TestPowerCut(t *testing.T) {
+	for kind, want := range map[storetest.Kind]map[string]string{
+		storetest.LoseUnsynced: {"synced": "whole", "grown": "whole"},
+		storetest.KeepNames:    {"synced": "whole", "grown": "whole", "unnamed": "whole", "empty": ""},
+		storetest.TearBytes:    {"synced": "whole", "grown": "whole-tai", "unnamed": "whole", "empty": "who"},
+	} {
+		t.Run(kind.String(), func(t *testing.T) {
+			d := storetest.NewDisk()
+			f := d.FS()
+			write := func(name, content string, sync bool) durable.File {
+				file, err := f.Create(name)
+				if err == nil {
+					_, err = file.Write([]byte(content))
+				}
+				if err == nil && sync {
+					err = file.Sync()
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return file
+			}
+			write("/synced", "whole", true)
+			grown := write("/grown", "whole", true)
+			if err := f.SyncDir("/"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := grown.Write([]byte("-tail-of-8"[:8])); err != nil {
+				t.Fatal(err)
+			}
+			write("/unnamed", "whole", true)
+			write("/empty", "whole!", false)
+			d.CutAfter(0)
+			if _, err := f.Open("/synced"); !errors.Is(err, storetest.ErrPowerCut) {
+				t.Errorf("Open without power = %v", err)
+			}
+			d.Restart(kind)
+			if _, err := grown.Write(nil); !errors.Is(err, storetest.ErrPowerCut) {
+				t.Errorf("a file of the former life is written: %v", err)
+			}
+			names, err := f.ReadDir("/")
+			if err != nil || len(names) != len(want) {
+				t.Errorf("left are %v, %v, want %v", names, err, want)
+			}
+			for name, content := range want {
+				got, err := durable.ReadFile(f, "/"+name, 100)
+				if err != nil || string(got) != content {
+					t.Errorf("%s holds %q, %v, want %q", name, got, err, content)
+				}
+			}
+		})
+	}
+}
+
+func TestUnsyncedRenameAndRemovalAreUndone(t *testing.T) {
+	d := storetest.NewDisk()
+	f := d.FS()
+	for _, name := range []string{"/a", "/b"} {
+		if err := durable.WriteFile(f, name, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(f.Rename("/a", "/c"), f.Remove("/b")); err != nil {
+		t.Fatal(err)
+	}
+	d.Restart(storetest.LoseUnsynced)
+	if names, err := f.ReadDir("/"); err != nil || !slices.Equal(names, []string{"a", "b"}) {
+		t.Errorf("left are %v, %v, want a and b", names, err)
+	}
+	if err := errors.Join(f.Rename("/a", "/c"), f.SyncDir("/")); err != nil {
+		t.Fatal(err)
+	}
+	d.Restart(storetest.LoseUnsynced)
+	if _, err := f.Open("/a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a renamed and synced name is back: %v", err)
+	}
+}
+
+func TestFailAtFailsOnce(t *testing.T) {
+	d := storetest.NewDisk()
+	f, wrong := d.FS(), errors.New("wrong")
+	d.FailAt(1, wrong)
+	for i, want := range []error{nil, wrong, nil} {
+		if err := f.SyncDir("/"); err != want {
+			t.Errorf("operation %d = %v, want %v", i, err, want)
+		}
+	}
+}
