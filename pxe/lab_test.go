@@ -37,6 +37,7 @@ const (
 	role       = "ARDOISE_PXE_TEST_ROLE"
 	roleServer = "server"
 	rolePC     = "pc"
+	roleWaker  = "waker"
 )
 
 func TestMain(m *testing.M) {
@@ -45,6 +46,12 @@ func TestMain(m *testing.M) {
 		os.Exit(serve())
 	case rolePC:
 		os.Exit(talk())
+	case roleWaker:
+		if err := pxe.Wake(context.Background(), net.HardwareAddr{0x52, 0x54, 0, 0, 0, 9}, []byte{1, 2, 3, 4, 5, 6}, nil); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }

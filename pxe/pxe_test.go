@@ -1,10 +1,12 @@
 package pxe_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -386,5 +388,55 @@ func TestTFTPSurvivesLoss(t *testing.T) {
 	}
 	if rules := l.in("sw", "nft", "list", "ruleset"); strings.Contains(rules, "packets 0 ") {
 		t.Errorf("nothing was lost: %s", rules)
+	}
+}
+
+// TestWakeReachesTheSleeper: three times, as UDP and as a bare frame, with the password.
+func TestWakeReachesTheSleeper(t *testing.T) {
+	l := newLab(t)
+	const magic = "ffffffffffff" + "525400000009525400000009525400000009525400000009525400000009525400000009525400000009525400000009" +
+		"525400000009525400000009525400000009525400000009525400000009525400000009525400000009525400000009" + "010203040506"
+	sleeper := exec.Command("ip", "netns", "exec", l.name+"pc", "timeout", "20", "tcpdump", "--immediate-mode", "-l", "-nn", "-x", "-i", "eth0", "-c", "6",
+		"udp port 9 or ether proto 0x0842")
+	out, err := sleeper.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, err := sleeper.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(ready); lines.Scan() && !strings.Contains(lines.Text(), "listening on"); {
+	}
+	waker := exec.Command("ip", "netns", "exec", l.name+"srv", os.Args[0])
+	waker.Env = append(os.Environ(), role+"="+roleWaker)
+	if said, err := waker.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	text, err := io.ReadAll(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sleeper.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var frames, datagrams int
+	var packet strings.Builder
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if _, dump, ok := strings.Cut(line, ":  "); ok && strings.HasPrefix(line, "\t0x") {
+			packet.WriteString(strings.ReplaceAll(dump, " ", ""))
+			continue
+		}
+		if strings.Contains(line, "10.9.0.255.9:") {
+			datagrams++
+		} else if strings.Contains(line, "0x0842") || strings.Contains(line, "Wake-on-LAN") || strings.Contains(line, "WoL") {
+			frames++
+		}
+	}
+	if frames != 3 || datagrams != 3 || strings.Count(packet.String(), magic) != 6 {
+		t.Errorf("%d frames and %d datagrams, %d of them whole:\n%s", frames, datagrams, strings.Count(packet.String(), magic), text)
 	}
 }
