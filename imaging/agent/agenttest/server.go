@@ -137,9 +137,12 @@ func (s *Server) Sign(context string, payload []byte) []byte {
 }
 
 // Order hands a task to the agent.
-func (s *Server) Order(t job.Task) {
+func (s *Server) Order(t job.Task) { s.Tasks <- s.Seal(t) }
+
+// Seal signs a task.
+func (s *Server) Seal(t job.Task) job.Envelope {
 	payload := must(json.Marshal(t))
-	s.Tasks <- job.Envelope{Payload: payload, Key: s.PublicKey(), Signature: s.Sign(job.ContextTask, payload)}
+	return job.Envelope{Payload: payload, Key: s.PublicKey(), Signature: s.Sign(job.ContextTask, payload)}
 }
 
 // AddManifest keeps an encoded manifest and returns its hash.
