@@ -252,7 +252,9 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		return nil
 	})
 	err := g.Wait()
-	s.log.Info("ended", "error", err)
+	if err == nil {
+		s.log.Info("ended as asked")
+	}
 	return err
 }
 

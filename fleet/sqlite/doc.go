@@ -1,4 +1,5 @@
-// Package sqlite keeps a fleet in one SQLite file (https://sqlite.org/fileformat2.html), through a driver in pure Go.
+// Package sqlite keeps a fleet in one SQLite 3 file ("Database File Format", "Write-Ahead Logging" of its documentation),
+// through a driver in pure Go.
 //
 //	computers(id, name, key, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
 //

@@ -1,0 +1,180 @@
+package sqlite_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/sqlite"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, path string) *sqlite.Store {
+	t.Helper()
+	s, err := sqlite.Open(t.Context(), path)
+	check(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func full() fleet.Change {
+	at := time.Date(2026, 11, 22, 8, 0, 0, 123456789, time.UTC)
+	return fleet.Change{
+		Computers: []fleet.Computer{{ID: "c1", Name: "S104-01", State: fleet.Enrolled, Key: "k1", MACs: []string{"52:54:00:00:00:01"},
+			Inventory: job.Inventory{Model: "<script>'); DROP TABLE computers; --", Disks: []job.Disk{{Path: "/dev/sda"}}},
+			LastSeen:  at, Runs: &fleet.Proven{Master: "m", Version: 2, At: at}, Mark: &job.Mark{Phase: "data"},
+			Claim: &fleet.Claim{Key: "k9", Since: at}}},
+		Jobs:   []fleet.Job{{ID: "7", Kind: job.KindDeploy, Created: at, Disk: job.DiskRule{Bus: "nvme"}, Ending: job.EndStay}},
+		Tasks:  []fleet.Task{{ID: "7-1", Job: "7", Computer: "c1", State: job.TaskRunning, Nonce: "n", Publishing: &fleet.Publishing{After: 3, Created: at}}},
+		Events: []fleet.Event{{Time: at, Kind: "started", Severity: fleet.Info, Computer: "c1", Job: "7", Task: "7-1", Detail: "x"}},
+	}
+}
+
+func TestWhatIsCommittedIsLoaded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a strange?name#1.db")
+	s := open(t, path)
+	want := full()
+	check(t, s.Commit(t.Context(), want))
+	check(t, s.Close())
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	got, err := s.Load(t.Context())
+	check(t, err)
+	events, err := s.Events(t.Context(), fleet.EventQuery{Job: "7"})
+	check(t, err)
+	if d := cmp.Diff(fleet.Snapshot{Computers: want.Computers, Jobs: want.Jobs, Tasks: want.Tasks, LastJob: 7}, got); d != "" {
+		t.Errorf("loaded (-want +got)\n%s", d)
+	}
+	if d := cmp.Diff(want.Events, events); d != "" {
+		t.Errorf("events (-want +got)\n%s", d)
+	}
+}
+
+// A change is kept whole or not at all: its last part fails here, and nothing of the others may remain.
+func TestAChangeThatCannotBeKeptLeavesNothing(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	check(t, s.Commit(t.Context(), full()))
+	before, err := s.Load(t.Context())
+	check(t, err)
+	for name, bad := range map[string]func(*fleet.Change){
+		"a name that another has": func(c *fleet.Change) { c.Computers = append(c.Computers, fleet.Computer{ID: "c3", Name: "s104-01"}) },
+		"a key that another has": func(c *fleet.Change) {
+			c.Computers = append(c.Computers, fleet.Computer{ID: "c3", Name: "x", Key: "k1"})
+		},
+		"a job that has no number": func(c *fleet.Change) { c.Jobs = append(c.Jobs, fleet.Job{ID: "seven"}) },
+		"a task without its job":   func(c *fleet.Change) { c.Tasks = append(c.Tasks, fleet.Task{ID: "9-1", Job: "9"}) },
+	} {
+		change := fleet.Change{Computers: []fleet.Computer{{ID: "c2", Name: "new", Key: "k2"}}, Jobs: []fleet.Job{{ID: "8"}},
+			Events: []fleet.Event{{Kind: "never"}}}
+		bad(&change)
+		if err := s.Commit(t.Context(), change); err == nil {
+			t.Errorf("%s is kept", name)
+		}
+		after, err := s.Load(t.Context())
+		check(t, err)
+		if d := cmp.Diff(before, after); d != "" {
+			t.Errorf("%s leaves (-before +after)\n%s", name, d)
+		}
+	}
+	events, err := s.Events(t.Context(), fleet.EventQuery{})
+	check(t, err)
+	if len(events) != 1 {
+		t.Errorf("events = %+v", events)
+	}
+}
+
+func TestComputersWithoutAKeyAndForgottenOnes(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	check(t, s.Commit(t.Context(), fleet.Change{Computers: []fleet.Computer{{ID: "c1", Name: "a"}, {ID: "c2", Name: "b"}}}))
+	// What is forgotten goes first, so that its name is free for who comes with the same change.
+	check(t, s.Commit(t.Context(), fleet.Change{Forgotten: []string{"c1"}, Computers: []fleet.Computer{{ID: "c3", Name: "A"}}}))
+	got, err := s.Load(t.Context())
+	check(t, err)
+	if len(got.Computers) != 2 {
+		t.Errorf("computers = %+v", got.Computers)
+	}
+}
+
+func TestOldJobsAreNotLoadedUnlessTheyAreActive(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	var c fleet.Change
+	for n := 1; n <= 600; n++ {
+		id := fmt.Sprint(n)
+		state := job.TaskDone
+		if n == 5 {
+			state = job.TaskWaiting
+		}
+		c.Jobs = append(c.Jobs, fleet.Job{ID: id})
+		c.Tasks = append(c.Tasks, fleet.Task{ID: id + "-1", Job: id, State: state})
+	}
+	check(t, s.Commit(t.Context(), c))
+	got, err := s.Load(t.Context())
+	check(t, err)
+	old := 0
+	for _, j := range got.Jobs {
+		if len(j.ID) == 1 {
+			old++
+		}
+	}
+	if len(got.Jobs) != 501 || len(got.Tasks) != 501 || old != 1 || got.LastJob != 600 {
+		t.Errorf("%d jobs, %d tasks, %d old ones, last %d", len(got.Jobs), len(got.Tasks), old, got.LastJob)
+	}
+}
+
+func TestReadersDoNotStopTheWriter(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "a.db"))
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for range 20 {
+				if _, err := s.Load(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for n := range 20 {
+		check(t, s.Commit(t.Context(), fleet.Change{Computers: []fleet.Computer{{ID: fmt.Sprint(n), Name: fmt.Sprint("pc", n)}}}))
+	}
+	wait.Wait()
+}
+
+func TestAFileOfANewerProgramIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	check(t, open(t, path).Close())
+	db, err := sql.Open("sqlite", path)
+	check(t, err)
+	_, err = db.Exec("PRAGMA user_version = 99")
+	check(t, errors.Join(err, db.Close()))
+	var newer *sqlite.NewerError
+	if _, err := sqlite.Open(t.Context(), path); !errors.As(err, &newer) || newer.Found != 99 {
+		t.Errorf("Open = %v, want *NewerError", err)
+	}
+}
+
+func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	check(t, os.WriteFile(path, []byte("this is a letter to the headmaster, not a database, and it is long enough to be read as one"), 0o600))
+	if s, err := sqlite.Open(t.Context(), path); err == nil {
+		_ = s.Close()
+		t.Error("it is opened")
+	}
+}
