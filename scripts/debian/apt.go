@@ -22,6 +22,7 @@ type Apt struct {
 // NoMirrorError says that the host's apt names no Debian mirror.
 type NoMirrorError struct{}
 
+// Error says so.
 func (*NoMirrorError) Error() string { return "the host's apt names no Debian mirror" }
 
 // Hint says what to do about it.

@@ -146,6 +146,7 @@ func (c *Cache) standsFor(ctx context.Context, meta, prefix string, lock Lock, r
 // AlteredError says that the archive serves another file under a version that the lock knows.
 type AlteredError struct{ Locked, Served Entry }
 
+// Error names both hashes.
 func (e *AlteredError) Error() string {
 	return fmt.Sprintf("package %s %s: the archive serves sha256 %s, the lock says %s",
 		e.Locked.Package, e.Locked.Version, e.Served.SHA256, e.Locked.SHA256)

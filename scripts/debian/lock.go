@@ -36,6 +36,7 @@ type LineError struct {
 	Why  string
 }
 
+// Error names the line, from 1.
 func (e *LineError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Why) }
 
 // ReadLock parses a lock: one entry a line, four fields between blanks, '#' starts a comment. The text goes on to apt's

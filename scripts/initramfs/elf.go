@@ -18,6 +18,7 @@ type Trees []string
 // MissingError names a file that no tree holds.
 type MissingError struct{ Name string }
 
+// Error names the file.
 func (e *MissingError) Error() string { return fmt.Sprintf("%s is in none of the packages", e.Name) }
 
 // Find returns the host's path of a file, following symbolic links within the trees: an absolute link of a package

@@ -124,6 +124,7 @@ func (t *Table) inside(line string) error {
 // UnknownError names a wish that no module of the kernel answers.
 type UnknownError struct{ Wish string }
 
+// Error names the wish.
 func (e *UnknownError) Error() string { return fmt.Sprintf("no module %s in this kernel", e.Wish) }
 
 // Closure returns the modules named by the wishes and all they need or ask for, sorted by name. A wish is a module's

@@ -91,6 +91,7 @@ type LineError struct {
 	Text string
 }
 
+// Error quotes the line, cut at 80 bytes.
 func (e *LineError) Error() string { return fmt.Sprintf("line %d of the list: %.80q", e.Line, e.Text) }
 
 // Read reads a list. The disk under it may be damaged, so anything may be in it.
