@@ -61,7 +61,7 @@ type extSuper struct {
 	label                string
 }
 
-func isExt(head []byte, _ int64) bool { return hasAt(head, 1024+0x38, "\x53\xef") }
+func isExt(head []byte, _ int64) bool { return len(head) >= 2048 && hasAt(head, 1024+0x38, "\x53\xef") }
 
 // extHeads is the primary superblock; without it nothing mounts, and the backups are only used by a person's order.
 func extHeads(size int64) []Extent { return clip(size, Extent{1024, 1024}) }
@@ -173,7 +173,7 @@ func (s *extSuper) check(size int64, clustersPerGroup uint64) error {
 		return notTrusted("its superblock contradicts itself: %s", bad)
 	}
 	s.groups = (s.blocks - s.first + s.perGroup - 1) / s.perGroup
-	if s.inodes != s.groups*s.inodesPerGroup || s.firstInode < 11 {
+	if s.inodes != s.groups*s.inodesPerGroup || s.firstInode < 11 || s.inodes > s.blocks*(s.bs/s.inodeSize) {
 		return notTrusted("its superblock contradicts itself: %d inodes in %d groups", s.inodes, s.groups)
 	}
 	return nil

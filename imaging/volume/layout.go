@@ -51,7 +51,8 @@ type Layout struct {
 	walk     func(yield func(Stream) error) error
 }
 
-// Streams calls yield for each stream, metadata first, and stops at the first error. It may be called more than once.
+// Streams calls yield for each stream, metadata first, and stops at the first error. It may be called more than once, but
+// not from two goroutines at a time. It reads the volume again.
 func (l *Layout) Streams(yield func(Stream) error) error { return l.walk(yield) }
 
 // RefusedError says that a volume must not be captured as it is, and what a person can do about it.
