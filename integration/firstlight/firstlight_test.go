@@ -131,7 +131,7 @@ func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := school.Ardoise(t.Context(), "master", "verify", master, "--disk", pc.Disk(), "--data", school.Data)
+	out, err := school.Verify(t.Context(), master, pc)
 	if err != nil {
 		t.Errorf("the disk of %s does not hold %s: %v\n%s", pc.Name, master, err, out)
 	}

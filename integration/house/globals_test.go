@@ -106,7 +106,7 @@ func writtenNames(files []source) map[string]bool {
 	for _, s := range files {
 		outer := outerSpecs(s.File)
 		mark := func(e ast.Expr) {
-			//lint:ignore SA1019 the parser's resolution inside one file is enough here, and go/types would cost seconds
+			// The parser's resolution inside one file is enough here, and go/types would cost seconds
 			if id := target(e); id != nil && (id.Obj == nil || outer[id.Obj.Decl]) {
 				written[id.Name] = true
 			}

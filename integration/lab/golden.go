@@ -43,3 +43,14 @@ func (s *School) furnish(ctx context.Context) (string, error) {
 	}
 	return said, s.StartDaemon(ctx)
 }
+
+// Verify compares the first disk of a PC, which must be off, with a master, reading both from outside. The library is
+// copied for it: the running daemon holds its own, and lets nobody else in.
+func (s *School) Verify(ctx context.Context, master string, pc *PC) (string, error) {
+	library := filepath.Join(s.Dir, "library-of-"+pc.Name)
+	if _, err := command(ctx, "cp", "-a", "--reflink=auto", s.Data, library); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(library)
+	return s.Ardoise(ctx, "master", "verify", master, "--disk", pc.Disk(), "--data", library)
+}

@@ -44,7 +44,6 @@ type Hardware struct {
 	SecondDisk int64  // bytes; 0 for none
 	SectorSize int    // logical, of all disks, bytes; 0 for 512
 	MemoryMiB  int
-	DiskFirst  bool // the firmware tries the disk before the network
 }
 
 // PC is a virtual computer. Its disk and firmware variables outlive its power-ons.
