@@ -117,9 +117,8 @@ func (a *agent) run(ctx context.Context) (job.Ending, error) {
 			return "", err
 		}
 		ending, err := a.work(ctx)
-		var p *client.ProblemError
-		if errors.As(err, &p) && p.Status == 403 {
-			continue // no longer enrolled: ask again
+		if errors.Is(err, errNotEnrolled) {
+			continue
 		}
 		return ending, err
 	}

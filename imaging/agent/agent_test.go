@@ -469,6 +469,7 @@ func TestUnfinishedDiskIsToldWithTheHello(t *testing.T) {
 	} else if err := d.Close(); err != nil {
 		t.Fatal(err)
 	}
+	key := p.server.Keys[0]
 	p.server.Look(func() { p.server.Chunks, p.server.Keys, p.server.Hellos = all, nil, nil })
 	p.server.Close()
 	address = p.server.Start("127.0.0.1:0")
@@ -479,6 +480,9 @@ func TestUnfinishedDiskIsToldWithTheHello(t *testing.T) {
 	m := p.server.Hellos[0].Interrupted
 	if m == nil || m.Manifest != hash || m.Version != 1 || m.Master != "debian" {
 		t.Errorf("the hello tells of %+v", m)
+	}
+	if p.server.Keys[0] != key {
+		t.Error("the PC came back with another key: the server would raise an alarm instead of resuming")
 	}
 	p.has("interrupted deploy debian@1 in phase")
 }

@@ -54,6 +54,8 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 	}
 	defer func() { _ = d.Close() }()
 	a.Screen.Busy(true)
+	kept := false
+	p.marked = func() { kept = kept || a.keepEarly(d) }
 	o, part, err := a.restore(ctx, t, p, d, m)
 	if err != nil {
 		return o, err

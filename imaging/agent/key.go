@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"fmt"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
@@ -67,23 +68,40 @@ func (a *agent) look(d job.Disk) error {
 
 // keep stores the computer's key, and what the server has proven itself with, on the disk's ARDOISE.
 func (a *agent) keep(d *disk.Disk, part *manifest.Partition) {
-	err := func() error {
-		ours, err := disk.OpenArdoise(d, *part)
-		if err != nil {
-			return err
-		}
-		content, err := client.MarshalKey(a.key)
-		if err != nil {
-			return err
-		}
-		if err := ours.Key().Store(content); err != nil {
-			return err
-		}
-		return ours.Trust().Store(disk.Trust{CA: a.fingerprint(), SigningKeys: a.trust.SigningKeys, StageTwo: a.trust.StageTwo})
-	}()
-	if err != nil {
+	if err := a.store(d, part); err != nil {
 		a.Screen.Say(notices.KeyNotKept, err)
 		return
 	}
 	a.newKey, a.mark = false, nil
+}
+
+// keepEarly stores the key as soon as a deploy has made an ARDOISE: after a power cut the PC must come back with the key
+// that the server knows, or nothing could be resumed without a person.
+func (a *agent) keepEarly(d *disk.Disk) bool {
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return false
+	}
+	if err := a.store(d, table.Ardoise); err != nil {
+		a.Screen.Note("key slot: %v", err)
+		return false
+	}
+	return true
+}
+
+func (a *agent) store(d *disk.Disk, part *manifest.Partition) error {
+	ours, err := disk.OpenArdoise(d, *part)
+	if err != nil {
+		return err
+	}
+	content, err := client.MarshalKey(a.key)
+	if err != nil {
+		return err
+	}
+	if have, err := ours.Key().Load(); err != nil || !bytes.Equal(have, content) {
+		if err := ours.Key().Store(content); err != nil {
+			return err
+		}
+	}
+	return ours.Trust().Store(disk.Trust{CA: a.fingerprint(), SigningKeys: a.trust.SigningKeys, StageTwo: a.trust.StageTwo})
 }

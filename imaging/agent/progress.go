@@ -7,6 +7,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
 )
 
 // progress is how far a task is: for the screen, for the server, and for the question whether it may still be cancelled.
@@ -19,6 +20,8 @@ type progress struct {
 	r       job.Report
 	since   time.Time
 	started bool // something is being written: too late to cancel
+
+	marked func() // called with each mark after the first phase, when an ARDOISE that is to be made is there; may be nil
 }
 
 func newProgress(a *agent, t job.Task, steps []notices.Word, cancel context.CancelCauseFunc) *progress {
@@ -87,24 +90,28 @@ func (p *progress) stop() {
 	}
 }
 
+// reportLimit is how long one report may take: it is waited for before the last one is sent.
+const reportLimit = 10 * time.Second
+
 // watch reports every second until the returned function is called, and listens for the server's wish to cancel. A
-// report that is lost does no harm: the next one says it better.
+// report that is lost does no harm: the next one says it better. None is broken off, since it might arrive after the
+// last one, which ends the task.
 func (p *progress) watch(ctx context.Context) func() {
-	ctx, cancel := context.WithCancel(ctx)
+	running, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for {
-			reply, err := p.a.client.Report(ctx, p.report(job.TaskRunning))
+		for running.Err() == nil {
+			one, cancel := context.WithTimeout(context.WithoutCancel(ctx), reportLimit)
+			reply, err := p.a.client.Report(one, p.report(job.TaskRunning))
+			cancel()
 			if err == nil && reply.Cancel {
 				p.stop()
 			}
-			if p.a.sleep(ctx, p.a.Second) != nil {
-				return
-			}
+			_ = p.a.sleep(running, p.a.Second)
 		}
 	}()
-	return func() { cancel(); <-done }
+	return func() { stop(); <-done }
 }
 
 // Set implements restore.Marker with the server: it keeps the mark of a disk that has no room for one.
@@ -114,8 +121,13 @@ func (p *progress) Set(ctx context.Context, m job.Mark) error {
 	}
 	r := p.report(job.TaskRunning)
 	r.Mark = &m
-	_, err := p.a.client.Deliver(ctx, r)
-	return err
+	if _, err := p.a.client.Deliver(ctx, r); err != nil {
+		return err
+	}
+	if p.marked != nil && m.Phase != restore.PhaseBreak {
+		p.marked()
+	}
+	return nil
 }
 
 // Clear implements restore.Marker: the outcome says it.

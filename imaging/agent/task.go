@@ -5,13 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
+	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/sign"
 )
+
+// errNotEnrolled says that the server, which knew this computer, does not know it any more.
+var errNotEnrolled = errors.New("this computer is no longer enrolled")
 
 // work does one task after the other until one of them ends the PC's stay.
 func (a *agent) work(ctx context.Context) (job.Ending, error) {
@@ -19,8 +24,12 @@ func (a *agent) work(ctx context.Context) (job.Ending, error) {
 		a.Screen.Steps()
 		a.Screen.Say(notices.Idle)
 		e, ok, err := a.client.Task(ctx)
-		if err != nil {
-			return "", err
+		var p *client.ProblemError
+		switch {
+		case errors.As(err, &p) && p.Status == http.StatusForbidden:
+			return "", errNotEnrolled
+		case err != nil:
+			return "", a.refusal(err)
 		}
 		if !ok {
 			continue

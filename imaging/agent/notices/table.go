@@ -1,5 +1,7 @@
 package notices
 
+import "slices"
+
 // The codes, in the order of a PC's way through the agent.
 const (
 	Starting        Code = "starting"
@@ -58,7 +60,7 @@ const (
 
 // All returns every notice, in the order of the codes.
 func All() []Notice {
-	return append(append(startNotices(), diskNotices()...), endNotices()...)
+	return slices.Concat(startNotices(), diskNotices(), workNotices(), endNotices())
 }
 
 func startNotices() []Notice {
@@ -173,6 +175,11 @@ func diskNotices() []Notice {
 		{NotProven, Fault,
 			Text{"La relecture du disque ne donne pas ce qui a été écrit: %s.", "Reading the disk back does not give what was written: %s."},
 			Text{"N'utilisez pas ce poste; remplacez son disque.", "Do not use this computer; replace its disk."}},
+	}
+}
+
+func workNotices() []Notice {
+	return []Notice{
 		{Checking, Info,
 			Text{"Le poste vérifie le travail et le master %s.", "This computer checks the task and master %s."},
 			Text{"Rien n'est encore touché.", "Nothing is touched yet."}},
