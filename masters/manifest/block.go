@@ -30,7 +30,7 @@ type blockWriter struct {
 func newBlockWriter(w io.Writer, magic string) *blockWriter {
 	// One goroutine and a fixed level: the same manifest has the same bytes, at every run.
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false),
-		zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(blockSize))
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(blockSize), zstd.WithLowerEncoderMem(true))
 	b := &blockWriter{w: w, hasher: blake3.New(), enc: enc, err: err, buf: make([]byte, 0, blockSize)}
 	preamble := append(make([]byte, 0, preambleSize), magic...)
 	preamble = binary.LittleEndian.AppendUint32(preamble, Format)
