@@ -23,9 +23,6 @@ func (r rooms) take(t *testing.T) {
 // ran is what a PC prints when its own system has checked its own files.
 const ran = `GOLDEN MASTER OK`
 
-// midway is a line of the agent that stands in the middle of its writing.
-const midway = `^ardoise: step restore [2-7][0-9] %`
-
 // TestFirstLight runs its PCs two at a time, so that all of it takes the time of the longest.
 func TestFirstLight(t *testing.T) {
 	places := make(rooms, 2)
@@ -136,6 +133,13 @@ func proven(t *testing.T, school *lab.School, job, master string, pc *lab.PC) {
 		t.Errorf("the disk of %s does not hold %s: %v\n%s", pc.Name, master, err, out)
 	}
 	t.Logf("%s: %s: %+v", pc.Name, master, *task.Outcome)
+}
+
+// midwrite waits until a PC is in the middle of writing file data.
+func midwrite(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	await(t, pc, `^ardoise: phase data`, lab.WorkLimit)
+	await(t, pc, `^ardoise: step restore [0-9]+ %`, lab.WorkLimit)
 }
 
 // off waits until a PC has switched itself off.

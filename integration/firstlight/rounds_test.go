@@ -39,7 +39,7 @@ func reference(t *testing.T, school *lab.School, captured chan<- string) {
 	t.Log(describe(pc))
 	enrol(t, school, pc)
 	job := deploy(t, school, "golden", pc, "disk")
-	await(t, pc, midway, lab.WorkLimit)
+	midwrite(t, pc)
 	school.Daemon().Kill()
 	await(t, pc, `^ardoise: notice server-lost`, 3*time.Minute)
 	if err := school.StartDaemon(t.Context()); err != nil {
@@ -57,7 +57,8 @@ func reference(t *testing.T, school *lab.School, captured chan<- string) {
 
 	job = capture(t, school, pc)
 	powerOn(t, pc)
-	await(t, pc, `^ardoise: done capture golden@2`, lab.WorkLimit)
+	await(t, pc, `^ardoise: done capture golden`, lab.WorkLimit)
+	await(t, pc, `Master golden@2 is stored`, lab.BootLimit)
 	off(t, pc)
 	phases(t, pc)
 	proven(t, school, job, "golden@2", pc)
@@ -74,9 +75,12 @@ func secondCopy(t *testing.T, school *lab.School, captured <-chan string) {
 		t.Fatal("the reference PC was not captured; its own test says why")
 	}
 	job := deploy(t, school, master, pc, "poweroff")
-	await(t, pc, midway, lab.WorkLimit)
+	midwrite(t, pc)
 	pc.PowerCut()
 	phases(t, pc)
+	if out, err := school.Verify(t.Context(), master, pc); err == nil {
+		t.Fatalf("the power was cut too late: the disk holds the master already\n%s", out)
+	}
 
 	powerOn(t, pc)
 	await(t, pc, `^ardoise: done deploy `+master, lab.WorkLimit)
