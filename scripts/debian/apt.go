@@ -35,7 +35,7 @@ func (*NoMirrorError) Hint() string {
 const components = "main non-free-firmware"
 
 // keyring is the file of Debian's package debian-archive-keyring. Debian 12's holds Debian 13's keys as well (since
-// 2023.3+deb12u1).
+// 2023.3+deb12u2).
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // update writes the state's configuration and fetches the signed indexes.

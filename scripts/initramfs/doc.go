@@ -6,8 +6,8 @@
 //	070701 ino mode uid gid nlink mtime size devmajor devminor rdevmajor rdevminor namesize check   14 fields of hex
 //	name NUL, padded to 4      content, padded to 4      ... last entry: TRAILER!!!
 //
-// Compress packs that with zstd, which Debian's kernels since 6.1 unpack and which costs an emulated CPU a quarter of
-// what xz does. The kernel takes several such archives one after the other: a later file replaces an earlier one.
+// Compress packs that with zstd, which Debian's kernels since 6.1 unpack, much faster than xz. The kernel takes several
+// such archives one after the other: a later file replaces an earlier one.
 //
 // Programs from Debian packages need their shared libraries: Libraries follows the ELF headers through unpacked trees.
 //

@@ -13,7 +13,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// maxObject bounds an unpacked module; the largest of Debian's kernel, a graphics driver, has about 20 MiB.
+// maxObject bounds an unpacked module; the largest of Debian's kernel, a graphics driver, has 28 MiB.
 const maxObject = 64 << 20
 
 // Object reads a module's file, unpacked.
