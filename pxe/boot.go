@@ -80,17 +80,22 @@ func (v *service) offer(ctx context.Context, r *proxydhcp.Request, server netip.
 		v.saw(Event{MAC: r.MAC, Stage: StageRefused, Detail: fmt.Sprintf("architecture %d is not served", r.Arch)})
 		return nil, false
 	}
-	style, stubborn := v.memory.nextStyle(r.MAC, c.Style)
+	var style Style
+	stubborn := false
+	if r.Class == proxydhcp.ClassPXE { // HTTP boot knows no styles
+		style, stubborn = v.memory.nextStyle(r.MAC, c.Style)
+	}
 	if stubborn {
 		v.saw(Event{MAC: r.MAC, Stage: StageIgnored, Style: style, Detail: fmt.Sprintf(
 			"takes none of our offers, or gets no address; set options 66 = %v and 67 = %s for it on the DHCP server", server, name)})
 	}
-	packet, err := r.Offer(v.named(r, name, server, style))
+	a := v.named(r, name, server, style)
+	packet, err := r.Offer(a)
 	if err != nil {
 		v.Log.Error("an offer could not be made", "mac", r.MAC.String(), "error", err)
 		return nil, false
 	}
-	v.saw(Event{MAC: r.MAC, Stage: StageOffer, Style: style, Detail: fmt.Sprintf("%s, style %s", name, style)})
+	v.saw(Event{MAC: r.MAC, Stage: StageOffer, Style: style, Detail: a.File})
 	return packet, true
 }
 

@@ -26,10 +26,10 @@ const (
 	DefaultHTTP = 80
 )
 
-// How GRUB fetches kernel and stage one, unless Fetch says otherwise; the other way is the fallback. DESIGN.md has the
-// figures.
+// How GRUB fetches kernel and stage one, unless Fetch says otherwise; the other way is the fallback. On BIOS TFTP is
+// faster by 6 s where nothing is lost, and slower by 26 s where 0.5 % is: DESIGN.md has the figures.
 const (
-	DefaultBIOS = grub.TFTP
+	DefaultBIOS = grub.HTTP
 	DefaultUEFI = grub.HTTP
 )
 
