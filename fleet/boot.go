@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -177,6 +178,29 @@ type Sighting struct {
 	Works  bool // Style has brought a loader onto the machine
 }
 
+// sighted is what the store is to keep of a sighting: an event, or the offer style that works for a computer.
+type sighted struct {
+	event           Event
+	computer, style string
+}
+
+// keep commits what the boot server saw.
+func (f *Fleet) keep(ctx context.Context, x sighted) error {
+	if x.style == "" {
+		return f.o.Store.Commit(ctx, Change{Events: []Event{x.event}})
+	}
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	f.mu.RLock()
+	c, ok := f.computers[x.computer]
+	f.mu.RUnlock()
+	if !ok || c.Style == x.style {
+		return nil
+	}
+	c.Style = x.style
+	return f.commit(ctx, Change{Computers: []Computer{c}})
+}
+
 // Saw takes a sighting. It does not block.
 func (f *Fleet) Saw(s Sighting) {
 	mac := NormalMAC(s.MAC)
@@ -201,14 +225,26 @@ func (f *Fleet) Saw(s Sighting) {
 		}
 		f.boots[mac] = b
 	}
-	f.remember(append([]Event{e}, out...)...)
+	all := append([]Event{e}, out...)
+	f.remember(all...)
+	style := ""
+	if s.Works && f.computers[e.Computer].Style != s.Style {
+		style = Clean(s.Style, 8)
+	}
 	f.mu.Unlock()
+	f.tell(all...)
+	if style != "" && e.Computer != "" {
+		select {
+		case f.spool <- sighted{computer: e.Computer, style: style}:
+		default: // it will work again, and be seen again
+		}
+	}
 	if s.Grave {
 		out = append(out, e)
 	}
 	for _, x := range out {
 		select {
-		case f.spool <- x:
+		case f.spool <- sighted{event: x}:
 		default: // the ring has it; the store is for what a person looks up later
 		}
 	}
@@ -250,19 +286,20 @@ func (f *Fleet) reported(macs []string) {
 	}
 }
 
-// Began notes the first request of an agent that has just started, before anybody knows who it is.
-func (f *Fleet) Began(address string) {
+// Began notes the first request of an agent that has just started, before anybody knows who it is. It tells whether this
+// is the first.
+func (f *Fleet) Began(address string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	now := f.o.Now().UTC()
 	if t, ok := f.starts[address]; ok && now.Sub(t) < 2*time.Minute {
-		return
+		return false
 	}
 	if len(f.starts) >= maxBoots {
 		clear(f.starts) // only times of pending boots are lost
 	}
 	f.starts[address] = now
-	f.o.Log.Info("agent's first request", "address", address)
+	return true
 }
 
 // arrived links an introduction with the first request of its boot. It returns zero when it is not the first hello.

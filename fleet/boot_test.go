@@ -119,6 +119,30 @@ func TestOfferStyleIsRemembered(t *testing.T) {
 	}
 }
 
+func TestTheStyleOfAnEnrolledComputerSurvivesARestart(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	h.Saw(fleet.Sighting{MAC: mac(1), Stage: "loader", Style: "A", Works: true})
+	for range 200 {
+		if h.computer("pc").Style == "A" {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if c := h.computer("pc"); c.Stage != "loader" {
+		t.Errorf("its stage is %q, want loader", c.Stage)
+	}
+	cancel()
+	check(t, <-done)
+	h.kill()
+	if got := h.Boot(fleet.BootRequest{MAC: mac(1)}); got.Style != "A" {
+		t.Errorf("after a restart the style is %q, want A", got.Style)
+	}
+}
+
 func TestAFloodOfBootRequestsIsBounded(t *testing.T) {
 	h := newHouse(t)
 	h.enrol("k", "pc", hello(1))

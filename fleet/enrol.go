@@ -134,9 +134,13 @@ func (f *Fleet) alarm(ctx context.Context, c Computer, in Introduction) (job.Wel
 func short(key string) string { return key[:min(len(key), 16)] }
 
 // await lets a computer wait for a person's approval. The caller holds deciding.
-func (f *Fleet) await(in Introduction, like *Computer) (job.Welcome, error) {
+func (f *Fleet) await(in Introduction, like *Computer) (w job.Welcome, err error) {
+	var events []Event
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	defer func() {
+		f.mu.Unlock()
+		f.tell(events...)
+	}()
 	now := f.o.Now().UTC()
 	f.pending.sweep(now)
 	a, ok := f.pending[in.Key]
@@ -159,7 +163,8 @@ func (f *Fleet) await(in Introduction, like *Computer) (job.Welcome, error) {
 		a.Name, a.suggests = like.Name, like.ID
 	}
 	if !ok {
-		f.remember(f.event("pending", Info, a.Computer, Task{}, "waits for approval%s", timings(in.Hello.Timings)))
+		events = append(events, f.event("pending", Info, a.Computer, Task{}, "waits for approval%s", timings(in.Hello.Timings)))
+		f.remember(events...)
 	}
 	f.pending[in.Key] = a
 	f.reported(a.MACs)

@@ -153,7 +153,7 @@ func TestAFloodOfInventedComputersDisplacesOnlyItself(t *testing.T) {
 		check(t, say(fmt.Sprintf("honest%03d-padded-key", n), fmt.Sprintf("10.0.%d.%d", n/200, n%200), n))
 	}
 	refused := 0
-	for n := range 2000 {
+	for n := range 700 {
 		if say(fmt.Sprintf("flood%04d-padded-key", n), fmt.Sprintf("10.6.6.%d", n%3), 1000+n) != nil {
 			refused++
 		}

@@ -49,12 +49,13 @@ type Fleet struct {
 	arrivals  map[string]chan struct{} // computer id -> closed when a task arrives
 	pending   waitingRoom
 	guesses   guesses
-	boots     map[string]boot // MAC -> what pxe saw of it
+	boots     map[string]boot      // MAC -> what pxe saw of it
+	heard     map[string]time.Time // computer id -> when it last asked for work
 	starts    map[string]time.Time
 	recent    []Event // newest last
 	lastJob   int
 
-	spool chan Event // of pxe, on their way to the store
+	spool chan sighted // of pxe, on their way to the store
 }
 
 // Open loads a fleet from its store.
@@ -76,7 +77,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		o: o, computers: map[string]Computer{}, byKey: map[string]string{}, jobs: map[string]Job{}, tasks: map[string]Task{},
 		active:   map[string][]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
-		starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan Event, 256),
+		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
 	}
 	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks})
 	return f, nil
@@ -88,9 +89,9 @@ func (f *Fleet) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e := <-f.spool:
-			if err := f.o.Store.Commit(ctx, Change{Events: []Event{e}}); err != nil && ctx.Err() == nil {
-				f.o.Log.Error("keeping an event", "error", err)
+		case x := <-f.spool:
+			if err := f.keep(ctx, x); err != nil && ctx.Err() == nil {
+				f.o.Log.Error("keeping what the boot server saw", "error", err)
 			}
 		}
 	}
@@ -103,8 +104,9 @@ func (f *Fleet) commit(ctx context.Context, c Change) error {
 		return fmt.Errorf("keeping a decision: %w", err)
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.apply(c)
+	f.mu.Unlock()
+	f.tell(c.Events...)
 	return nil
 }
 
@@ -153,16 +155,22 @@ func (f *Fleet) index(t Task) {
 // maxRecent is how many events are kept in memory.
 const maxRecent = 1000
 
-// remember keeps events in the ring and tells the log. The caller holds mu.
-func (f *Fleet) remember(events ...Event) {
+// tell tells the log of events. The caller does not hold mu: a log may be slow.
+func (f *Fleet) tell(events ...Event) {
 	for _, e := range events {
 		level := slog.LevelInfo
 		if e.Severity != Info {
 			level = slog.LevelWarn
 		}
-		f.o.Log.Log(context.Background(), level, e.Kind, "computer", f.computers[e.Computer].Name, "mac", e.MAC,
-			"task", e.Task, "detail", e.Detail)
+		f.mu.RLock()
+		name := f.computers[e.Computer].Name
+		f.mu.RUnlock()
+		f.o.Log.Log(context.Background(), level, e.Kind, "computer", name, "mac", e.MAC, "task", e.Task, "detail", e.Detail)
 	}
+}
+
+// remember keeps events in the ring. The caller holds mu.
+func (f *Fleet) remember(events ...Event) {
 	f.recent = append(f.recent, events...)
 	if extra := len(f.recent) - maxRecent; extra > 0 {
 		f.recent = slices.Delete(f.recent, 0, extra)
@@ -195,6 +203,16 @@ func (f *Fleet) Computers() []Computer {
 	var out []Computer
 	taken := map[string]bool{}
 	for _, c := range f.computers {
+		for _, m := range c.MACs { // what it does since it last spoke to us, the boot server knows
+			b := f.boots[m]
+			c.BootLoop = c.BootLoop || b.Loop
+			if !b.Seen.IsZero() && !b.Seen.Before(c.LastSeen) {
+				c.Stage, c.LastSeen = b.Stage, b.Seen
+			}
+		}
+		if at := f.heard[c.ID]; at.After(c.LastSeen) {
+			c.Stage, c.LastSeen = StageAgent, at
+		}
 		out = append(out, c)
 		for _, m := range c.MACs {
 			taken[m] = true

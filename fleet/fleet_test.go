@@ -39,6 +39,24 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
+// forgetful is a store of a daemon that is never killed.
+type forgetful struct{}
+
+func (forgetful) Load(context.Context) (fleet.Snapshot, error)                    { return fleet.Snapshot{}, nil }
+func (forgetful) Commit(context.Context, fleet.Change) error                      { return nil }
+func (forgetful) Events(context.Context, fleet.EventQuery) ([]fleet.Event, error) { return nil, nil }
+
+// immortal is a house whose daemon lives on.
+func immortal(t *testing.T) *house {
+	t.Helper()
+	h := &house{t: t, now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
+	var err error
+	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: forgetful{}, Signer: fakeSigner{},
+		Now: func() time.Time { return h.now }})
+	check(t, err)
+	return h
+}
+
 func (h *house) open() {
 	h.t.Helper()
 	var err error
@@ -52,6 +70,9 @@ func (h *house) open() {
 // kill ends the daemon between two instructions and starts it again.
 func (h *house) kill() {
 	h.t.Helper()
+	if h.store == nil {
+		return
+	}
 	check(h.t, h.store.Close())
 	h.open()
 }

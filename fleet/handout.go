@@ -21,7 +21,7 @@ func (f *Fleet) Next(ctx context.Context, key string) (*job.Envelope, error) {
 		if err != nil {
 			return nil, err
 		}
-		arrival := f.arrival(c.ID)
+		arrival := f.arrival(c.ID) // asked for before the task, so that none slips between
 		e, err := f.handOut(ctx, key)
 		if e != nil || err != nil {
 			return e, err
@@ -34,10 +34,11 @@ func (f *Fleet) Next(ctx context.Context, key string) (*job.Envelope, error) {
 	}
 }
 
-// arrival returns a channel that is closed when a task of a computer changes.
+// arrival returns a channel that is closed when a task of a computer changes, and notes that the computer is there.
 func (f *Fleet) arrival(computer string) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.heard[computer] = f.o.Now().UTC()
 	ch, ok := f.arrivals[computer]
 	if !ok {
 		ch = make(chan struct{})

@@ -74,11 +74,12 @@ func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) 
 			f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events})
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.tasks[t.ID] = t
 	c.LastSeen = now
 	f.computers[c.ID] = c
 	f.remember(events...)
+	f.mu.Unlock()
+	f.tell(events...)
 	return job.ReportReply{Cancel: t.CancelAsked && !t.Wrote}, nil
 }
 

@@ -89,14 +89,15 @@ func TestWhatBecomesOfATask(t *testing.T) {
 		for _, killed := range []bool{false, true} {
 			t.Run(name+map[bool]string{true: ", killed after each step"}[killed], func(t *testing.T) {
 				t.Parallel()
-				h := newHouse(t)
+				h := immortal(t)
+				if killed {
+					h = newHouse(t)
+				}
 				h.enrol("k", "pc", hello(1))
 				h.runsOld()
 				h.order(tt.kind, "pc")
 				for _, s := range tt.steps {
-					if killed {
-						h.kill()
-					}
+					h.kill()
 					s(h)
 				}
 				h.kill()

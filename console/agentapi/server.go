@@ -312,7 +312,9 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, limit int64, into 
 }
 
 func (s *Server) trust(w http.ResponseWriter, _ *http.Request, c caller) error {
-	s.Fleet.Began(c.address)
+	if s.Fleet.Began(c.address) {
+		s.log().Info("an agent has started", "address", c.address)
+	}
 	t := job.Trust{SigningKeys: s.SigningKeys(), Time: s.now().UTC()}
 	if s.StageTwo != nil {
 		two, err := s.StageTwo.Current()
