@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/ardoise/ardoise/imaging/capture"
@@ -33,10 +34,15 @@ func tool(t testing.TB, stdin, name string, args ...string) string {
 	return string(out)
 }
 
-// sink keeps frames in memory, and is a source of them.
-type sink struct{ mapSource }
+// sink keeps frames in memory, and is a source of them. A capture asks and puts at the same time.
+type sink struct {
+	mu sync.Mutex
+	mapSource
+}
 
 func (s *sink) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	out := make([]bool, len(ids))
 	for i, id := range ids {
 		_, have := s.frames[id]
@@ -46,6 +52,8 @@ func (s *sink) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
 }
 
 func (s *sink) Put(_ context.Context, frames []chunk.Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	for _, f := range frames {
 		f.Payload = bytes.Clone(f.Payload)
 		s.frames[f.ID] = f
@@ -53,7 +61,7 @@ func (s *sink) Put(_ context.Context, frames []chunk.Frame) error {
 	return nil
 }
 
-// part copies a part of a disk's image to a file of its own, or back.
+// copyPart copies a part of a disk's image to a file of its own, or back.
 func copyPart(t testing.TB, from string, skip int64, to string, seek, n int64) {
 	t.Helper()
 	in, err := os.Open(from)
@@ -120,7 +128,7 @@ func captureOf(t testing.TB, path string) captured {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	c := captured{sink: &sink{mapSource{frames: map[chunk.ID]chunk.Frame{}, asked: map[chunk.ID]int{}}}}
+	c := captured{sink: &sink{mapSource: mapSource{frames: map[chunk.ID]chunk.Frame{}, asked: map[chunk.ID]int{}}}}
 	var names bytes.Buffer
 	c.m, _, err = capture.Run(context.Background(), capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(),
 		Sink: c.sink, Names: &names})
