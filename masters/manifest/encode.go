@@ -94,25 +94,25 @@ func (m *Manifest) normalise() {
 }
 
 func (t *Table) encode(b *blockWriter) {
-	column := func(tag string, put func(e Entry)) {
+	column := func(tag string, put func(i int)) {
 		b.section(tag, func() {
-			for _, e := range t.All() {
-				put(e)
+			for i := range t.ids {
+				put(t.appended(i))
 			}
 		})
 	}
-	column("IDS_", func(e Entry) { b.write(e.ID[:]) })
-	column("LENG", func(e Entry) { b.uvarint(uint64(chunk.MaxSize - e.Length)) })
+	column("IDS_", func(i int) { b.write(t.ids[i][:]) })
+	column("LENG", func(i int) { b.uvarint(uint64(chunk.MaxSize - t.lengths[i])) })
 	var stream, index int64
-	column("STRM", func(e Entry) { b.varint(int64(e.Stream) - stream); stream = int64(e.Stream) })
-	column("INDX", func(e Entry) { b.varint(int64(e.Index) - index); index = int64(e.Index) + 1 })
-	column("PCNT", func(e Entry) { b.uvarint(uint64(len(e.Pieces))) })
+	column("STRM", func(i int) { b.varint(int64(t.streams[i]) - stream); stream = int64(t.streams[i]) })
+	column("INDX", func(i int) { b.varint(int64(t.indexes[i]) - index); index = int64(t.indexes[i]) + 1 })
+	column("PCNT", func(i int) { b.uvarint(uint64(t.ends[i] - t.start(i))) })
 	var end int64
-	column("PIEC", func(e Entry) {
+	column("PIEC", func(i int) {
 		var at uint32
-		for _, p := range e.Pieces {
+		for _, p := range t.pieces[t.start(i):t.ends[i]] {
 			b.uvarint(uint64(p.At - at))
-			b.uvarint(uint64(e.Length - p.At - p.Length))
+			b.uvarint(uint64(t.lengths[i] - p.At - p.Length))
 			b.varint(p.Offset - end)
 			at, end = p.At+p.Length, p.Offset+int64(p.Length)
 		}

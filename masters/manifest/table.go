@@ -54,15 +54,25 @@ func (t *Table) Append(e Entry) {
 
 // At returns entry i. Its pieces are shared with the table: do not change them.
 func (t *Table) At(i int) Entry {
-	if t.order != nil {
-		i = int(t.order[i])
-	}
-	var start uint32
-	if i > 0 {
-		start = t.ends[i-1]
-	}
+	i = t.appended(i)
 	return Entry{ID: t.ids[i], Length: t.lengths[i], Stream: t.streams[i], Index: t.indexes[i],
-		Pieces: t.pieces[start:t.ends[i]:t.ends[i]]}
+		Pieces: t.pieces[t.start(i):t.ends[i]:t.ends[i]]}
+}
+
+// appended returns the number under which entry i was appended: its place in the columns.
+func (t *Table) appended(i int) int {
+	if t.order == nil {
+		return i
+	}
+	return int(t.order[i])
+}
+
+// start returns where the pieces of appended entry i begin.
+func (t *Table) start(i int) uint32 {
+	if i == 0 {
+		return 0
+	}
+	return t.ends[i-1]
 }
 
 // All walks the entries in order.
@@ -98,10 +108,7 @@ func (t *Table) natural() []uint32 {
 
 // first returns the first place of appended entry i on the disk, -1 if it has none.
 func (t *Table) first(i uint32) int64 {
-	var start uint32
-	if i > 0 {
-		start = t.ends[i-1]
-	}
+	start := t.start(int(i))
 	if start == t.ends[i] {
 		return -1
 	}
