@@ -53,7 +53,6 @@ const (
 	EndPowerOff Code = "end-poweroff"
 	EndStay     Code = "end-stay"
 	Restarting  Code = "restarting"
-	Staying     Code = "staying"
 	Crashed     Code = "crashed"
 	Unexpected  Code = "unexpected"
 )
@@ -242,9 +241,6 @@ func endNotices() []Notice {
 		{Restarting, Wait,
 			Text{"Le poste redémarre dans %d secondes.", "This computer restarts in %d seconds."},
 			Text{"Notez le code affiché si cela se répète.", "Note the code shown if this happens again."}},
-		{Staying, Fault,
-			Text{"Le poste reste sur cet écran, comme demandé.", "This computer stays on this screen, as asked."},
-			Text{"Notez le code, puis éteignez et rallumez.", "Note the code, then switch off and on."}},
 		{Crashed, Fault,
 			Text{"L'agent s'est arrêté brutalement: %s.", "The agent stopped abruptly: %s."},
 			Text{"Le poste va redémarrer; un travail commencé reprend où il en était. Signalez ce message.",
