@@ -25,6 +25,10 @@ func (r *run) breakDisk(ctx context.Context, f *findings) error {
 	if err := r.firstTable(ctx, f); err != nil {
 		return err
 	}
+	if r.plan.Ardoise == nil && r.ours != nil {
+		// It has no room beside this master: its place is the master's from here on, and must not be marked any more.
+		r.markers, r.ours = r.markers[:len(r.markers)-1], nil
+	}
 	return r.zeroHeads(ctx)
 }
 

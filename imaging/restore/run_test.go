@@ -73,3 +73,22 @@ func TestADiskBecomesTheMasterAndASecondRunWritesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAnARDOISEThatHasToGoIsNotWrittenToOnceItsPlaceIsTheMasters(t *testing.T) {
+	d := newDisk(400 * mib)
+	old := build(t, 400*mib, manifest.GPT, 98, []vol{{kind: "ext4", files: []file{at(0, mib)}, part: manifest.Partition{
+		Number: 1, Start: mib, Length: mib, Type: typeLinux, GUID: guidRoot, Name: "other"}}})
+	mustRun(t, options(old, d, true))
+	storeKey(t, d)
+	// The new master fills the disk and has a file where the slots lie.
+	tm := build(t, 400*mib, manifest.GPT, 5, []vol{{kind: "ext4", files: []file{at(0, 64*kib), at(mib, 5*mib)},
+		heads: []manifest.Extent{ext(1024, 512)}, part: manifest.Partition{Number: 1, Start: mib, Length: 390 * mib,
+			Type: typeLinux, GUID: guidRoot, Name: "root"}}})
+	report := mustRun(t, options(tm, d, true))
+	if report.Ardoise != nil || report.WhyNot == "" {
+		t.Errorf("ARDOISE %v, why not %q", report.Ardoise, report.WhyNot)
+	}
+	if diff := mustVerify(t, options(tm, d, false)); !diff.None() {
+		t.Errorf("after a proven run: %s", diff.Summary())
+	}
+}
