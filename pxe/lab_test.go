@@ -381,7 +381,7 @@ func (l *lab) say(s script) []heard {
 		s.To = "255.255.255.255:67"
 	}
 	if s.Wait == 0 {
-		s.Wait = time.Second
+		s.Wait = 600 * time.Millisecond
 	}
 	in, err := json.Marshal(s)
 	if err != nil {

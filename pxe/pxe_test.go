@@ -78,7 +78,7 @@ func agentChoice() pxe.Choice {
 	return pxe.Choice{Action: pxe.StartAgent, Arguments: "console=ttyS0"}
 }
 
-// TestBesideTheSchoolsDHCP: one server, every kind of question. The steps share the network, which takes a second to make.
+// TestBesideTheSchoolsDHCP: what firmware asks by broadcast. The steps share the network, which takes a second to make.
 func TestBesideTheSchoolsDHCP(t *testing.T) {
 	l := newLab(t)
 	l.dnsmasq("dhcp")
@@ -148,6 +148,13 @@ func TestBesideTheSchoolsDHCP(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	})
+}
+
+// TestEverythingElseThatArrives: unicast, garbage, files, and a change of our own address.
+func TestEverythingElseThatArrives(t *testing.T) {
+	l := newLab(t)
+	v := l.serve(setting{Choice: agentChoice(), State: t.TempDir()})
+
 	l.step(v, "port 4011 answers to the port that asked", func(t *testing.T) {
 		all := l.say(script{From: 4011, To: "10.9.0.2:4011", Packets: []string{packet(t, "ovmf-request", mac(4))}})
 		if len(all) != 1 || all[0].On != "4011" || all[0].From != "10.9.0.2:4011" {
