@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -107,7 +108,7 @@ func (b *board) draw() {
 		text := r.text()
 		switch {
 		case b.terminal:
-			fmt.Fprintf(b.out, "\x1b[2K%s  %5.0f s\n", text, r.seconds())
+			fmt.Fprintf(b.out, "\x1b[2K%5.0f s  %s\n", r.seconds(), text)
 		case text != r.shown:
 			fmt.Fprintf(b.out, "%5.0f s  %s\n", time.Since(b.began).Seconds(), text)
 		}
@@ -128,7 +129,7 @@ func (r *row) seconds() float64 {
 
 // text is the row without its clock.
 func (r *row) text() string {
-	head := fmt.Sprintf("%-4s %-10s %-6s %-15s", r.pc.Name, r.pc.Firmware, r.pc.Bus, r.pc.NIC)
+	head := fmt.Sprintf("%-3s %-10s %-6s", r.pc.Name, r.pc.Firmware, r.pc.Bus)
 	lines := r.pc.Lines()
 	switch {
 	case r.runs != "":
@@ -146,41 +147,79 @@ func bar(percent int) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", 20-full) + "]"
 }
 
-// stepLine is the agent's line about a step of its task.
-var stepLine = regexp.MustCompile(`^ardoise: step ([a-z0-9-]+)(?: ([0-9]+) %)?( done)?`)
+// stepLine is the agent's line about a step of its task, phaseLine the one about a phase of its writing.
+var (
+	stepLine  = regexp.MustCompile(`^ardoise: step ([a-z0-9-]+)(?: ([0-9]+) %)?( done)?`)
+	phaseLine = regexp.MustCompile(`^ardoise: phase ([a-z]+)`)
+)
 
-// progress says in words how far a PC has come, from the last telling line that it printed.
+// words says what the agent's words for steps and phases mean. A name that is not here is shown as it is.
+func words(name string) string {
+	plain, ok := map[string]string{
+		"stage2":   "fetches its tools over TLS",
+		"disk":     "chooses the disk",
+		"manifest": "checks the master's signature",
+		"scan":     "reads what the disk holds",
+		"break":    "makes the disk unbootable while it is unfinished",
+		"data":     "writes file data",
+		"metadata": "writes file systems",
+		"heads":    "writes superblocks and boot sectors",
+		"verify":   "reads everything back",
+		"boot":     "makes the disk bootable",
+	}[name]
+	if !ok {
+		return name
+	}
+	return plain
+}
+
+// progress says in words how far a PC has come, from the last telling lines that it printed.
 func progress(lines []lab.Line) (percent int, what string) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		text := lines[i].Text
+		if phase := phaseLine.FindStringSubmatch(text); phase != nil {
+			return percent, words(phase[1])
+		}
 		if step := stepLine.FindStringSubmatch(text); step != nil {
-			switch {
-			case step[3] != "":
-				return 100, "step " + step[1] + " done"
-			case step[2] != "":
+			if step[2] != "" && percent == 0 {
 				_, _ = fmt.Sscan(step[2], &percent) // digits only: it cannot fail
 			}
-			return percent, "step " + step[1]
+			if step[1] == "restore" && step[3] == "" {
+				continue // its phase says more
+			}
+			return percent, words(step[1])
 		}
-		if rest, ok := strings.CutPrefix(text, "ardoise: "); ok {
-			return 0, cut(rest)
-		}
-		switch {
-		case strings.Contains(text, "GOLDEN MASTER"):
-			return 100, cut(text)
-		case strings.Contains(text, "Linux version"):
-			return 0, "kernel starts"
-		case strings.Contains(text, "PXE") || strings.Contains(text, "net0"):
-			return 0, "firmware asks the network"
+		if what = milestone(text); what != "" {
+			return 0, what
 		}
 	}
 	return 0, "power on"
 }
 
-// cut shortens a line to what fits behind the bar.
+// milestone says what a line that ends a stretch of the way means; "" for all others.
+func milestone(text string) string {
+	for _, m := range []struct{ mark, meaning string }{
+		{"ardoise: ending disk", "restarts into its own system"},
+		{"GOLDEN MASTER", "its own system starts"},
+		{"ardoise: code", "shows its code, waits for approval"},
+		{"ardoise: enrolled", "enrolled"},
+		{"ardoise: failed", text},
+		{"ardoise: ", "the agent runs"},
+		{"Linux version", "kernel starts"},
+		{"PXE over", "firmware asks the network"},
+		{"Configuring (net0", "firmware asks the network"},
+	} {
+		if strings.Contains(text, m.mark) {
+			return cut(m.meaning)
+		}
+	}
+	return ""
+}
+
+// cut shortens a line so that a row fits a terminal of 100 columns: a wrapped row could not be redrawn in place.
 func cut(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:57]) + "..."
+	if r := []rune(s); len(r) > 45 {
+		return string(r[:42]) + "..."
 	}
 	return s
 }
@@ -192,6 +231,7 @@ func (b *board) summary() {
 	fmt.Fprintln(b.out)
 	for _, r := range b.rows {
 		fmt.Fprintf(b.out, "%s runs %s, checked by its own system, %.0f s after power-on\n", r.pc.Name, r.runs, r.after.Seconds())
-		fmt.Fprintf(b.out, "      %s\n", lab.PhaseLine(lab.Phases(r.pc.Lines())))
+		phases := slices.DeleteFunc(lab.Phases(r.pc.Lines()), func(p lab.Phase) bool { return p.At >= r.after })
+		fmt.Fprintf(b.out, "      %s\n", lab.PhaseLine(append(phases, lab.Phase{Name: "own system", At: r.after})))
 	}
 }
