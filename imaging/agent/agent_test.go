@@ -487,6 +487,59 @@ func TestUnfinishedDiskIsToldWithTheHello(t *testing.T) {
 	p.has("interrupted deploy debian@1 in phase")
 }
 
+func TestAMarkThatCannotBeReadStillStands(t *testing.T) {
+	target := blank(t, 700<<20)
+	p := newPC(t, target)
+	_, hash := captured(t, p)
+	p.server.Close()
+	address := p.server.Start("127.0.0.1:0")
+	p.order(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindDeploy, hash, 1 })
+	if e, err := p.run(limit(t), address); err != nil || e != job.EndPowerOff {
+		t.Fatalf("deploy: %q, %v", e, err)
+	}
+	spoil(t, target, "ARDSLOT0MARK")
+	p.server.Look(func() { p.server.Hellos = nil })
+	p.server.Close()
+	address = p.server.Start("127.0.0.1:0")
+	p.order(func(k *job.Task) { k.Kind, k.Nonce = job.KindInventory, "n2" })
+	if _, err := p.run(limit(t), address); err != nil {
+		t.Fatal(err)
+	}
+	if m := p.server.Hellos[0].Interrupted; m == nil || m.Phase != "unknown" {
+		t.Errorf("the hello tells of %+v, want a mark that stands", m)
+	}
+}
+
+// spoil overwrites the first 4 KiB wherever the file has the given bytes, on a multiple of 4 KiB.
+func spoil(t *testing.T, path, at string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, head := 0, make([]byte, len(at))
+	for off := int64(0); off+4096 <= info.Size(); off += 4096 {
+		if _, err := f.ReadAt(head, off); err != nil {
+			t.Fatal(err)
+		}
+		if string(head) != at {
+			continue
+		}
+		found++
+		if _, err := f.WriteAt(bytes.Repeat([]byte{0xA5}, 4096), off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found == 0 {
+		t.Fatalf("%s holds no %q", path, at)
+	}
+}
+
 func TestRogueServerEndsAtOnce(t *testing.T) {
 	p := newPC(t)
 	p.server.Leaf = agenttest.NewAuthority().Leaf(nil)

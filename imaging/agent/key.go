@@ -2,6 +2,7 @@ package agent
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
@@ -49,6 +50,10 @@ func (a *agent) look(d job.Disk) error {
 		return err
 	}
 	mark, err := ours.Mark().Load()
+	if _, damaged := errors.AsType[*disk.DamagedSlotError](err); damaged {
+		// Something was written there and cannot be read: whatever it said, the disk is not known to be finished.
+		mark = &job.Mark{Phase: "unknown"}
+	}
 	if mark != nil && a.mark == nil {
 		a.mark = mark
 		a.Screen.Note("interrupted %s %s@%d in phase %s", mark.Kind, mark.Master, mark.Version, mark.Phase)

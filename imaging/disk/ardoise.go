@@ -138,7 +138,7 @@ func formatArdoise(length int64, sector int, serial uint32, hidden int64) (*memo
 	for _, k := range slotKinds() {
 		f, err := fs.OpenFile(slotFolder+"/"+k.file, os.O_CREATE|os.O_RDWR)
 		if err == nil {
-			_, err = f.Write(make([]byte, 2*k.record))
+			_, err = f.Write(make([]byte, k.fileSize()))
 		}
 		if err == nil {
 			err = f.Close()

@@ -40,13 +40,13 @@ func OpenArdoise(d Device, part manifest.Partition) (*Ardoise, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.size != 2*k.record {
+		if e.size != k.fileSize() {
 			return nil, &NoArdoiseError{fmt.Sprintf("slot %s has %d bytes", k.file, e.size)}
 		}
 		if err := v.contiguous(e.first, e.size); err != nil {
 			return nil, err
 		}
-		a.slots[k.file] = slot{kind: k, d: d, offset: v.start + v.offset(e.first)}
+		a.slots[k.file] = slot{kind: k, d: d, offset: physicalUp(v.start + v.offset(e.first))}
 	}
 	return a, nil
 }

@@ -23,8 +23,17 @@ const (
 // slotKind is the name of a slot's file on ARDOISE and the size of one of its two records.
 type slotKind struct {
 	file   string // 8.3 name, upper case
-	record int64  // bytes; a multiple of 4 KiB, so that the two never share a sector
+	record int64  // bytes; a multiple of physical
 }
+
+// physical is the largest physical sector of drives in use. A drive with logical sectors of 512 bytes (512e) reads,
+// changes and writes one of these: a power cut may tear all of it. FAT clusters need not lie on multiples of it, so a
+// slot's file has that much to spare and its records begin at the first multiple inside.
+const physical = 4096
+
+func (k slotKind) fileSize() int64 { return 2*k.record + physical }
+
+func physicalUp(n int64) int64 { return (n + physical - 1) / physical * physical }
 
 func slotKinds() []slotKind {
 	return []slotKind{{"MARK", 16 << 10}, {"KEY", 128 << 10}, {"GRANT", 1 << 20}, {"TRUST", 64 << 10}}

@@ -88,5 +88,5 @@ type Mark struct {
 	Master   string
 	Version  int
 	Manifest string // hash, hexadecimal
-	Phase    string // break, data, metadata, heads, verify
+	Phase    string // break, data, metadata, heads, verify; unknown when what was written cannot be read
 }
