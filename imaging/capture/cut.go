@@ -97,8 +97,8 @@ func (k *cutter) begin(stream uint32, index int64, s volume.Stream) error {
 	}
 	c := cutChunk{stream: stream, index: uint32(index), at: len(k.now.buf), length: length, zeroFrom: length,
 		first: len(k.now.pieces), end: len(k.now.pieces)}
-	if s.ZeroTail {
-		c.zeroFrom = int(max(0, min(int64(length), s.Size-index*chunk.MaxSize)))
+	if zero := s.ZeroFrom() - index*chunk.MaxSize; zero < int64(length) {
+		c.zeroFrom = int(max(0, zero))
 	}
 	k.now.buf = k.now.buf[:c.at+length]
 	k.now.chunks = append(k.now.chunks, c)

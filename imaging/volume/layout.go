@@ -26,8 +26,20 @@ type Stream struct {
 	Path     string  // "/" separated, without a leading one; "" for metadata
 	Size     int64   // bytes of the file; for metadata the length of the volume
 	Length   int64   // Size rounded up to the allocation unit
-	ZeroTail bool    // bytes from Size to Length are free: they hash and restore as zeros
+	ZeroTail bool    // bytes from Size (or Valid) to Length are free: they hash and restore as zeros
+	Valid    int64   // with ZeroTail: bytes that were ever written, where that is less than Size; else 0
 	Pieces   []Piece // ordered by At; without overlap
+}
+
+// ZeroFrom is the offset in the stream from which on it is zeros, whatever its pieces hold.
+func (s *Stream) ZeroFrom() int64 {
+	switch {
+	case !s.ZeroTail:
+		return s.Length
+	case s.Valid > 0:
+		return min(s.Valid, s.Size)
+	}
+	return s.Size
 }
 
 // Fill is a run of bytes of the volume that is restored as one byte value whatever it held.

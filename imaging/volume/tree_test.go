@@ -217,7 +217,7 @@ func restored(t testing.TB, i image, l *volume.Layout) image {
 	if err := l.Streams(func(s volume.Stream) error {
 		for _, p := range s.Pieces {
 			copy(to[p.Offset:p.Offset+p.Length], from[p.Offset:])
-			if tail := p.At + p.Length - s.Size; s.ZeroTail && tail > 0 {
+			if tail := min(p.At+p.Length-s.ZeroFrom(), p.Length); tail > 0 {
 				clear(to[p.Offset+p.Length-tail : p.Offset+p.Length])
 			}
 		}
