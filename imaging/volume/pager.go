@@ -19,6 +19,9 @@ type pager struct {
 	size  int64
 	pages map[int64]*list.Element // by page number
 	used  *list.List              // of *page, most recent first
+
+	options Options
+	inner   bool // the volume lies inside another one: a logical volume
 }
 
 type page struct {
@@ -33,6 +36,21 @@ func newPager(r io.ReaderAt, size int64) *pager {
 // inside says whether length bytes at off lie on the volume.
 func (p *pager) inside(off, length int64) bool {
 	return off >= 0 && length >= 0 && off <= p.size && length <= p.size-off
+}
+
+// ReadAt implements io.ReaderAt through the cache, for parsers that know no pager.
+func (p *pager) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || off > p.size {
+		return 0, fmt.Errorf("reading at %d of a volume of %d bytes: out of range", off, p.size)
+	}
+	n := min(int64(len(b)), p.size-off)
+	if err := p.read(b[:n], off); err != nil {
+		return 0, err
+	}
+	if n < int64(len(b)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
 }
 
 // direct reads len(b) bytes at off past the cache.

@@ -38,6 +38,12 @@ const readPast = 64<<10 + 4096
 // captured before a person has done something, and with the error of r where that cannot be read.
 func Read(r io.ReaderAt, size int64, o Options) (*Layout, error) {
 	p := newPager(r, size)
+	p.options = o
+	return read(p)
+}
+
+func read(p *pager) (*Layout, error) {
+	size, o := p.size, p.options
 	head := make([]byte, min(max(size, 0), readPast))
 	if err := p.read(head, 0); err != nil {
 		return nil, err
