@@ -14,6 +14,13 @@ func (b *bitset) has(i uint64) bool { return i < b.n && b.words[i/64]&(1<<(i%64)
 
 func (b *bitset) set(i uint64) { b.words[i/64] |= 1 << (i % 64) }
 
+// clearBehind clears what lies behind the last valid bit in its word.
+func (b *bitset) clearBehind() {
+	if b.n%64 != 0 {
+		b.words[b.n/64] &= 1<<(b.n%64) - 1
+	}
+}
+
 // mask returns the bits of word w that lie in from ..< to.
 func mask(w, from, to uint64) uint64 {
 	m := ^uint64(0)

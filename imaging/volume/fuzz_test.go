@@ -3,6 +3,7 @@ package volume_test
 import (
 	"bytes"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"github.com/ardoise/ardoise/imaging/volume"
@@ -37,9 +38,16 @@ func seeds(t testing.TB) map[string][]byte {
 	swap := blank(t, 1)
 	tool(t, "mkswap", swap.path)
 	out["swap"] = swap.bytes(t)[:200<<10]
-	ntfs := blank(t, 2)
-	tool(t, "mkntfs", "-q", "-Q", "-F", ntfs.path)
-	out["ntfs"] = ntfs.bytes(t)[:256<<10]
+	for name, args := range map[string][]string{"ntfs": {"-c", "512"}, "ntfs of 4096 byte sectors": {"-s", "4096"}} {
+		i := image{t.TempDir() + "/seed", 3 << 19} // mkntfs wants 1 MiB, most of which is not for files
+		if err := os.WriteFile(i.path, make([]byte, i.size), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tool(t, "mkntfs", append(args, "-q", "-Q", "-F", i.path)...)
+		tool(t, "ntfscp", "-f", i.path, dir+"/a/file", "file")
+		tool(t, "ntfscp", "-f", "-N", "stream", i.path, dir+"/a/file", "file")
+		out[name] = i.bytes(t)
+	}
 	return out
 }
 
@@ -62,7 +70,7 @@ func FuzzRead(f *testing.F) {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) <= 1<<20 {
+		if len(b) <= 2<<20 {
 			hostile(t, b)
 		}
 	})
@@ -72,7 +80,8 @@ func FuzzRead(f *testing.F) {
 // than FuzzRead, which spends its time on the first block.
 func FuzzPatch(f *testing.F) {
 	all := seeds(f)
-	names := []string{"ext2", "ext2 of revision 0", "ext4 without checksums", "ext4 with clusters", "fat12", "fat32"}
+	names := []string{"ext2", "ext2 of revision 0", "ext4 without checksums", "ext4 with clusters", "fat12", "fat32", "ntfs",
+		"ntfs of 4096 byte sectors"}
 	for i := range names {
 		f.Add(uint8(i), uint32(1024), []byte{0})
 	}
@@ -88,7 +97,7 @@ func TestDamagedVolumesNeverBreakTheRules(t *testing.T) {
 	for name, sound := range seeds(t) {
 		t.Run(name, func(t *testing.T) {
 			l, err := volume.Read(bytes.NewReader(sound), int64(len(sound)), volume.Options{})
-			if err != nil || name != "ntfs" && name != "swap" && l.Order != manifest.ByFile {
+			if err != nil || name != "swap" && l.Order != manifest.ByFile {
 				t.Fatalf("undamaged: %+v, %v", l, err)
 			}
 			var used []int // where damage is worth while

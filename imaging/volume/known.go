@@ -72,65 +72,6 @@ func isNTFS(head []byte, _ int64) bool {
 	return hasAt(head, 3, "NTFS    ") && hasAt(head, 510, "\x55\xaa")
 }
 
-// readNTFS looks only at the flags of $Volume, record 3 of the $MFT. Windows' cached metadata and hibernation leave no
-// mark there; they are looked for once NTFS is read file by file.
-func readNTFS(p *pager, head []byte) (*Layout, error) {
-	const raw = "NTFS is not read file by file yet"
-	sector, cluster := int64(le16(head, 0x0b)), int64(head[0x0d])
-	if head[0x0d] > 0x80 {
-		cluster = 1 << min(256-int64(head[0x0d]), 31)
-	}
-	record := int64(int8(head[0x40]))
-	switch {
-	case record < 0 && record > -31:
-		record = 1 << -record
-	case record > 0:
-		record *= sector * cluster
-	}
-	lcn := int64(le64(head, 0x30))
-	if sector < 256 || sector > 4096 || cluster == 0 || record < 256 || record > 64<<10 ||
-		lcn <= 0 || lcn > p.size/(sector*cluster) {
-		return nil, notTrusted("%s, and its boot sector is not understood", raw)
-	}
-	off := lcn*sector*cluster + 3*record
-	if !p.inside(off, record) {
-		return nil, notTrusted("%s, and its file table lies outside it", raw)
-	}
-	b := make([]byte, record)
-	if err := p.read(b, off); err != nil {
-		return nil, err
-	}
-	flags, ok := ntfsVolumeFlags(b)
-	if !ok {
-		return nil, notTrusted("%s, and its volume record is not understood", raw)
-	}
-	if flags&0xc001 != 0 { // dirty, chkdsk under way, changed by chkdsk
-		return nil, &RefusedError{Kind: "NTFS", Why: fmt.Sprintf("is marked dirty (flags %#04x)", flags),
-			Hint: "start Windows, run chkdsk /f on it, then shut down with: shutdown /s /t 0"}
-	}
-	return nil, notTrusted("%s", raw)
-}
-
-// ntfsVolumeFlags finds $VOLUME_INFORMATION (attribute type 0x70, resident) in a file record. The update sequence
-// replaces only the last two bytes of each sector, where a $Volume record has no attribute header.
-func ntfsVolumeFlags(b []byte) (uint16, bool) {
-	if !bytes.HasPrefix(b, []byte("FILE")) {
-		return 0, false
-	}
-	for at := int(le16(b, 0x14)); at+24 <= len(b); {
-		kind, length := le32(b, at), int(le32(b, at+4))
-		if kind == 0xffffffff || length < 24 || length > len(b)-at {
-			return 0, false
-		}
-		value := at + int(le16(b, at+0x14))
-		if kind == 0x70 && b[at+8] == 0 && value+12 <= at+length {
-			return le16(b, value+10), true
-		}
-		at += length
-	}
-	return 0, false
-}
-
 // Swap: the signature ends the first page, whose size is the kernel's; the header starts at 1024 in any case.
 func swapPage(head []byte) (page int64, signature string) {
 	for _, n := range []int{4096, 8192, 16384, 65536} {

@@ -65,7 +65,6 @@ func TestVolumesThatAreOnlyRecognisedAreKeptWhole(t *testing.T) {
 		mib  int64
 		make func(t *testing.T, i image)
 	}{
-		"ntfs":  {16, func(t *testing.T, i image) { tool(t, "mkntfs", "-Q", "-F", "-L", "WIN", i.path) }},
 		"xfs":   {300, func(t *testing.T, i image) { tool(t, "mkfs.xfs", "-q", i.path) }},
 		"btrfs": {128, func(t *testing.T, i image) { tool(t, "mkfs.btrfs", "-q", i.path) }},
 		"exfat": {1, func(t *testing.T, i image) { i.patch(t, 3, []byte("EXFAT   ")); i.patch(t, 510, []byte{0x55, 0xaa}) }},
@@ -95,23 +94,16 @@ func TestVolumesThatAreOnlyRecognisedAreKeptWhole(t *testing.T) {
 func TestEncryptedAndDirtyVolumesAreRefused(t *testing.T) {
 	for name, how := range map[string]struct {
 		patch map[int64]string
-		ntfs  uint16 // flags of $Volume
 	}{
-		"LUKS":                        {patch: map[int64]string{0: "LUKS\xba\xbe\x00\x02"}},
-		"LUKS over an old ext4":       {patch: map[int64]string{0: "LUKS\xba\xbe\x00\x01", 1080: "\x53\xef"}},
-		"BitLocker":                   {patch: map[int64]string{0: "\xeb\x58\x90-FVE-FS-"}},
-		"exFAT, not unmounted":        {patch: map[int64]string{3: "EXFAT   ", 106: "\x02", 510: "\x55\xaa"}},
-		"NTFS with its dirty flag":    {ntfs: 0x0001},
-		"NTFS that chkdsk will check": {ntfs: 0x4000},
+		"LUKS":                  {patch: map[int64]string{0: "LUKS\xba\xbe\x00\x02"}},
+		"LUKS over an old ext4": {patch: map[int64]string{0: "LUKS\xba\xbe\x00\x01", 1080: "\x53\xef"}},
+		"BitLocker":             {patch: map[int64]string{0: "\xeb\x58\x90-FVE-FS-"}},
+		"exFAT, not unmounted":  {patch: map[int64]string{3: "EXFAT   ", 106: "\x02", 510: "\x55\xaa"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			i := blank(t, 16)
 			for off, s := range how.patch {
 				i.patch(t, off, []byte(s))
-			}
-			if how.ntfs != 0 {
-				tool(t, "mkntfs", "-Q", "-F", i.path)
-				setNTFSFlags(t, i, how.ntfs)
 			}
 			_, err := i.read(t, volume.Options{})
 			var refused *volume.RefusedError
@@ -123,18 +115,6 @@ func TestEncryptedAndDirtyVolumesAreRefused(t *testing.T) {
 			}
 		})
 	}
-}
-
-// setNTFSFlags changes the flags in $VOLUME_INFORMATION: after version 3.1 in the record that names $Volume.
-func setNTFSFlags(t *testing.T, i image, flags uint16) {
-	t.Helper()
-	b := i.bytes(t)
-	name := bytes.Index(b, []byte("$\x00V\x00o\x00l\x00u\x00m\x00e\x00"))
-	version := bytes.Index(b[name:], []byte{3, 1, 0, 0})
-	if name < 0 || version < 0 {
-		t.Fatal("mkntfs made no $Volume")
-	}
-	i.patch(t, int64(name+version+2), []byte{byte(flags), byte(flags >> 8)})
 }
 
 func TestAVolumeWithTwoFileSystemsIsKeptWhole(t *testing.T) {
