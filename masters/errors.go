@@ -2,6 +2,7 @@ package masters
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 )
@@ -68,4 +69,78 @@ type IncompleteError struct {
 // Error implements error.
 func (e *IncompleteError) Error() string {
 	return fmt.Sprintf("%d chunks are not in the store; the first, %s, %s", e.Count, e.ID, e.Reason)
+}
+
+// AboutError says that nothing can be believed of a master's channels and notes.
+type AboutError struct {
+	Name string
+	Err  error
+}
+
+// Error implements error.
+func (e *AboutError) Error() string {
+	return fmt.Sprintf("channels and notes of %s (masters/%s/%s) are not as they were signed: %v", e.Name, e.Name, aboutName, e.Err)
+}
+
+// Unwrap returns what is wrong.
+func (e *AboutError) Unwrap() error { return e.Err }
+
+// ChannelError says why a word cannot name a channel.
+type ChannelError struct {
+	Channel string
+	Reason  string
+}
+
+// Error implements error.
+func (e *ChannelError) Error() string { return fmt.Sprintf("channel name %q %s", e.Channel, e.Reason) }
+
+// NothingBeforeError says that a channel has nothing to go back to.
+type NothingBeforeError struct {
+	Channel string // NAME@CHANNEL
+}
+
+// Error implements error.
+func (e *NothingBeforeError) Error() string {
+	return fmt.Sprintf("%s has pointed at no other version that is still there", e.Channel)
+}
+
+// NoteError says why a text cannot be a note.
+type NoteError struct {
+	Reason string
+}
+
+// Error implements error.
+func (e *NoteError) Error() string { return e.Reason }
+
+// HeldError says that a version cannot be forgotten, and for whose sake.
+type HeldError struct {
+	Version string   // NAME@V
+	By      []string // "channel stable", "computer S104-07 runs it" ...
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	return fmt.Sprintf("%s is needed: %s", e.Version, strings.Join(e.By, ", "))
+}
+
+// ForeignKeyError says that what is imported was signed by a key that is not this site's.
+type ForeignKeyError struct {
+	Version     string // NAME@V, as it says itself
+	Key         string // base64
+	Fingerprint string // what a person compares
+}
+
+// Error implements error.
+func (e *ForeignKeyError) Error() string {
+	return fmt.Sprintf("%s is signed by a key of another site, fingerprint %s", e.Version, e.Fingerprint)
+}
+
+// TakenError says that the number of an imported version belongs, or did, to another one here.
+type TakenError struct {
+	Version string // NAME@V
+}
+
+// Error implements error.
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("another %s is, or was, here already", e.Version)
 }

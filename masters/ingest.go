@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -90,13 +91,27 @@ func (i *Ingest) Publish(ctx context.Context, name string, meta Meta, m *manifes
 	if m.Created.IsZero() {
 		m.Created = l.now()
 	}
-	temp := filepath.Join(l.dir, "masters", name, tempName)
-	v, err := l.writeVersion(temp, m, names)
+	return l.publish(ctx, draft{m: m, encode: m.Encode, names: names, added: i.Stats().NewBytes})
+}
+
+// draft is what becomes a version.
+type draft struct {
+	m      *manifest.Manifest
+	encode func(io.Writer) (manifest.Hash, error)
+	names  io.Reader
+	added  int64               // bytes that its capture has added to the store
+	origin *manifest.Signature // of the site that it was imported from
+}
+
+// publish writes a draft beside the versions and commits it. Call with publishing held.
+func (l *Library) publish(ctx context.Context, d draft) (Version, error) {
+	temp := filepath.Join(l.dir, "masters", d.m.Name, tempName)
+	v, err := l.writeVersion(temp, d)
 	if err == nil {
 		err = ctx.Err() // the last moment at which giving up leaves nothing
 	}
 	if err != nil {
-		return Version{}, errors.Join(fmt.Errorf("publishing %s: %w", name, err), l.clean(temp))
+		return Version{}, errors.Join(fmt.Errorf("publishing %s: %w", d.m.Name, err), l.clean(temp))
 	}
 	if err := l.commit(temp, v); err != nil {
 		return Version{}, fmt.Errorf("publishing %s: %w", v, err)
@@ -135,12 +150,12 @@ func (l *Library) number(name string, m *manifest.Manifest) error {
 	if err != nil {
 		return err
 	}
-	m.Version, m.Parent = 1, manifest.Hash{}
-	if len(numbers) > 0 {
-		m.Version = numbers[len(numbers)-1] + 1
-	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	m.Version, m.Parent = max(1, l.abouts[name].Next), manifest.Hash{}
+	if len(numbers) > 0 {
+		m.Version = max(m.Version, numbers[len(numbers)-1]+1)
+	}
 	if versions := l.versions[name]; len(versions) > 0 {
 		m.Parent = versions[len(versions)-1].Hash
 	}
@@ -148,7 +163,8 @@ func (l *Library) number(name string, m *manifest.Manifest) error {
 }
 
 // writeVersion writes manifest, signature and names into the new folder temp and makes them durable there.
-func (l *Library) writeVersion(temp string, m *manifest.Manifest, names io.Reader) (Version, error) {
+func (l *Library) writeVersion(temp string, d draft) (Version, error) {
+	m := d.m
 	v := Version{Name: m.Name, Number: m.Version}
 	if err := l.clean(temp); err != nil {
 		return v, err
@@ -158,7 +174,7 @@ func (l *Library) writeVersion(temp string, m *manifest.Manifest, names io.Reade
 	}
 	var err error
 	if v.ManifestBytes, err = l.stream(filepath.Join(temp, manifestName), func(f durable.File) error {
-		v.Hash, err = m.Encode(f)
+		v.Hash, err = d.encode(f)
 		return err
 	}); err != nil {
 		return v, err
@@ -167,17 +183,30 @@ func (l *Library) writeVersion(temp string, m *manifest.Manifest, names io.Reade
 		return v, &manifest.InvalidError{Structure: "manifest", Reason: fmt.Sprintf("%d bytes are more than %d", v.ManifestBytes, l.limit)}
 	}
 	if v.NamesBytes, err = l.stream(filepath.Join(temp, namesName), func(f durable.File) error {
-		return manifest.CheckNames(io.TeeReader(names, f), m)
+		return manifest.CheckNames(io.TeeReader(d.names, f), m)
 	}); err != nil {
 		return v, err
 	}
-	sig := manifest.Signature{Key: l.key.Public(), Hash: v.Hash, Signature: l.key.Sign(manifest.SignatureContext, v.Hash[:])}
-	raw, err := json.Marshal(sig)
-	if err != nil {
-		return v, err
-	}
-	if err := durable.WriteNew(l.fs, filepath.Join(temp, signatureName), append(raw, '\n')); err != nil {
-		return v, err
+	v.StoredBytes, v.NewBytes = l.StoredBytes(m), d.added
+	key := l.Key()
+	for _, file := range []struct {
+		name    string
+		content any
+	}{
+		{signatureName, manifest.Signature{Key: key.Public(), Hash: v.Hash, Signature: key.Sign(manifest.SignatureContext, v.Hash[:])}},
+		{sizesName, sizes{Stored: v.StoredBytes, New: v.NewBytes}},
+		{originName, d.origin},
+	} {
+		if file.name == originName && d.origin == nil {
+			continue
+		}
+		raw, err := json.Marshal(file.content)
+		if err != nil {
+			return v, err
+		}
+		if err := durable.WriteNew(l.fs, filepath.Join(temp, file.name), append(raw, '\n')); err != nil {
+			return v, err
+		}
 	}
 	v.fill(m, m.Chunks.Len())
 	return v, l.fs.SyncDir(temp)
@@ -209,8 +238,12 @@ func (l *Library) commit(temp string, v Version) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.versions[v.Name] = append(l.versions[v.Name], v)
+	l.versions[v.Name] = append(slices.Clip(l.versions[v.Name]), v)
+	slices.SortFunc(l.versions[v.Name], compareVersions)
 	l.byHash[v.Hash] = v
+	if _, ok := l.abouts[v.Name]; !ok {
+		l.abouts[v.Name] = about{record: record{Name: v.Name}}
+	}
 	return nil
 }
 

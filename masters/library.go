@@ -21,17 +21,19 @@ import (
 
 const (
 	formatLine    = "ardoise data 0\n"
-	maxKeys       = 64 << 10 // bytes of keys/trusted
-	maxSignature  = 4 << 10  // bytes of signature.json
+	maxSignature  = 4 << 10 // bytes of signature.json
 	manifestName  = "manifest"
 	namesName     = "names"
 	signatureName = "signature.json"
-	tempName      = ".new" // a version that is being written, beside the finished ones
+	originName    = "origin.json" // the signature that an imported version came with
+	sizesName     = "sizes.json"
+	maxSizes      = 4 << 10 // bytes of sizes.json
+	tempName      = ".new"  // a version that is being written, beside the finished ones
 )
 
 // Options says how a library works. The zero value is ready.
 type Options struct {
-	FS       durable.FS       // where masters and store lie; zero: the host's file system. Keys always lie on the host's.
+	FS       durable.FS       // where all of it lies; zero: the host's file system
 	PackSize int              // of the store; 0: store.PackSize
 	Limit    int64            // of an encoded manifest, bytes; 0: manifest.DefaultLimit
 	Now      func() time.Time // nil: time.Now
@@ -40,18 +42,20 @@ type Options struct {
 
 // Library is the masters of a site, in one folder. It is safe for concurrent use.
 type Library struct {
-	dir     string
-	fs      durable.FS
-	limit   int64
-	now     func() time.Time
-	lock    io.Closer
-	key     sign.Key
-	trusted []string
-	store   *store.Store
+	dir   string
+	fs    durable.FS
+	limit int64
+	now   func() time.Time
+	lock  io.Closer
+	keys  keyring
+	store *store.Store
 
-	publishing sync.Mutex // one version at a time gets its number
+	publishing sync.Mutex // one change of masters or keys at a time; taken before mu
 
 	mu       sync.RWMutex
+	key      sign.Key
+	trusted  []string
+	abouts   map[string]about
 	versions map[string][]Version // by name, ascending
 	byHash   map[manifest.Hash]Version
 }
@@ -59,7 +63,8 @@ type Library struct {
 // Open opens the library in folder dir, which it makes if need be, with keys and store. It fails with *InUseError when
 // another process uses dir, *FormatError when dir is of another format, and holds dir until Close.
 func Open(dir string, o Options) (*Library, error) {
-	if o.FS.Files == nil {
+	host := o.FS.Files == nil
+	if host {
 		o.FS = durable.OS()
 	}
 	if o.Now == nil {
@@ -69,6 +74,9 @@ func Open(dir string, o Options) (*Library, error) {
 		o.Limit = manifest.DefaultLimit
 	}
 	lib := &Library{dir: dir, fs: o.FS, limit: o.Limit, now: o.Now}
+	if o.Key == nil {
+		lib.keys = keyring{fs: o.FS, dir: filepath.Join(dir, "keys"), host: host}
+	}
 	if err := durable.MakeFolder(lib.fs, dir); err != nil {
 		return nil, fmt.Errorf("making folder %s: %w", dir, err)
 	}
@@ -122,42 +130,10 @@ func (l *Library) checkFormat() error {
 	return nil
 }
 
-// loadKeys loads or makes the signing key, and sees to it that it is a trusted one.
-func (l *Library) loadKeys(given *sign.Key) error {
-	if given != nil {
-		l.key, l.trusted = *given, []string{given.Public()}
-		return nil
-	}
-	var err error
-	if l.key, err = sign.LoadOrCreate(filepath.Join(l.dir, "keys", "signing.key")); err != nil {
-		return err
-	}
-	path := filepath.Join(l.dir, "keys", "trusted")
-	text, err := durable.ReadFile(l.fs, path, maxKeys)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("reading the trusted keys: %w", err)
-	}
-	l.trusted = strings.Fields(string(text))
-	if slices.Contains(l.trusted, l.key.Public()) {
-		return nil
-	}
-	l.trusted = append(l.trusted, l.key.Public())
-	if err := durable.WriteFile(l.fs, path, []byte(strings.Join(l.trusted, "\n")+"\n")); err != nil {
-		return fmt.Errorf("writing the trusted keys: %w", err)
-	}
-	return nil
-}
-
 // Close closes the store and gives the folder back. Ingests and readers must have ended.
 func (l *Library) Close() error {
 	return errors.Join(l.store.Close(), l.lock.Close())
 }
-
-// Key returns the key that signs versions, tasks and grants.
-func (l *Library) Key() sign.Key { return l.key }
-
-// TrustedKeys returns the public keys that versions may be signed with, base64.
-func (l *Library) TrustedKeys() []string { return slices.Clone(l.trusted) }
 
 // List returns all versions, by name and number; damaged ones too, with the reason.
 func (l *Library) List() ([]Version, error) {
@@ -178,21 +154,25 @@ func compareVersions(a, b Version) int {
 	return a.Number - b.Number
 }
 
-// Resolve finds a version by NAME@V, or the newest by NAME. It fails with *NameError, *UnknownError, or with
-// *UntrustedError when that version is known to be damaged: an older one is never taken in its place.
+// Resolve finds a version by NAME@V, the one that a channel points at by NAME@CHANNEL, or the newest by NAME. It fails
+// with *NameError, *UnknownError, or with *UntrustedError when that version is known to be damaged: an older one is never
+// taken in its place.
 func (l *Library) Resolve(ref string) (Version, error) {
-	name, number, err := ParseRef(ref)
+	r, err := ParseRef(ref)
 	if err != nil {
 		return Version{}, err
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
-	versions := l.versions[name]
-	if number == 0 && len(versions) > 0 {
-		number = versions[len(versions)-1].Number
+	if r.Channel != "" {
+		return l.pointed(r.Name, r.Channel)
+	}
+	versions := l.versions[r.Name]
+	if r.Number == 0 && len(versions) > 0 {
+		r.Number = versions[len(versions)-1].Number
 	}
 	for _, v := range versions {
-		if v.Number != number {
+		if v.Number != r.Number {
 			continue
 		}
 		if v.Damaged != "" {

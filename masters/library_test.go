@@ -175,8 +175,8 @@ func TestNames(t *testing.T) {
 		}
 	}
 	for ref, ok := range map[string]bool{"a": true, "a@1": true, "a@": false, "a@0": false, "a@01": false, "a@-1": false,
-		"a@1@2": false, "a@+1": false, "@1": false, "a@99999999999999999999": false} {
-		if _, _, err := masters.ParseRef(ref); (err == nil) != ok {
+		"a@stable": true, "a@Stable": false, "a@s t": false, "a@1@2": false, "a@+1": false, "@1": false, "a@99999999999999999999": false} {
+		if _, err := masters.ParseRef(ref); (err == nil) != ok {
 			t.Errorf("ParseRef(%q) = %v, want ok %v", ref, err, ok)
 		}
 	}

@@ -23,7 +23,7 @@ func (l *Library) folder(name string, number int) string {
 // loadVersions looks at all versions: signature and head, not yet the whole manifest. It removes what was never
 // published.
 func (l *Library) loadVersions() error {
-	l.versions, l.byHash = map[string][]Version{}, map[manifest.Hash]Version{}
+	l.versions, l.byHash, l.abouts = map[string][]Version{}, map[manifest.Hash]Version{}, map[string]about{}
 	root := filepath.Join(l.dir, "masters")
 	names, err := l.fs.ReadDir(root)
 	if err != nil {
@@ -33,7 +33,7 @@ func (l *Library) loadVersions() error {
 		if CheckName(name) != nil {
 			continue
 		}
-		err := l.clean(filepath.Join(root, name, tempName))
+		err := l.sweep(filepath.Join(root, name))
 		if errors.Is(err, syscall.ENOTDIR) {
 			continue // somebody's file among the masters is no reason to refuse them
 		}
@@ -48,12 +48,30 @@ func (l *Library) loadVersions() error {
 		if err != nil {
 			return err
 		}
+		l.abouts[name] = l.readAbout(name)
 		for _, number := range numbers {
 			v := l.loadVersion(name, number)
 			l.versions[name] = append(l.versions[name], v)
 			if v.Damaged == "" {
 				l.byHash[v.Hash] = v
 			}
+		}
+	}
+	return nil
+}
+
+// sweep removes from a master's folder what was never published, and what was forgotten.
+func (l *Library) sweep(dir string) error {
+	names, err := l.fs.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !leftover(name) {
+			continue
+		}
+		if err := l.removeVersion(filepath.Join(dir, name)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -120,7 +138,21 @@ func (l *Library) loadVersion(name string, number int) Version {
 	if err != nil {
 		v.Damaged = err.Error()
 	}
+	l.readSizes(dir, &v)
 	return v
+}
+
+// sizes is the file sizes.json: what a capture found, for people. It is neither signed nor needed.
+type sizes struct {
+	Stored, New int64
+}
+
+func (l *Library) readSizes(dir string, v *Version) {
+	raw, err := durable.ReadFile(l.fs, filepath.Join(dir, sizesName), maxSizes)
+	var s sizes
+	if err == nil && json.Unmarshal(raw, &s) == nil {
+		v.StoredBytes, v.NewBytes = max(0, s.Stored), max(0, s.New)
+	}
 }
 
 // fill takes from a manifest what a listing shows.
@@ -151,7 +183,7 @@ func (l *Library) readSignature(dir string) (manifest.Signature, error) {
 	if err := json.Unmarshal(raw, &sig); err != nil {
 		return sig, &sign.UntrustedError{Reason: err.Error()}
 	}
-	return sig, CheckSignature(l.trusted, sig.Hash, sig)
+	return sig, CheckSignature(l.TrustedKeys(), sig.Hash, sig)
 }
 
 // CheckSignature tells, by nil, that one of the trusted keys has signed the manifest of this hash; else

@@ -20,13 +20,15 @@ type Version struct {
 	Parent  manifest.Hash // of the version before; zero for the first
 	Created time.Time
 	Author  string
-	Note    string
+	Note    string // of its capture; Library.About has later ones
 
 	DiskSize      int64  // bytes of the disk it was captured from
 	UsedBytes     int64  // bytes of kept, fill and don't-care
 	Chunks        int    // entries of its manifest
 	ManifestBytes int64  // encoded
 	NamesBytes    int64  // encoded
+	StoredBytes   int64  // of its frames when it was published; 0 when nobody wrote it down
+	NewBytes      int64  // of these, that were not in the store before its capture's last session
 	Damaged       string // why it cannot be used; "" when what was looked at so far is sound
 }
 
@@ -54,18 +56,25 @@ func CheckName(name string) error {
 	return nil
 }
 
-// ParseRef splits NAME or NAME@V; the number is 0 where there is none. What is wrong is a *NameError.
-func ParseRef(ref string) (name string, number int, err error) {
-	name, digits, has := strings.Cut(ref, "@")
-	if err := CheckName(name); err != nil {
-		return "", 0, err
+// Ref is what a person names a version by.
+type Ref struct {
+	Name    string
+	Number  int    // 0 where none is given
+	Channel string // "" where none is given
+}
+
+// ParseRef splits NAME, NAME@V or NAME@CHANNEL. What is wrong is a *NameError.
+func ParseRef(ref string) (Ref, error) {
+	name, rest, has := strings.Cut(ref, "@")
+	if err := CheckName(name); err != nil || !has {
+		return Ref{Name: name}, err
 	}
-	if !has {
-		return name, 0, nil
+	if CheckChannel(rest) == nil {
+		return Ref{Name: name, Channel: rest}, nil
 	}
-	number, err = strconv.Atoi(digits)
-	if err != nil || number < 1 || strconv.Itoa(number) != digits {
-		return "", 0, &NameError{Name: ref, Reason: "has no version number after the @"}
+	number, err := strconv.Atoi(rest)
+	if err != nil || number < 1 || strconv.Itoa(number) != rest {
+		return Ref{}, &NameError{Name: ref, Reason: "has no version number or channel after the @"}
 	}
-	return name, number, nil
+	return Ref{Name: name, Number: number}, nil
 }

@@ -190,7 +190,7 @@ func masterRestore() *cobra.Command {
 
 // openMaster opens a library that is there already, and the manifest of one version: before any disk is opened.
 func openMaster(data, ref string) (*masters.Library, masters.Version, *manifest.Manifest, error) {
-	if _, _, err := masters.ParseRef(ref); err != nil {
+	if _, err := masters.ParseRef(ref); err != nil {
 		return nil, masters.Version{}, nil, err
 	}
 	lib, err := openLibrary(data)

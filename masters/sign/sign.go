@@ -3,8 +3,10 @@ package sign
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -41,23 +43,58 @@ type KeyFileError struct {
 // Error implements error.
 func (e *KeyFileError) Error() string { return fmt.Sprintf("key file %s: %s", e.Path, e.Reason) }
 
-// Create makes a new key and its file, durable before it returns. A file that is there already is an error that is
-// fs.ErrExist.
-func Create(path string) (Key, error) {
+// New makes a key that lies in no file yet.
+func New() (Key, error) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return Key{}, fmt.Errorf("making a signing key: %w", err)
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(private)
+	return Key{private: private}, nil
+}
+
+// PEM returns the content of the key's file: it is the private key, for its owner alone.
+func (k Key) PEM() ([]byte, error) {
+	der, err := x509.MarshalPKCS8PrivateKey(k.private)
 	if err != nil {
-		return Key{}, fmt.Errorf("encoding a signing key: %w", err)
+		return nil, fmt.Errorf("encoding a signing key: %w", err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
+}
+
+// Parse reads what PEM returned, found at path; else *KeyFileError.
+func Parse(path string, raw []byte) (Key, error) {
+	block, _ := pem.Decode(raw)
+	if block == nil || block.Type != pemType {
+		return Key{}, &KeyFileError{Path: path, Reason: "holds no PEM block " + pemType}
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return Key{}, &KeyFileError{Path: path, Reason: err.Error()}
+	}
+	private, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return Key{}, &KeyFileError{Path: path, Reason: "holds a key that is not Ed25519"}
+	}
+	return Key{private: private}, nil
+}
+
+// Create makes a new key and its file, durable before it returns. A file that is there already is an error that is
+// fs.ErrExist.
+func Create(path string) (Key, error) {
+	key, err := New()
+	if err != nil {
+		return Key{}, err
+	}
+	raw, err := key.PEM()
+	if err != nil {
+		return Key{}, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
 	if err != nil {
 		return Key{}, fmt.Errorf("making key file %s: %w", path, err)
 	}
 	defer func() { _ = os.Remove(f.Name()) }()
-	_, err = f.Write(pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}))
+	_, err = f.Write(raw)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -70,7 +107,7 @@ func Create(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("writing key file %s: %w", path, err)
 	}
-	return Key{private: private}, nil
+	return key, nil
 }
 
 func syncFolder(path string) error {
@@ -95,19 +132,7 @@ func Load(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("reading key file: %w", err)
 	}
-	block, _ := pem.Decode(raw)
-	if block == nil || block.Type != pemType {
-		return Key{}, &KeyFileError{Path: path, Reason: "holds no PEM block " + pemType}
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		return Key{}, &KeyFileError{Path: path, Reason: err.Error()}
-	}
-	private, ok := parsed.(ed25519.PrivateKey)
-	if !ok {
-		return Key{}, &KeyFileError{Path: path, Reason: "holds a key that is not Ed25519"}
-	}
-	return Key{private: private}, nil
+	return Parse(path, raw)
 }
 
 // LoadOrCreate loads the key, or makes it where there is no file.
@@ -131,6 +156,17 @@ func (k Key) Public() string {
 		return ""
 	}
 	return base64.StdEncoding.EncodeToString(k.private.Public().(ed25519.PublicKey))
+}
+
+// Fingerprint returns what a person compares of a public key (base64): the SHA-256 of its 32 bytes, hexadecimal. It fails
+// with *UntrustedError when it is no key.
+func Fingerprint(public string) (string, error) {
+	raw, err := base64.StdEncoding.DecodeString(public)
+	if err != nil || len(raw) != ed25519.PublicKeySize {
+		return "", &UntrustedError{Key: public, Reason: "is not the base64 of an Ed25519 public key"}
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Sign returns the 64 bytes of the signature over context, 0x00 and payload.
