@@ -39,6 +39,9 @@ type pc struct {
 	unpacked []byte
 	kept     string
 	log      tape
+	attached map[string]job.Disk // how a disk is attached, by path; default: virtio
+	looked   int                 // how often the disks were looked at
+	looks    map[int]func()      // what happens just before the disks are looked at for the n-th time
 }
 
 type tape struct {
@@ -90,13 +93,22 @@ func (v *variables) List() ([]string, error) {
 }
 
 func (p *pc) list() ([]job.Disk, error) {
+	p.looked++
+	if happens := p.looks[p.looked]; happens != nil {
+		happens()
+	}
 	var list []job.Disk
 	for _, path := range p.disks {
 		i, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, job.Disk{Path: path, Size: i.Size(), SectorSize: 512, Bus: "virtio"})
+		d := job.Disk{Bus: "virtio"}
+		if a, ok := p.attached[path]; ok {
+			d = a
+		}
+		d.Path, d.Size, d.SectorSize = path, i.Size(), 512
+		list = append(list, d)
 	}
 	return list, nil
 }

@@ -24,9 +24,9 @@ func (a *agent) capture(ctx context.Context, t job.Task, p *progress) (job.Outco
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	d, err := disk.Open(source.Path, disk.Mode{Read: true})
+	d, err := a.open(t.Disk, source, disk.Mode{Read: true})
 	if err != nil {
-		return job.Outcome{}, fault(notices.DiskBusy, err)
+		return job.Outcome{}, err
 	}
 	defer func() { _ = d.Close() }()
 	p.step(1)

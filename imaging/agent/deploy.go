@@ -48,9 +48,9 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 	}
 	p.step(3)
 	a.Screen.Say(notices.Deploying, name)
-	d, err := disk.Open(target.Path, disk.Mode{Read: true, Write: true})
+	d, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
 	if err != nil {
-		return job.Outcome{}, fault(notices.DiskBusy, err)
+		return job.Outcome{}, err
 	}
 	defer func() { _ = d.Close() }()
 	a.Screen.Busy(true)
@@ -61,6 +61,7 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 		return o, err
 	}
 	p.step(4)
+	a.mark = nil // whatever an older disk said, this one is proven
 	if part != nil {
 		a.keep(d, part)
 	}
@@ -127,6 +128,23 @@ func (a *agent) choose(rule job.DiskRule) (job.Disk, error) {
 		return d, &FaultError{Code: notices.SeveralDisks, Args: []any{describe(several.Disks)}, Err: err}
 	}
 	return d, err
+}
+
+// open opens the disk that the rule chose. The kernel keeps a disk's name for as long as it is open, but not before: a
+// disk that fell off its bus during the countdown may have left its name to a stick. So the rule is asked again now.
+func (a *agent) open(rule job.DiskRule, chosen job.Disk, mode disk.Mode) (*disk.Disk, error) {
+	d, err := disk.Open(chosen.Path, mode)
+	if err != nil {
+		return nil, fault(notices.DiskBusy, err)
+	}
+	now, err := a.choose(rule)
+	if err == nil && (now != chosen || d.Size() != chosen.Size || d.SectorSize() != chosen.SectorSize) {
+		err = &FaultError{Code: notices.DiskChanged, Args: []any{describe([]job.Disk{chosen}), describe([]job.Disk{now})}}
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
 }
 
 // describe names disks so that a person can tell them apart.

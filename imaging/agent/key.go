@@ -19,7 +19,7 @@ func (a *agent) findKey() error {
 	if err != nil {
 		a.Screen.Note("disks: %v", err)
 	}
-	for _, d := range disks {
+	for _, d := range trusted(disks) {
 		if err := a.look(d); err != nil {
 			a.Screen.Note("ardoise on %s: %v", d.Path, err)
 		}
@@ -32,6 +32,26 @@ func (a *agent) findKey() error {
 	}
 	a.keyName, err = client.KeyName(a.key)
 	return err
+}
+
+// trusted returns the disks whose ARDOISE counts as this PC's. A stick is whoever's put it in: its key would be the one
+// that a technician approves on this PC's screen, and its mark would keep the PC from starting. USB disks count where a
+// PC has no other, removable ones never, since no task is for them.
+func trusted(disks []job.Disk) []job.Disk {
+	var fixed, usb []job.Disk
+	for _, d := range disks {
+		switch {
+		case d.Removable:
+		case d.Bus == "usb":
+			usb = append(usb, d)
+		default:
+			fixed = append(fixed, d)
+		}
+	}
+	if len(fixed) > 0 {
+		return fixed
+	}
+	return usb
 }
 
 // look reads key and mark of one disk; the first of each counts.

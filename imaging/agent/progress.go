@@ -121,8 +121,17 @@ func (p *progress) Set(ctx context.Context, m job.Mark) error {
 	}
 	r := p.report(job.TaskRunning)
 	r.Mark = &m
-	if _, err := p.a.client.Deliver(ctx, r); err != nil {
+	reply, err := p.a.client.Deliver(ctx, r)
+	if err != nil {
 		return err
+	}
+	if reply.Cancel && m.Phase == restore.PhaseBreak {
+		// The task ended while the server was out of reach, and nothing is written before the first mark is kept.
+		p.mu.Lock()
+		p.started = false
+		p.mu.Unlock()
+		p.stop()
+		return errCancelled
 	}
 	if p.marked != nil && m.Phase != restore.PhaseBreak {
 		p.marked()

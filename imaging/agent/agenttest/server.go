@@ -31,16 +31,17 @@ import (
 
 // Server answers one agent. Set its fields before Start; the maps may be read once the agent has ended.
 type Server struct {
-	Authority *Authority         // whose fingerprint the agent is given
-	Leaf      tls.Certificate    // default: made by Authority
-	Signer    ed25519.PrivateKey // of manifests and tasks
-	StageTwo  []byte             // what is sent
-	Trust     *job.Trust         // what is said; default: the truth
-	Welcomes  []job.Welcome      // answers to Hello, the last one for ever; default: enrolled
-	Tasks     chan job.Envelope
-	Cancel    atomic.Bool  // answered to reports
-	Down      atomic.Bool  // every request is cut off
-	CutFrames atomic.Int64 // so many answers of /chunks are cut off after one frame
+	Authority   *Authority         // whose fingerprint the agent is given
+	Leaf        tls.Certificate    // default: made by Authority
+	Signer      ed25519.PrivateKey // of manifests and tasks
+	StageTwo    []byte             // what is sent
+	Trust       *job.Trust         // what is said; default: the truth
+	Welcomes    []job.Welcome      // answers to Hello, the last one for ever; default: enrolled
+	Tasks       chan job.Envelope
+	Cancel      atomic.Bool  // answered to reports
+	CancelMarks atomic.Bool  // answered to reports with a mark: the task ended while the server was out of reach
+	Down        atomic.Bool  // every request is cut off
+	CutFrames   atomic.Int64 // so many answers of /chunks are cut off after one frame
 
 	mu        sync.Mutex
 	Manifests map[string][]byte
@@ -242,7 +243,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	s.Reports = append(s.Reports, p)
 	s.mu.Unlock()
-	answer(w, job.ReportReply{Cancel: s.Cancel.Load()})
+	answer(w, job.ReportReply{Cancel: s.Cancel.Load() || s.CancelMarks.Load() && p.Mark != nil})
 }
 
 func (s *Server) manifest(w http.ResponseWriter, r *http.Request) {

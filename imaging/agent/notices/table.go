@@ -29,6 +29,7 @@ const (
 	DiskTooSmall  Code = "disk-too-small"
 	SectorSize    Code = "sector-size"
 	DiskBusy      Code = "disk-busy"
+	DiskChanged   Code = "disk-changed"
 	DiskFault     Code = "disk-fault"
 	NotClean      Code = "not-clean"
 	MasterAltered Code = "master-altered"
@@ -155,6 +156,10 @@ func diskNotices() []Notice {
 		{DiskBusy, Fault,
 			Text{"Le disque ne s'ouvre pas: %s.", "The disk does not open: %s."},
 			Text{"Rien n'a été touché. Éteignez puis rallumez le poste.", "Nothing was touched. Switch the computer off and on."}},
+		{DiskChanged, Fault,
+			Text{"Le disque choisi (%s) n'est plus le même: %s.", "The chosen disk (%s) is not the same any more: %s."},
+			Text{"Rien n'a été touché. Vérifiez le disque et son câble, retirez les clés USB, et relancez le travail.",
+				"Nothing was touched. Check the disk and its cable, take out USB sticks, and order the job again."}},
 		{DiskFault, Fault,
 			Text{"Le disque signale une panne: %s.", "The disk reports a failure: %s."},
 			Text{"Remplacez le disque; le travail reprendra au prochain démarrage.",
