@@ -9,7 +9,6 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/agent"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
-	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -132,26 +131,35 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// What an older disk said must not be told of a disk that was proven since.
+// The master takes the place of the old ARDOISE, whose mark could not be read: what it said must not be told of the disk
+// that was proven since.
 func TestAProvenDiskIsNotToldUnfinished(t *testing.T) {
 	p := newPC(t)
 	_, hash := captured(t, p)
 	path, _ := deployed(t, p, hash)
 	spoil(t, path, "ARDSLOT0MARK")
-	d, err := disk.Open(path, disk.Mode{Read: true})
-	must(t, err)
-	must(t, d.Close())
+	large := newPC(t, blank(t, 699<<20))
+	large.server = p.server
+	tool(t, "label: gpt\nstart=2048,size=1425408,type=L\n", "sfdisk", "-q", large.disks[0])
+	tool(t, "", "mkfs.ext4", "-q", "-F", "-E", "offset=1048576", large.disks[0], "712704k")
+	run := func(c *pc, change func(*job.Task)) {
+		t.Helper()
+		p.server.Look(func() { p.server.Keys, p.server.Hellos = nil, nil })
+		p.server.Close()
+		address := p.server.Start("127.0.0.1:0")
+		c.order(change)
+		if _, err := c.run(limit(t), address); err != nil {
+			t.Fatalf("%v\n%s", err, c.log.String())
+		}
+	}
+	run(large, func(k *job.Task) { k.Kind = job.KindCapture })
+	hash = p.server.AddManifest(p.server.Publishes[1].Manifest)
 	p.disks = []string{path}
-	p.server.Close()
-	address := p.server.Start("127.0.0.1:0")
-	p.order(func(k *job.Task) {
+	run(p, func(k *job.Task) {
 		k.Kind, k.Manifest, k.Version, k.Nonce, k.Ending = job.KindDeploy, hash, 1, "n2", job.EndStay
 		p.server.Order(*k)
 		k.Kind, k.Nonce, k.Ending = job.KindInventory, "n3", job.EndPowerOff
 	})
-	if _, err := p.run(limit(t), address); err != nil {
-		t.Fatal(err)
-	}
 	if n := len(p.server.Hellos); n != 2 || p.server.Hellos[0].Interrupted == nil || p.server.Hellos[1].Interrupted != nil {
 		t.Errorf("%d hellos, first %+v, last %+v", n, p.server.Hellos[0].Interrupted, p.server.Hellos[n-1].Interrupted)
 	}
