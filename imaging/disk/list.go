@@ -135,7 +135,7 @@ func (s Sysfs) List() ([]job.Disk, error) {
 			Serial:     serial(dir),
 			Bus:        bus(dir, n.Name()),
 			Rotational: readText(dir, "queue/rotational") == "1",
-			Removable:  readText(dir, "removable") == "1",
+			Removable:  readText(dir, "removable") == "1" || card(dir, n.Name()),
 			ReadOnly:   readText(dir, "ro") == "1",
 		})
 	}
@@ -164,6 +164,12 @@ func bus(dir, name string) string {
 		return "scsi"
 	}
 	return "other"
+}
+
+// card tells whether a disk is a memory card: the kernel calls its slot fixed, and only the type sets it apart from a soldered
+// eMMC (mmc_block, device/type: "MMC", "SD", "SDcombo").
+func card(dir, name string) bool {
+	return strings.HasPrefix(name, "mmcblk") && strings.HasPrefix(readText(dir, "device/type"), "SD")
 }
 
 // serial returns the serial number: a file of NVMe, MMC and virtio disks, page 0x80 of SCSI and SATA ones (SPC-4 7.8.14:

@@ -41,7 +41,8 @@ func sysfs(t *testing.T) string {
 	add("sdc", "pci0000:00/0000:00:14.0/usb1/1-3/1-3:1.0/host5/target5:0:0/5:0:0:0", map[string]string{"device/model": "Portable SSD"})
 	add("sdd", "pci0000:00/0000:00:05.0/virtio2/host6/target6:0:0/6:0:0:0", nil)
 	add("vda", "pci0000:00/0000:00:04.0/virtio1", map[string]string{"serial": "lab-1", "queue/logical_block_size": "4096"})
-	add("mmcblk0", "platform/mmc_host/mmc0/mmc0:0001", map[string]string{"device/name": "DA4064", "device/serial": "0x1"})
+	add("mmcblk0", "platform/mmc_host/mmc0/mmc0:0001", map[string]string{"device/name": "DA4064", "device/serial": "0x1", "device/type": "MMC"})
+	add("mmcblk1", "pci0000:00/0000:02:00.0/mmc_host/mmc1/mmc1:0001", map[string]string{"device/name": "SC64G", "device/type": "SD"})
 	add("mmcblk0boot0", "platform/mmc_host/mmc0/mmc0:0001", map[string]string{"ro": "1"})
 	add("mmcblk0rpmb", "platform/mmc_host/mmc0/mmc0:0001", nil)
 	add("cciss!c0d0", "pci0000:00/0000:00:09.0/cciss0", nil)
@@ -61,6 +62,7 @@ func TestDisksAreListedAsTheKernelShowsThem(t *testing.T) {
 	want := []job.Disk{
 		{Path: "/dev/cciss/c0d0", Size: mib, SectorSize: 512, Bus: "other"},
 		{Path: "/dev/mmcblk0", Size: mib, SectorSize: 512, Model: "DA4064", Serial: "0x1", Bus: "mmc"},
+		{Path: "/dev/mmcblk1", Size: mib, SectorSize: 512, Model: "SC64G", Bus: "mmc", Removable: true},
 		{Path: "/dev/nvme0n1", Size: 500118192 * 512, SectorSize: 512, Model: "KIOXIA", Serial: "22AB", Bus: "nvme"},
 		{Path: "/dev/sda", Size: mib, SectorSize: 512, Model: "ST500DM002", Serial: "Z3T0AA", Bus: "sata", Rotational: true},
 		{Path: "/dev/sdb", Size: mib, SectorSize: 512, Model: "Key", Bus: "usb", Removable: true},
