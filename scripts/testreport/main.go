@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,6 +43,9 @@ type report struct {
 	skips  []string
 	times  []timed
 }
+
+// logPlace is the file and line that t.Log puts before what is logged.
+var logPlace = regexp.MustCompile(`^[a-z_]+\.go:[0-9]+: `)
 
 // timed is how long one test took.
 type timed struct {
@@ -84,7 +88,7 @@ func (r *report) take(e event) {
 	case e.Action == "build-output":
 		fmt.Fprint(r.out, e.Output)
 	case e.Action == "output" && e.Test == "":
-		if e.Output != "PASS\n" && !strings.HasPrefix(e.Output, "coverage:") {
+		if e.Output != "PASS\n" && !strings.HasPrefix(e.Output, "-test.shuffle") && !strings.Contains(e.Output, "[no test files]") {
 			fmt.Fprint(r.out, e.Output)
 		}
 	case e.Action == "output":
@@ -100,7 +104,7 @@ func (r *report) take(e event) {
 func (r *report) heard(e event, name string) {
 	if r.show != "" && strings.Contains(e.Package, r.show) {
 		if text := strings.TrimSpace(e.Output); text != "" && !strings.HasPrefix(text, "=== ") {
-			fmt.Fprintf(r.out, "%s: %s", e.Test, e.Output)
+			fmt.Fprintf(r.out, "  %.40s: %s\n", e.Test[strings.LastIndexByte(e.Test, '/')+1:], logPlace.ReplaceAllString(text, ""))
 		}
 		return
 	}
