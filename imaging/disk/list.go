@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -140,6 +142,18 @@ func (s Sysfs) List() ([]job.Disk, error) {
 		})
 	}
 	return disks, nil
+}
+
+// IsPartition tells whether the block device with this number (st_rdev of stat(2)) is a part of a disk: sysfs-block has a
+// file of that name in those alone.
+func (s Sysfs) IsPartition(device uint64) bool {
+	sys := s.Sys
+	if sys == "" {
+		sys = "/sys"
+	}
+	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
+	_, err := os.Stat(filepath.Join(sys, "dev/block", number, "partition"))
+	return err == nil
 }
 
 // bus tells how a disk is attached, by its place in the device tree: the nearest known ancestor decides, since a USB

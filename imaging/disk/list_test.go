@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -108,6 +109,24 @@ func TestARuleMustMatchExactlyOneDisk(t *testing.T) {
 		case c.want == "none" && errors.As(err, &none), c.want == "several" && errors.As(err, &several):
 		case err != nil || got.Path != c.want:
 			t.Errorf("%s: %q, %v", why, got.Path, err)
+		}
+	}
+}
+
+// The kernel of a test host may know no partitions at all, so sysfs is laid out for it.
+func TestAPartitionIsNoDisk(t *testing.T) {
+	root := t.TempDir()
+	for number, files := range map[string][]string{"8:0": {"size"}, "8:1": {"size", "partition"}} {
+		for _, f := range files {
+			path := filepath.Join(root, "dev/block", number, f)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("1\n"), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for minor, want := range []bool{false, true, false} {
+		if got := (disk.Sysfs{Sys: root}).IsPartition(unix.Mkdev(8, uint32(minor))); got != want {
+			t.Errorf("8:%d is a partition: %v, want %v", minor, got, want)
 		}
 	}
 }

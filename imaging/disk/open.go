@@ -40,17 +40,24 @@ type InUseError struct {
 // Error implements error.
 func (e *InUseError) Error() string { return fmt.Sprintf("%s is in use by %s", e.Path, e.By) }
 
-// NotADiskError says that a path names neither a block device nor a regular file.
-type NotADiskError struct{ Path string }
+// NotADiskError says that a path names neither a whole block device nor a regular file.
+type NotADiskError struct {
+	Path      string
+	Partition bool // it is a part of a disk
+}
 
 // Error implements error.
 func (e *NotADiskError) Error() string {
+	if e.Partition {
+		return fmt.Sprintf("%s is one partition of a disk: a master is a whole disk", e.Path)
+	}
 	return fmt.Sprintf("%s is neither a block device nor an image file", e.Path)
 }
 
 // Open opens a block device or an image file. A block device is claimed (O_EXCL, open(2)), so that neither it nor one of
 // its partitions can be mounted meanwhile, and refused with *InUseError while one is; an image file is locked (flock,
-// exclusive for writing) and refused while a loop device shows it.
+// exclusive for writing) and refused while a loop device shows it. A partition is refused with *NotADiskError: a table
+// written inside one would be found by nobody, and its data lost for nothing.
 func Open(path string, mode Mode) (*Disk, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -58,7 +65,7 @@ func Open(path string, mode Mode) (*Disk, error) {
 	}
 	block := info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0
 	if !block && !info.Mode().IsRegular() {
-		return nil, &NotADiskError{path}
+		return nil, &NotADiskError{Path: path}
 	}
 	flags := os.O_RDONLY
 	if mode.Write {
@@ -75,6 +82,10 @@ func Open(path string, mode Mode) (*Disk, error) {
 		return nil, fmt.Errorf("opening disk: %w", err)
 	}
 	d := &Disk{path: path, file: f, block: block}
+	var stat unix.Stat_t
+	if block && unix.Fstat(int(f.Fd()), &stat) == nil && (Sysfs{}).IsPartition(stat.Rdev) {
+		return nil, errors.Join(&NotADiskError{Path: path, Partition: true}, f.Close())
+	}
 	if block {
 		err = d.openDevice(flags)
 	} else {
