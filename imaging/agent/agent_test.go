@@ -252,7 +252,7 @@ func captured(t *testing.T, p *pc) (path, hash string) {
 	if e, err := src.run(limit(t), address); err != nil || e != job.EndPowerOff {
 		t.Fatalf("capture: %q, %v\n%s", e, err, src.log.String())
 	}
-	src.has("step capture", "step publish done", "done capture debian@0", "ending poweroff")
+	src.has("step capture", "step publish done", "done capture m@1", "ending poweroff")
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Fatal("the capture changed the disk")
 	}

@@ -137,6 +137,9 @@ func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome
 	switch {
 	case err == nil:
 		o.Code = "ok"
+		if t.Kind == job.KindCapture {
+			what = fmt.Sprintf("%s %s", t.Kind, o.Detail) // the version that it has become
+		}
 		a.Screen.Note("done %s written=%d read=%d stored=%d new=%d seconds=%.1f", what, o.WrittenBytes, o.ReadBytes, o.StoredBytes, o.NewBytes, o.Seconds)
 	case errors.Is(err, errCancelled):
 		state, failure = job.TaskCancelled, nil
