@@ -88,7 +88,7 @@ func kinds() []kind {
 		{"bitlocker", isBitLocker, readBitLocker, bootHeads, true},
 		{"ntfs", isNTFS, readNTFS, bootHeads, false},
 		{"exfat", isExFAT, readExFAT, exfatHeads, false},
-		{"lvm2", isLVM, readKnown("LVM2 volumes are not looked into yet"), plainHeads, false},
+		{"lvm2", isLVM, readLVM, plainHeads, false},
 		{"xfs", isXFS, readKnown("XFS is not read file by file yet"), plainHeads, false},
 		{"btrfs", isBtrfs, readKnown("btrfs is not read file by file yet"), btrfsHeads, false},
 		{"ext", isExt, readExt, extHeads, false},
