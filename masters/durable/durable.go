@@ -16,6 +16,7 @@ type FS struct {
 	Files
 	Folders
 	Locker
+	Appender
 }
 
 // Files creates, opens and removes files.
@@ -26,6 +27,12 @@ type Files interface {
 	Open(name string) (File, error)
 	// Remove removes a file or an empty folder.
 	Remove(name string) error
+}
+
+// Appender goes on with a file that was left unfinished.
+type Appender interface {
+	// Append opens a file for writing at its end, after cutting it to size bytes; fs.ErrNotExist if there is none.
+	Append(name string, size int64) (File, error)
 }
 
 // Folders makes, lists and orders folders.
@@ -73,7 +80,7 @@ type LockedError struct {
 func (e *LockedError) Error() string { return fmt.Sprintf("%s is in use by another process", e.Path) }
 
 // OS returns the host's file system.
-func OS() FS { return FS{Files: host{}, Folders: host{}, Locker: host{}} }
+func OS() FS { return FS{Files: host{}, Folders: host{}, Locker: host{}, Appender: host{}} }
 
 type host struct{}
 
@@ -99,6 +106,20 @@ func (host) Open(name string) (File, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
+	}
+	return hostFile{f}, nil
+}
+
+func (host) Append(name string, size int64) (File, error) {
+	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err = f.Truncate(size); err == nil {
+		_, err = f.Seek(size, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	return hostFile{f}, nil
 }

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"maps"
@@ -10,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/ardoise/ardoise/masters/durable"
 )
@@ -45,6 +45,8 @@ type Disk struct {
 	cut    int // operations until the power goes; negative: never
 	failAt int // the operation that fails; negative: none
 	fail   error
+	sealed bool // read-only
+	rotten map[*node][2]int
 }
 
 // node is a file or folder: what it is now, and what of it is on the medium.
@@ -60,11 +62,11 @@ func newFolder() *node {
 
 // NewDisk returns an empty disk with power.
 func NewDisk() *Disk {
-	return &Disk{root: newFolder(), locks: map[string]bool{}, cut: -1, failAt: -1}
+	return &Disk{root: newFolder(), locks: map[string]bool{}, rotten: map[*node][2]int{}, cut: -1, failAt: -1}
 }
 
 // FS returns the disk as a file system. Its root is "/".
-func (d *Disk) FS() durable.FS { return durable.FS{Files: d, Folders: d, Locker: d} }
+func (d *Disk) FS() durable.FS { return durable.FS{Files: d, Folders: d, Locker: d, Appender: d} }
 
 // Ops returns how many operations have changed, or made durable, something so far.
 func (d *Disk) Ops() int {
@@ -94,6 +96,7 @@ func (d *Disk) Restart(kind Kind) {
 	d.cut, d.failAt = -1, -1
 	d.life++
 	clear(d.locks)
+	clear(d.rotten)
 	d.root.restart(kind)
 }
 
@@ -115,23 +118,6 @@ func (n *node) restart(kind Kind) {
 	}
 }
 
-// Flip inverts one bit of a file, now and on the medium.
-func (d *Disk) Flip(name string, offset int) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n, err := d.find("flip", name)
-	if err != nil {
-		return err
-	}
-	if n.folder || offset >= len(n.stable) || offset >= len(n.data) {
-		return fmt.Errorf("%s has no byte %d", name, offset)
-	}
-	n.data, n.stable = slices.Clone(n.data), slices.Clone(n.stable)
-	n.data[offset] ^= 1
-	n.stable[offset] ^= 1
-	return nil
-}
-
 // change counts a changing operation and tells whether it must fail. Call with mu held.
 func (d *Disk) change() error {
 	if d.cut == 0 {
@@ -140,6 +126,9 @@ func (d *Disk) change() error {
 	d.ops++
 	if d.cut > 0 {
 		d.cut--
+	}
+	if d.sealed {
+		return syscall.EROFS
 	}
 	if d.failAt >= 0 {
 		if d.failAt--; d.failAt < 0 {
@@ -222,6 +211,24 @@ func (d *Disk) Open(name string) (durable.File, error) {
 	return &file{d: d, n: n, life: d.life}, nil
 }
 
+// Append implements durable.Appender. What is cut off comes back with a power cut before the next sync.
+func (d *Disk) Append(name string, size int64) (durable.File, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, err := d.find("append", name)
+	if err != nil {
+		return nil, err
+	}
+	if n.folder || size < 0 || size > int64(len(n.data)) {
+		return nil, &fs.PathError{Op: "append", Path: name, Err: fs.ErrInvalid}
+	}
+	if err := d.change(); err != nil {
+		return nil, err
+	}
+	n.data = slices.Clone(n.data[:size])
+	return &file{d: d, n: n, life: d.life}, nil
+}
+
 // Remove implements durable.Files.
 func (d *Disk) Remove(name string) error {
 	d.mu.Lock()
@@ -287,7 +294,7 @@ func (d *Disk) SyncDir(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n, err := d.find("sync", name)
-	if err != nil {
+	if err != nil || d.sealed { // as Linux has it: there is nothing to write
 		return err
 	}
 	if err := d.change(); err != nil {
@@ -377,6 +384,9 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	n := copy(p, f.n.data[off:])
+	if bad, rotten := f.d.rotten[f.n]; rotten && int(off) < bad[1] && bad[0] < int(off)+n {
+		return 0, syscall.EIO
+	}
 	if n < len(p) {
 		return n, io.EOF
 	}
