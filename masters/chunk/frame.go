@@ -15,8 +15,10 @@ const HeaderSize = 56
 // MaxFrameSize is the largest frame in bytes, header included.
 const MaxFrameSize = HeaderSize + MaxSize
 
+// Magic is what every frame begins with.
+const Magic = "AFR0"
+
 const (
-	magic     = "AFR0"
 	codecRaw  = 0
 	codecZstd = 1
 )
@@ -57,7 +59,7 @@ func (f Frame) Check() error {
 // AppendTo appends the frame's stored form to b.
 func (f Frame) AppendTo(b []byte) []byte {
 	start := len(b)
-	b = append(b, magic...)
+	b = append(b, Magic...)
 	b = append(b, f.Codec, 0, 0, 0)
 	b = binary.LittleEndian.AppendUint32(b, f.Length)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(f.Payload)))
@@ -97,7 +99,7 @@ func ParseHeader(b []byte) (Header, error) {
 	h.sumWant = binary.LittleEndian.Uint64(b[48:])
 	copy(h.summed[:], b)
 	switch {
-	case string(b[:4]) != magic:
+	case string(b[:4]) != Magic:
 		return h, &DamagedError{ID: h.ID, Reason: "frame magic is wrong"}
 	case h.Codec > codecZstd:
 		return h, &DamagedError{ID: h.ID, Reason: fmt.Sprintf("codec %d is unknown", h.Codec)}

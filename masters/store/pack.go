@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -76,15 +77,20 @@ func parseEntry(b []byte) entry {
 	return e
 }
 
+// place returns where the entry's frame lies.
+func (e entry) place(pack uint32, seen uint8) place {
+	return place{pack: pack, offset: e.offset, size: e.size, length: e.length, seen: seen}
+}
+
 // footer returns footer and trailer of a pack whose frames end at end.
-func footer(entries []entry, end uint32) []byte {
+func footer(entries []entry, end uint32, level uint8) []byte {
 	b := make([]byte, 0, len(entries)*entrySize+trailerSize)
 	for _, e := range entries {
 		b = appendEntry(b, e)
 	}
 	b = append(b, trailerMagic...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(entries)))
-	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(level))
 	b = binary.LittleEndian.AppendUint64(b, uint64(end))
 	b = binary.LittleEndian.AppendUint64(b, 0)
 	sum := footerSum(preamble(), b)
@@ -98,84 +104,119 @@ func footerSum(preamble, rest []byte) [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
-// readPack returns the entries of a pack's footer, or of its sound frames when the footer is damaged, then with a
-// *PackError. Errors of other types mean that it could not be read, or (*FormatError) must not be.
-func readPack(f durable.File, number uint32) ([]entry, int64, error) {
-	size, err := f.Size()
-	if err != nil {
-		return nil, 0, err
-	}
-	var head [preambleSize]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, size, err
-	}
-	if string(head[:8]) != packMagic {
-		return nil, size, &PackError{Pack: number, Reason: "this is no pack"}
-	}
-	if v := binary.LittleEndian.Uint32(head[8:]); v != Format {
-		return nil, size, &FormatError{Pack: number, Version: v}
-	}
-	entries, err := readFooter(f, number, head[:], size)
-	var damaged *PackError
-	if errors.As(err, &damaged) {
-		found, scanErr := scanFrames(f, size)
-		if scanErr != nil {
-			return nil, size, scanErr
-		}
-		return found, size, err
-	}
-	return entries, size, err
+// contents is what a pack holds.
+type contents struct {
+	entries []entry // in the order of their offsets
+	size    int64   // of the file, bytes
+	level   uint8   // zstd level of the recompression, 0: as they came
+	damage  *PackError
 }
 
-func readFooter(f io.ReaderAt, number uint32, head []byte, size int64) ([]entry, error) {
+// readPack returns what a pack's footer says, or its sound frames when that is damaged, and then what is damaged. Errors
+// mean that it could not be read, or (*FormatError) must not be.
+func readPack(f durable.File, number uint32) (contents, error) {
+	size, err := f.Size()
+	if err != nil {
+		return contents{}, err
+	}
+	c, err := readFooter(f, number, size)
+	var damage *PackError
+	if err != nil && !errors.As(err, &damage) {
+		return contents{}, err
+	}
+	var head [preambleSize]byte
+	if n, err := f.ReadAt(head[:], 0); n < len(head) && !errors.Is(err, io.EOF) {
+		return contents{}, err
+	}
+	switch {
+	case damage == nil && head == [preambleSize]byte(preamble()):
+		return c, nil
+	case damage == nil: // the footer's sum is over the preamble as it was written
+		c.damage = &PackError{Pack: number, Reason: "its first bytes are damaged"}
+		return c, nil
+	case string(head[:8]) == packMagic && binary.LittleEndian.Uint32(head[8:]) != Format:
+		return contents{}, &FormatError{Pack: number, Version: binary.LittleEndian.Uint32(head[8:])}
+	}
+	c = contents{size: size, damage: damage}
+	c.entries, err = scanFrames(f, size)
+	damage.Reason += fmt.Sprintf("; %d sound frames were found in it", len(c.entries))
+	return c, err
+}
+
+func readFooter(f io.ReaderAt, number uint32, size int64) (contents, error) {
 	if size < preambleSize+trailerSize || size > maxPack {
-		return nil, &PackError{Pack: number, Reason: fmt.Sprintf("its size of %d bytes is out of range", size)}
+		return contents{}, &PackError{Pack: number, Reason: fmt.Sprintf("its size of %d bytes is out of range", size)}
 	}
 	var trailer [trailerSize]byte
-	if _, err := f.ReadAt(trailer[:], size-trailerSize); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	if err := readFull(f, trailer[:], size-trailerSize); err != nil {
+		return contents{}, err
 	}
 	count := int64(binary.LittleEndian.Uint32(trailer[8:]))
 	start := binary.LittleEndian.Uint64(trailer[16:])
 	if string(trailer[:8]) != trailerMagic || start < preambleSize || start > uint64(size) ||
 		int64(start)+count*entrySize+trailerSize != size {
-		return nil, &PackError{Pack: number, Reason: "its end is damaged or missing"}
+		return contents{}, &PackError{Pack: number, Reason: "its end is damaged or missing"}
 	}
 	rest := make([]byte, count*entrySize+32)
-	if _, err := f.ReadAt(rest, int64(start)); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+	if err := readFull(f, rest, int64(start)); err != nil {
+		return contents{}, err
 	}
-	if footerSum(head, rest) != [32]byte(trailer[32:]) {
-		return nil, &PackError{Pack: number, Reason: "its footer is damaged"}
+	if footerSum(preamble(), rest) != [32]byte(trailer[32:]) {
+		return contents{}, &PackError{Pack: number, Reason: "its footer is damaged"}
 	}
-	entries := make([]entry, count)
-	for i := range entries {
+	c := contents{entries: make([]entry, count), size: size, level: trailer[12]}
+	end := uint64(preambleSize)
+	for i := range c.entries {
 		e := parseEntry(rest[i*entrySize:])
-		if e.offset < preambleSize || e.size <= chunk.HeaderSize || e.size > chunk.MaxFrameSize ||
+		if uint64(e.offset) < end || e.size <= chunk.HeaderSize || e.size > chunk.MaxFrameSize ||
 			uint64(e.offset)+uint64(e.size) > start || e.length == 0 || e.length > chunk.MaxSize {
-			return nil, &PackError{Pack: number, Reason: fmt.Sprintf("entry %d of its footer is out of range", i)}
+			return contents{}, &PackError{Pack: number, Reason: fmt.Sprintf("entry %d of its footer is out of range", i)}
 		}
-		entries[i] = e
+		end = uint64(e.offset) + uint64(e.size)
+		c.entries[i] = e
 	}
-	return entries, nil
+	return c, nil
 }
 
-// scanFrames returns the frames that follow each other soundly from the start of a pack.
+// readFull fills b; a file that ends before is io.ErrUnexpectedEOF.
+func readFull(r io.ReaderAt, b []byte, at int64) error {
+	n, err := r.ReadAt(b, at)
+	if n == len(b) {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// scanFrames returns the sound frames of a pack, wherever they begin: what lies between them is damaged, or the footer.
 func scanFrames(f io.ReaderAt, size int64) ([]entry, error) {
 	var entries []entry
-	offset := int64(preambleSize)
-	buf := make([]byte, chunk.MaxFrameSize)
-	for offset+chunk.HeaderSize < min(size, maxPack) {
-		n, err := f.ReadAt(buf, offset)
+	size = min(size, maxPack)
+	buf := make([]byte, 2*chunk.MaxFrameSize)
+	for offset := int64(preambleSize); offset+chunk.HeaderSize < size; {
+		n, err := f.ReadAt(buf[:min(int64(len(buf)), size-offset)], offset)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
-		frame, took, err := chunk.Parse(buf[:n])
-		if err != nil {
-			break // the end of what can be trusted, not an error of the scan
+		got, before := buf[:n], offset
+		for len(got) >= chunk.MaxFrameSize || int64(len(got)) == size-offset && len(got) > 0 {
+			step := 1
+			if frame, took, err := chunk.Parse(got); err == nil {
+				entries = append(entries, entry{id: frame.ID, offset: uint32(offset), size: uint32(took), length: frame.Length})
+				step = took
+			} else if next := bytes.Index(got[1:], []byte(chunk.Magic)); next >= 0 {
+				step = 1 + next
+			} else {
+				step = max(1, len(got)-len(chunk.Magic)+1)
+			}
+			offset += int64(step)
+			got = got[step:]
 		}
-		entries = append(entries, entry{id: frame.ID, offset: uint32(offset), size: uint32(took), length: frame.Length})
-		offset += int64(took)
+		if offset == before { // the file is shorter than it was
+			break
+		}
 	}
 	return entries, nil
 }
@@ -188,6 +229,7 @@ type openPack struct {
 	file    durable.File
 	buf     []byte // frames not yet written to file
 	size    uint32 // bytes, those in buf included
+	level   uint8  // of the recompression
 	entries []entry
 	done    chan struct{} // closed once the pack is known, or has failed
 	err     error         // why it failed; read it after done
@@ -224,6 +266,11 @@ func (p *openPack) write() error {
 	return nil
 }
 
+// fileSize returns the bytes of the finished file.
+func (p *openPack) fileSize() int64 {
+	return int64(p.size) + int64(len(p.entries))*entrySize + trailerSize
+}
+
 // finish makes the pack durable under its final name: frames, fsync, footer, fsync, rename, fsync of the folder.
 func (p *openPack) finish(d durable.FS, dir string) error {
 	if err := p.write(); err != nil {
@@ -231,7 +278,7 @@ func (p *openPack) finish(d durable.FS, dir string) error {
 	}
 	err := p.file.Sync()
 	if err == nil {
-		_, err = p.file.Write(footer(p.entries, p.size))
+		_, err = p.file.Write(footer(p.entries, p.size, p.level))
 	}
 	if err == nil {
 		err = p.file.Sync()

@@ -6,70 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"sync"
 
 	"github.com/ardoise/ardoise/masters/chunk"
-	"github.com/ardoise/ardoise/masters/durable"
 )
 
-const (
-	maxHandles = 64      // packs kept open for reading
-	readSize   = 1 << 20 // bytes of neighbouring frames read at once
-)
-
-// handles keeps packs open for reading.
-type handles struct {
-	fs   durable.FS
-	dir  string
-	mu   sync.Mutex
-	open map[uint32]*handle
-}
-
-type handle struct {
-	file durable.File
-	refs int
-}
-
-func (h *handles) acquire(number uint32) (*handle, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if got := h.open[number]; got != nil {
-		got.refs++
-		return got, nil
-	}
-	for other, got := range h.open {
-		if len(h.open) < maxHandles {
-			break
-		}
-		if got.refs == 0 {
-			_ = got.file.Close()
-			delete(h.open, other)
-		}
-	}
-	file, err := h.fs.Open(packPath(h.dir, number))
-	if err != nil {
-		return nil, err
-	}
-	h.open[number] = &handle{file: file, refs: 1}
-	return h.open[number], nil
-}
-
-func (h *handles) release(got *handle) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	got.refs--
-}
-
-func (h *handles) close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	var err error
-	for number, got := range h.open {
-		err = errors.Join(err, got.file.Close())
-		delete(h.open, number)
-	}
-	return err
-}
+const readSize = 1 << 20 // bytes of neighbouring frames read at once
 
 // Get returns the chunk's frame, its checksum proven: *NotFoundError when the store has not got it,
 // *chunk.DamagedError when the frame is damaged.
@@ -90,96 +31,122 @@ func (s *Store) Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Fram
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		first, run, err := s.neighbours(ids)
+		r, err := s.neighbours(ids)
 		if err != nil {
 			return err
 		}
-		if buf, err = s.readRun(buf, first, run, ids, yield); err != nil {
+		if buf, err = s.readRun(buf, r, ids, yield); err != nil {
 			return err
 		}
-		ids = ids[len(run):]
+		ids = ids[len(r.sizes):]
 	}
 	return nil
 }
 
-// neighbours returns the place of the first id, and the sizes of the frames that follow each other on disk as their ids
-// do in ids: they are read at once.
-func (s *Store) neighbours(ids []chunk.ID) (place, []uint32, error) {
+// run is frames that follow each other on disk as their ids do in a request: they are read at once.
+type run struct {
+	place
+	sizes  []uint32
+	handle *handle
+}
+
+// neighbours returns the run that begins with the first id. The pack is in use from the moment in which its place is
+// read, so that it is not removed before it is read.
+func (s *Store) neighbours(ids []chunk.ID) (run, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	first, ok := s.known[ids[0]]
+	first, ok := s.known.get(ids[0])
 	if !ok {
-		return place{}, nil, &NotFoundError{ID: ids[0]}
+		return run{}, &NotFoundError{ID: ids[0]}
 	}
-	run := []uint32{first.size}
+	r := run{place: first, sizes: []uint32{first.size}, handle: s.handles.use(first.pack)}
 	end := first.offset + first.size
 	for _, id := range ids[1:] {
-		p, ok := s.known[id]
+		p, ok := s.known.get(id)
 		if !ok || p.pack != first.pack || p.offset != end || end+p.size-first.offset > readSize {
 			break
 		}
-		run = append(run, p.size)
+		r.sizes = append(r.sizes, p.size)
 		end += p.size
 	}
-	return first, run, nil
+	return r, nil
 }
 
-func (s *Store) readRun(buf []byte, first place, run []uint32, ids []chunk.ID, yield func(chunk.Frame) error) ([]byte, error) {
+func (s *Store) readRun(buf []byte, r run, ids []chunk.ID, yield func(chunk.Frame) error) ([]byte, error) {
 	var size uint32
-	for _, n := range run {
+	for _, n := range r.sizes {
 		size += n
 	}
 	if cap(buf) < int(size) {
 		buf = make([]byte, size)
 	}
 	buf = buf[:size]
-	got, err := s.readAt(buf, first)
+	got, err := s.handles.readAt(r.handle, buf, int64(r.offset))
+	s.handles.release(r.handle)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			s.forget(ids[0], first.pack)
+			s.losePack(r.pack)
 			err = &chunk.DamagedError{ID: ids[0], Reason: "its pack is gone"}
 		}
-		return buf, fmt.Errorf("reading pack %d: %w", first.pack, err)
+		return buf, fmt.Errorf("reading pack %d: %w", r.pack, err)
 	}
-	rest := buf[:got]
-	for i, n := range run {
-		frame, took, err := chunk.Parse(rest[:min(int(n), len(rest))])
-		if err != nil || took != int(n) || frame.ID != ids[i] {
-			reason := "another frame lies in its place"
-			var damaged *chunk.DamagedError
-			if errors.As(err, &damaged) {
-				reason = damaged.Reason
-			}
-			s.forget(ids[i], first.pack)
-			return buf, fmt.Errorf("reading pack %d: %w", first.pack, &chunk.DamagedError{ID: ids[i], Reason: reason})
+	rest, offset := buf[:got], r.offset
+	for i, n := range r.sizes {
+		frame, err := parseFrame(rest[:min(int(n), len(rest))], ids[i], n)
+		if err != nil {
+			// What the quarantine cannot write down now, it will with the next frame: this one is told all the same.
+			_ = s.quarantine(ids[i], frameAt{r.pack, offset}, err.Reason)
+			return buf, fmt.Errorf("reading pack %d: %w", r.pack, err)
 		}
 		if err := yield(frame); err != nil {
 			return buf, err
 		}
-		rest = rest[took:]
+		rest = rest[n:]
+		offset += n
 	}
 	return buf, nil
 }
 
-// forget makes a chunk wanted again whose frame in this pack was found damaged: the next capture that holds it heals it.
-// The index file remembers; without it the damaged frame is known again, unless a later pack has a sound one.
-func (s *Store) forget(id chunk.ID, pack uint32) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p, ok := s.known[id]; ok && p.pack == pack {
-		delete(s.known, id)
-		s.stale = true
+// parseFrame returns the frame of a chunk that is said to be b, its checksum proven.
+func parseFrame(b []byte, id chunk.ID, size uint32) (chunk.Frame, *chunk.DamagedError) {
+	frame, took, err := chunk.Parse(b)
+	if err == nil && took == int(size) && frame.ID == id {
+		return frame, nil
 	}
+	reason := "another frame lies in its place"
+	var damaged *chunk.DamagedError
+	if errors.As(err, &damaged) {
+		reason = damaged.Reason
+	}
+	return chunk.Frame{}, &chunk.DamagedError{ID: id, Reason: reason}
 }
 
-// readAt fills buf from a pack and returns how many bytes there were.
-func (s *Store) readAt(buf []byte, p place) (int, error) {
-	h, err := s.handles.acquire(p.pack)
-	if err != nil {
+// losePack forgets a pack whose file is gone, and wants its chunks again.
+func (s *Store) losePack(number uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, there := s.packs[number]; !there {
+		return
+	}
+	delete(s.packs, number)
+	s.damaged = append(s.damaged, &PackError{Pack: number, Reason: "its file is gone"})
+	for shard := range shardCount {
+		s.known.edit(shard, func(_ chunk.ID, p place) place {
+			if p.pack == number {
+				p.size = 0
+			}
+			return p
+		})
+	}
+	s.stale = true
+}
+
+// readAt fills b from a pack and returns how many bytes there were.
+func (h *handles) readAt(p *handle, b []byte, offset int64) (int, error) {
+	if err := h.open(p); err != nil {
 		return 0, err
 	}
-	defer s.handles.release(h)
-	n, err := h.file.ReadAt(buf, int64(p.offset))
+	n, err := p.file.ReadAt(b, offset)
 	if errors.Is(err, io.EOF) {
 		err = nil
 	}

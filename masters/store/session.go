@@ -11,6 +11,7 @@ import (
 // concurrent use.
 type Session struct {
 	s     *Store
+	first uint32                 // packs of this number and later may hold what it counts on; not guarded
 	pins  map[chunk.ID]struct{}  // guarded by s.mu, as all below
 	packs map[*openPack]struct{} // open packs that hold chunks this session counts on
 	added Added
@@ -25,7 +26,16 @@ type Added struct {
 
 // Begin begins a session.
 func (s *Store) Begin() *Session {
-	return &Session{s: s, pins: map[chunk.ID]struct{}{}, packs: map[*openPack]struct{}{}}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := &Session{s: s, first: s.next, pins: map[chunk.ID]struct{}{}, packs: map[*openPack]struct{}{}}
+	if s.open != nil {
+		n.first = s.open.number
+	}
+	s.sessions[n] = struct{}{}
+	return n
 }
 
 // Missing tells for each id whether its frame is wanted. What it says is here is pinned in the same moment.
@@ -42,24 +52,24 @@ func (n *Session) Missing(ctx context.Context, ids []chunk.ID) ([]bool, error) {
 	return wanted, nil
 }
 
-// holds tells whether the store has the chunk, or will have it once its pack is closed, and pins it. Call with mu held.
+// holds tells whether the store has the chunk, or will have it once its pack is closed, and pins it. A chunk that the
+// collector was about to remove is needed again from this moment. Call with mu held.
 func (n *Session) holds(id chunk.ID) bool {
-	if _, known := n.s.known[id]; !known {
+	p, known := n.s.known.get(id)
+	if known {
+		if p.seen != n.s.seen() {
+			p.seen = n.s.seen()
+			n.s.known.put(id, p)
+		}
+	} else {
 		p := n.s.pending[id]
 		if p == nil {
 			return false
 		}
 		n.packs[p] = struct{}{}
 	}
-	n.pin(id)
+	n.pins[id] = struct{}{}
 	return true
-}
-
-func (n *Session) pin(id chunk.ID) {
-	if _, twice := n.pins[id]; !twice {
-		n.pins[id] = struct{}{}
-		n.s.pins[id]++
-	}
 }
 
 // Put takes frames, after proving each content by its id: *chunk.DamagedError and nothing of the call is taken. What
@@ -105,11 +115,9 @@ func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
 			s.open = nil
 		}
 		if s.open == nil {
-			if s.open, err = createPack(s.fs, s.dir, s.next); err != nil {
-				s.open = nil
+			if s.open, err = s.createPack(); err != nil {
 				return full, err
 			}
-			s.next++
 		}
 		p := s.open
 		s.mu.Lock()
@@ -127,6 +135,18 @@ func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
 	return full, nil
 }
 
+// createPack makes the next pack. Call with writing held.
+func (s *Store) createPack() (*openPack, error) {
+	p, err := createPack(s.fs, s.dir, s.next)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.next++
+	s.mu.Unlock()
+	return p, nil
+}
+
 // seal makes a pack that nobody adds to any more durable, and only then known.
 func (s *Store) seal(p *openPack) error {
 	if err := p.finish(s.fs, s.dir); err != nil {
@@ -135,10 +155,10 @@ func (s *Store) seal(p *openPack) error {
 	}
 	s.mu.Lock()
 	for _, e := range p.entries {
-		s.known[e.id] = place{pack: p.number, offset: e.offset, size: e.size, length: e.length}
+		s.known.put(e.id, e.place(p.number, s.seen()))
 		delete(s.pending, e.id)
 	}
-	s.packs[p.number] = int64(p.size) + int64(len(p.entries))*entrySize + trailerSize
+	s.packs[p.number] = packInfo{size: p.fileSize()}
 	s.stale = true
 	s.mu.Unlock()
 	close(p.done)
@@ -204,10 +224,6 @@ func (n *Session) Added() Added {
 func (n *Session) Close() {
 	n.s.mu.Lock()
 	defer n.s.mu.Unlock()
-	for id := range n.pins {
-		if n.s.pins[id]--; n.s.pins[id] == 0 {
-			delete(n.s.pins, id)
-		}
-	}
+	delete(n.s.sessions, n)
 	clear(n.pins)
 }

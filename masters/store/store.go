@@ -1,14 +1,14 @@
 package store
 
 import (
-	"cmp"
-	"errors"
+	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/durable"
@@ -20,18 +20,16 @@ const (
 	indexName  = "index"
 )
 
+// manyFooters is how many footers Open reads before it writes an index so that the next one need not.
+const manyFooters = 64
+
 // Options says how a store works. The zero value is ready.
 type Options struct {
 	FS       durable.FS // where it lies; zero: the host's file system
 	PackSize int        // most bytes of a pack's frames; 0: PackSize
-}
 
-// place is where a frame lies.
-type place struct {
-	pack   uint32
-	offset uint32
-	size   uint32
-	length uint32
+	// Sleep waits while work in the background is throttled; nil: in real time.
+	Sleep func(ctx context.Context, d time.Duration) error
 }
 
 // Store is a folder of packs. It is safe for concurrent use.
@@ -41,18 +39,25 @@ type Store struct {
 	packSize uint32
 	codec    *chunk.Codec
 	handles  handles
+	sleep    func(ctx context.Context, d time.Duration) error
 
-	writing sync.Mutex // held to choose and to fill the open pack; taken before mu
-	open    *openPack
-	next    uint32 // number of the next pack
+	upkeep   chan struct{} // held by the one who moves, removes or counts what is there
+	scrubs   chan struct{} // held by the one who scrubs
+	indexing sync.Mutex    // held to write the index file; taken before mu
+	naming   sync.Mutex    // held to write the quarantine file; taken before mu
+	writing  sync.Mutex    // held to choose and to fill the open pack; taken before mu
+	open     *openPack
+	next     uint32 // number of the next pack; written under writing and mu, read under one of them
 
-	mu      sync.RWMutex
-	known   map[chunk.ID]place     // durable
-	pending map[chunk.ID]*openPack // in a pack that is not durable yet
-	pins    map[chunk.ID]int       // how many sessions count on it
-	packs   map[uint32]int64       // size of each durable pack, bytes
-	damaged []error
-	stale   bool // the index file does not say what is known
+	mu       sync.RWMutex
+	known    table                  // durable
+	pending  map[chunk.ID]*openPack // in a pack that is not durable yet
+	sessions map[*Session]struct{}
+	packs    map[uint32]packInfo // durable
+	bad      map[frameAt]Quarantined
+	damaged  []error
+	cycle    uint64 // of the collector, the last one begun
+	stale    bool   // the index file does not say what is known
 }
 
 // NotFoundError says that the store has not got a chunk.
@@ -75,17 +80,34 @@ func Open(dir string, o Options) (*Store, error) {
 	if o.PackSize < preambleSize+chunk.MaxFrameSize || o.PackSize > PackSize {
 		return nil, fmt.Errorf("pack size of %d bytes is out of range", o.PackSize)
 	}
+	if o.Sleep == nil {
+		o.Sleep = sleep
+	}
 	codec, err := chunk.NewCodec(1)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{fs: o.FS, dir: dir, packSize: uint32(o.PackSize), codec: codec, next: 1,
-		known: map[chunk.ID]place{}, pending: map[chunk.ID]*openPack{}, pins: map[chunk.ID]int{}, packs: map[uint32]int64{}}
-	s.handles = handles{fs: o.FS, dir: dir, open: map[uint32]*handle{}}
+	s := &Store{fs: o.FS, dir: dir, packSize: uint32(o.PackSize), codec: codec, next: 1, sleep: o.Sleep, cycle: 1,
+		upkeep: make(chan struct{}, 1), scrubs: make(chan struct{}, 1), pending: map[chunk.ID]*openPack{},
+		sessions: map[*Session]struct{}{}, packs: map[uint32]packInfo{}, bad: map[frameAt]Quarantined{}}
+	s.handles = newHandles(o.FS, dir)
 	if err := s.load(); err != nil {
+		s.known.release()
 		return nil, fmt.Errorf("opening the store %s: %w", dir, err)
 	}
 	return s, nil
+}
+
+// sleep waits in real time.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func packPath(dir string, number uint32) string {
@@ -98,19 +120,69 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	cached := s.readIndex()
-	for _, number := range numbers {
-		in, ok := cached[number]
-		if err := s.loadPack(number, in, ok); err != nil {
+	if err := s.loadQuarantine(); err != nil {
+		return err
+	}
+	in, err := readIndex(s.fs, filepath.Join(s.dir, indexName), &s.known)
+	if err != nil {
+		s.known.release()
+		s.stale = len(numbers) > 0
+		in = indexed{next: 1, cycle: 1}
+	}
+	s.next, s.cycle = max(1, in.next), max(1, in.cycle)
+	unread, err := s.loadPacks(numbers, in)
+	if err != nil {
+		return err
+	}
+	for _, number := range unread {
+		if err := s.loadFooter(number); err != nil {
 			return err
 		}
-		delete(cached, number)
+	}
+	s.dropQuarantined()
+	if s.stale = s.stale || len(unread) > 0; len(unread) >= manyFooters {
+		_ = s.writeIndex() // a cache: without it the next Open is slower, and the disk may be read-only
+	}
+	return nil
+}
+
+// loadPacks compares the packs that are there with those that the index file lists, forgets what lies in none, and
+// returns those whose footers must be read.
+func (s *Store) loadPacks(numbers []uint32, in indexed) (unread []uint32, err error) {
+	for _, number := range numbers {
+		size, err := s.packFileSize(number)
+		if err != nil {
+			return nil, err
+		}
+		if p, listed := in.packs[number]; listed && p.size == size {
+			s.packs[number] = p
+		} else {
+			unread = append(unread, number)
+		}
 		s.next = max(s.next, number+1)
 	}
-	if s.stale = s.stale || len(cached) > 0; !s.stale {
-		return nil
+	if len(s.packs) == len(in.packs) {
+		return unread, nil
 	}
-	return s.writeIndex()
+	s.stale = true
+	for shard := range shardCount {
+		s.known.edit(shard, func(_ chunk.ID, p place) place {
+			if _, there := s.packs[p.pack]; !there {
+				p.size = 0
+			}
+			return p
+		})
+	}
+	return unread, nil
+}
+
+func (s *Store) packFileSize(number uint32) (int64, error) {
+	f, err := s.fs.Open(packPath(s.dir, number))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	return f.Size()
 }
 
 // listPacks returns the numbers of the packs, ascending, and removes those that were never finished.
@@ -122,7 +194,7 @@ func (s *Store) listPacks() ([]uint32, error) {
 	var numbers []uint32
 	for _, name := range names {
 		if strings.HasSuffix(name, tempSuffix) {
-			if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
+			if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil && !isReadOnly(err) {
 				return nil, err
 			}
 			continue
@@ -138,39 +210,46 @@ func (s *Store) listPacks() ([]uint32, error) {
 	return numbers, s.fs.SyncDir(s.dir)
 }
 
-func (s *Store) loadPack(number uint32, in indexed, cached bool) error {
-	f, err := s.fs.Open(packPath(s.dir, number))
+// loadFooter learns from a pack itself what it holds.
+func (s *Store) loadFooter(number uint32) error {
+	c, err := s.readContents(number)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	size, err := f.Size()
-	if err != nil {
-		return err
+	if c.damage != nil {
+		s.damaged = append(s.damaged, c.damage)
 	}
-	entries := in.entries
-	if !cached || size != in.size {
-		s.stale = true
-		if entries, size, err = readPack(f, number); err != nil {
-			var damaged *PackError
-			if !errors.As(err, &damaged) {
-				return fmt.Errorf("reading pack %d: %w", number, err)
-			}
-			s.damaged = append(s.damaged, err)
+	s.packs[number] = packInfo{size: c.size, level: c.level, damaged: c.damage != nil}
+	for _, e := range c.entries { // of a chunk stored twice the later frame counts: it was stored since the earlier was damaged
+		if _, bad := s.bad[frameAt{number, e.offset}]; bad {
+			continue
+		}
+		if p, ok := s.known.get(e.id); !ok || p.pack <= number {
+			s.known.put(e.id, e.place(number, s.seen()))
 		}
 	}
-	s.packs[number] = size
-	for _, e := range entries { // of a chunk stored twice the later frame counts: it was stored since the earlier was damaged
-		s.known[e.id] = place{pack: number, offset: e.offset, size: e.size, length: e.length}
-	}
 	return nil
+}
+
+// readContents reads what a pack says that it holds, or what is found in it.
+func (s *Store) readContents(number uint32) (contents, error) {
+	f, err := s.fs.Open(packPath(s.dir, number))
+	if err != nil {
+		return contents{}, err
+	}
+	defer func() { _ = f.Close() }()
+	c, err := readPack(f, number)
+	if err != nil {
+		return contents{}, fmt.Errorf("reading pack %d: %w", number, err)
+	}
+	return c, nil
 }
 
 // Has tells whether the store holds the chunk durably, and its length in bytes.
 func (s *Store) Has(id chunk.ID) (length uint32, ok bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, ok := s.known[id]
+	p, ok := s.known.get(id)
 	return p.length, ok
 }
 
@@ -178,62 +257,64 @@ func (s *Store) Has(id chunk.ID) (length uint32, ok bool) {
 func (s *Store) StoredSize(id chunk.ID) (int64, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, ok := s.known[id]
+	p, ok := s.known.get(id)
 	return int64(p.size), ok
 }
 
 // Stats is how much a store holds.
 type Stats struct {
-	Packs  int
-	Chunks int
-	Bytes  int64 // of all packs
+	Packs        int   `json:"packs"`
+	Chunks       int   `json:"chunks"`
+	Bytes        int64 `json:"stored_bytes"` // of all packs
+	Recompressed int   `json:"recompressed"` // packs
+	Damaged      int   `json:"damaged"`      // packs, as a whole
+	Quarantined  int   `json:"quarantined"`  // frames that are damaged
+	Lost         int   `json:"lost"`         // of these, those whose chunk is nowhere else
 }
 
 // Stats returns how much the store holds durably.
 func (s *Store) Stats() Stats {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	t := Stats{Packs: len(s.packs), Chunks: len(s.known)}
-	for _, size := range s.packs {
-		t.Bytes += size
+	t := Stats{Packs: len(s.packs), Chunks: s.known.count, Quarantined: len(s.bad)}
+	for _, p := range s.packs {
+		t.Bytes += p.size
+		if p.level > 0 {
+			t.Recompressed++
+		}
+		if p.damaged {
+			t.Damaged++
+		}
+	}
+	for _, q := range s.bad {
+		if _, healed := s.known.get(q.ID); !healed {
+			t.Lost++
+		}
 	}
 	return t
 }
 
-// Damaged returns the packs that were found damaged as a whole when the store was opened, as *PackError.
+// Damaged returns the packs that were found damaged as a whole, as *PackError.
 func (s *Store) Damaged() []error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return slices.Clone(s.damaged)
 }
 
-// Close finishes the open pack, so that a capture that was cut off need not send it again, and writes the index.
-func (s *Store) Close() error {
-	s.writing.Lock()
-	p := s.open
-	s.open = nil
-	s.writing.Unlock()
-	var err error
-	if p != nil {
-		err = s.seal(p)
-	}
+// Sessions returns how many sessions are open.
+func (s *Store) Sessions() int {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return len(s.sessions)
+}
+
+// Checkpoint writes the index file if it does not say what is known, so that the next Open is quick.
+func (s *Store) Checkpoint() error {
 	s.mu.RLock()
 	stale := s.stale
 	s.mu.RUnlock()
-	if stale {
-		err = errors.Join(err, s.writeIndex())
+	if !stale {
+		return nil
 	}
-	return errors.Join(err, s.handles.close())
-}
-
-// byPack returns all that is known, sorted by pack and offset.
-func (s *Store) byPack() map[uint32][]entry {
-	packs := make(map[uint32][]entry, len(s.packs))
-	for id, p := range s.known {
-		packs[p.pack] = append(packs[p.pack], entry{id: id, offset: p.offset, size: p.size, length: p.length})
-	}
-	for _, entries := range packs {
-		slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.offset, b.offset) })
-	}
-	return packs
+	return s.writeIndex()
 }
