@@ -45,6 +45,9 @@ const (
 	maxBoots = 4096
 	// maxTries is how many times in a row a computer is sent to an agent that then says nothing.
 	maxTries = 3
+	// loopRest is how long such a computer starts its disk before it may try again. Boot requests are not proven: somebody
+	// who asks in its name must not keep it from its work for good.
+	loopRest = time.Hour
 	// sameBoot is within how much time a second fetch of the configuration belongs to the same boot: GRUB asks twice
 	// when it falls back from one transport to the other.
 	sameBoot = 5 * time.Second
@@ -72,7 +75,7 @@ func (f *Fleet) Boot(r BootRequest) BootChoice {
 		}
 	}
 	choice.Agent, choice.Why = f.wantsAgent(c, known)
-	if choice.Agent && b.Tries >= maxTries {
+	if choice.Agent && b.Tries >= maxTries && b.Seen.Sub(b.Tried) < loopRest {
 		choice.Agent, choice.Why = false, "its agent did not report after several boots"
 	}
 	return choice
@@ -242,6 +245,9 @@ func (f *Fleet) Saw(s Sighting) {
 	if s.Grave {
 		out = append(out, e)
 	}
+	if mac != "" { // pxe itself limits what concerns the network
+		out = f.worth(anybody, out...)
+	}
 	for _, x := range out {
 		select {
 		case f.spool <- sighted{event: x}:
@@ -252,7 +258,11 @@ func (f *Fleet) Saw(s Sighting) {
 
 // tried counts a boot into the agent and tells when there were too many.
 func (f *Fleet) tried(b *boot, e Event) []Event {
-	if now := f.o.Now().UTC(); now.Sub(b.Tried) > sameBoot {
+	now := f.o.Now().UTC()
+	if now.Sub(b.Tried) >= loopRest {
+		b.Tries, b.Loop = 0, false
+	}
+	if now.Sub(b.Tried) > sameBoot {
 		b.Tries++
 		b.Tried = now
 	}

@@ -9,7 +9,7 @@
 //	                         +---- a person refuses ----> refused <-- refuse -+    +-> alarm: another key claimed to
 //	                                                                                   be this computer
 //
-// Unknown and pending computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the
+// A refusal is taken back by forgetting the key: the computer is then pending at its next hello. Unknown and pending computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the
 // place of a real one. Everything else is committed to the Store before anybody is told of it.
 //
 // The state of a task:
@@ -27,5 +27,5 @@
 // Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
 // done only when the agent says that it was read back and proven; what a computer runs is forgotten before its disk may
 // change. Not guaranteed: that a boot request comes from the computer whose address it bears; nothing but "agent or
-// disk" depends on it.
+// disk" depends on it, and the boot-loop guard, which forged requests can hold up for an hour at a time.
 package fleet

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ const (
 	reasonRefused = "A technician has refused this computer."
 	reasonAlarm   = "Another computer is enrolled under this computer's identity. Ask the technician."
 )
+
+// claimEvery is how often claims to be a computer are told again while nobody has looked at the first.
+const claimEvery = 10 * time.Minute
 
 // freshness is how old LastSeen may grow before it is written again.
 const freshness = time.Minute
@@ -95,12 +99,19 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 		c.Mark, c.MarkOnDisk = nil, false
 	}
 	events := f.helloEvents(c, in, began)
-	if len(events) > 0 || now.Sub(old.LastSeen) > freshness || !slices.Equal(old.MACs, c.MACs) || old.Mark != c.Mark {
+	if !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
 		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
 			return job.Welcome{}, err
 		}
 	}
 	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID}, nil
+}
+
+// differ tells whether a hello says something new that must outlive this daemon.
+func differ(old, now Computer) bool {
+	mark := old.Mark != now.Mark && (old.Mark == nil || now.Mark == nil || *old.Mark != *now.Mark)
+	return mark || old.MarkOnDisk != now.MarkOnDisk || old.KeyStored != now.KeyStored || old.WeakKey != now.WeakKey ||
+		!slices.Equal(old.MACs, now.MACs) || !reflect.DeepEqual(old.Inventory, now.Inventory)
 }
 
 // helloEvents tells of a computer's arrival: once a boot. began is zero when it is not the first of its boot.
@@ -115,7 +126,7 @@ func (f *Fleet) helloEvents(c Computer, in Introduction, began time.Time) []Even
 		events = append(events, f.event("interrupted", Warning, c, Task{ID: m.Task, Job: m.Job},
 			"the disk was left unfinished in phase %s of %s@%d", m.Phase, m.Master, m.Version))
 	}
-	return events
+	return f.worth(c.ID, events...)
 }
 
 // alarm keeps a foreign key away from a record. The right key goes on being served: an alarm must not be a way to stop a
@@ -123,8 +134,8 @@ func (f *Fleet) helloEvents(c Computer, in Introduction, began time.Time) []Even
 func (f *Fleet) alarm(ctx context.Context, c Computer, in Introduction) (job.Welcome, error) {
 	now := f.o.Now().UTC()
 	w := job.Welcome{State: job.StateAlarm, Reason: reasonAlarm}
-	if c.Claim != nil && now.Sub(c.Claim.Since) < freshness {
-		return w, nil // a flood of claims is one alarm a minute
+	if c.Claim != nil && now.Sub(c.Claim.Since) < claimEvery {
+		return w, nil // a flood of claims is one alarm now and then
 	}
 	c.Claim = &Claim{Key: in.Key, Address: in.Address, Since: now}
 	e := f.event("alarm", Grave, c, Task{}, "another key, %s, claimed to be this computer from %s", short(in.Key), in.Address)
@@ -239,6 +250,9 @@ func (f *Fleet) record(a applicant, p Approval) (Computer, error) {
 	old, suggested := f.computers[a.suggests]
 	switch {
 	case suggested && (p.Name == "" || strings.EqualFold(p.Name, old.Name)):
+		if old.State != Enrolled || old.Key != "" && old.KeyStored {
+			return c, refuse(CodeAlreadyWithKey, old.Name, "") // it came back with its own key since this one said hello
+		}
 		old.Key, old.WeakKey, old.KeyStored, old.Claim = c.Key, c.WeakKey, c.KeyStored, nil
 		old.Inventory, old.MACs, old.LastSeen, old.Address = c.Inventory, c.MACs, c.LastSeen, c.Address
 		old.Stage, old.BootLoop = StageAgent, false
@@ -272,6 +286,9 @@ func (f *Fleet) Refuse(ctx context.Context, ref, by string) (Computer, error) {
 	by = Clean(by, 64)
 	change := Change{}
 	switch {
+	case c.State == Enrolled && ref != c.ID && f.waitsAs(c.Name):
+		// Listed side by side, the one that waits and the one that it looks like: whom a person means must be certain.
+		return c, refuse(CodeSeveral, Clean(ref, 64), "one is enrolled, another waits to be it")
 	case c.State == Pending:
 		id, err := f.random(5)
 		if err != nil {
@@ -301,6 +318,18 @@ func (f *Fleet) Refuse(ctx context.Context, ref, by string) (Computer, error) {
 	delete(f.pending, c.Key)
 	f.mu.Unlock()
 	return c, nil
+}
+
+// waitsAs tells whether a pending computer is proposed a name.
+func (f *Fleet) waitsAs(name string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for _, a := range f.pending {
+		if strings.EqualFold(a.Name, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // oldestRefused returns who must be forgotten so that one more can be refused. The caller holds deciding.
@@ -341,12 +370,35 @@ func (f *Fleet) SetChainload(ctx context.Context, ref string, on bool) (Computer
 	})
 }
 
-// Rekey forgets a computer's key, for a disk or a board that was replaced: its next hello waits for approval.
+// Rekey forgets a computer's key, for a disk or a board that was replaced: its next hello waits for approval. It also takes
+// back a refusal.
 func (f *Fleet) Rekey(ctx context.Context, ref, by string) (Computer, error) {
+	if c, err := f.Find(ref); err == nil && c.State == Refused {
+		return f.relent(ctx, c.ID, by)
+	}
 	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
 		c.Key, c.KeyStored, c.Claim = "", false, nil
 		return f.event("rekey", Warning, *c, Task{}, "its key was forgotten by %s", Clean(by, 64)), nil
 	})
+}
+
+// relent takes back a refusal. A computer that was enrolled has its record again, without its key; one that never was is
+// forgotten.
+func (f *Fleet) relent(ctx context.Context, id, by string) (Computer, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, ok := f.computers[id]
+	if !ok || c.State != Refused {
+		return c, refuse(CodeNoComputer, id, "")
+	}
+	change := Change{Events: []Event{f.event("rekey", Warning, c, Task{}, "its refusal was taken back by %s", Clean(by, 64))}}
+	if c.ApprovedBy == "" {
+		change.Forgotten = []string{id}
+	} else {
+		c.State, c.Key, c.KeyStored, c.Claim = Enrolled, "", false, nil
+		change.Computers = []Computer{c}
+	}
+	return c, f.commit(ctx, change)
 }
 
 // edit changes a record that exists.

@@ -56,6 +56,9 @@ type Fleet struct {
 	lastJob   int
 
 	spool chan sighted // of pxe, on their way to the store
+
+	allowing   sync.Mutex           // guards allowances
+	allowances map[string]allowance // by computer id, and anybody
 }
 
 // Open loads a fleet from its store.
@@ -78,6 +81,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		active:   map[string][]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
+		allowances: map[string]allowance{},
 	}
 	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks})
 	return f, nil

@@ -9,7 +9,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// maxHandouts is how many times a task is handed out without any progress in between before it is given up: a computer
+// maxHandouts is how many times a task is handed out without real progress in between before it is given up: a computer
 // that dies in the same place each time must not do so all night.
 const maxHandouts = 10
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
 )
 
 // Report takes an agent's word on its task. Progress stays in memory; what changes a decision is committed before the
@@ -50,12 +51,19 @@ func wrote(r job.Report) bool {
 	return r.Written > 0 || r.Mark != nil || r.Outcome != nil && r.Outcome.WrittenBytes > 0
 }
 
+// realProgress is how many bytes a computer must have moved since a task was handed out to it before dying in the middle of
+// it is forgiven. Each round reads the disk again and prepares it before it comes to what is new.
+const realProgress = 64 << 20
+
 // progress takes a report of a task that goes on. The caller holds deciding.
 func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) (job.ReportReply, error) {
+	if t.CancelAsked && !t.Wrote && r.Written == 0 && r.Mark != nil && r.Mark.Phase == restore.PhaseBreak {
+		return job.ReportReply{Cancel: true}, nil // it waits for this answer before its first write
+	}
 	before := t
 	now := f.o.Now().UTC()
 	t.Progress, t.ProgressAt = &r, now
-	if r.Done > 0 || r.Step > 0 {
+	if r.Written >= realProgress || r.Fetched >= realProgress {
 		t.Handouts = 1
 	}
 	t.Wrote = t.Wrote || wrote(r)
@@ -66,7 +74,7 @@ func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) 
 	marked := r.Mark != nil && (c.Mark == nil || *c.Mark != *r.Mark)
 	if marked {
 		c.Mark, c.MarkOnDisk = r.Mark, false
-		events = append(events, f.event("mark", Info, c, t, "kept here in phase %s", r.Mark.Phase))
+		events = append(events, f.worth(c.ID, f.event("mark", Info, c, t, "kept here in phase %s", r.Mark.Phase))...)
 	}
 	if t.Wrote && !before.Wrote || marked || t.Handouts != before.Handouts {
 		c.LastSeen = now

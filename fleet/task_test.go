@@ -23,9 +23,19 @@ func writes(h *house) {
 func scans(h *house) {
 	h.report("k", job.Report{Task: "2-1", State: job.TaskRunning, Steps: []string{"scan", "write"}, Done: 1})
 }
+func writesMuch(h *house) {
+	h.report("k", job.Report{Task: "2-1", State: job.TaskRunning, Steps: []string{"scan", "write"}, Step: 1, Done: 1, Written: 1 << 30})
+}
+func breaks(h *house) {
+	r := h.report("k", job.Report{Task: "2-1", State: job.TaskRunning, Mark: &job.Mark{Task: "2-1", Phase: "break"}})
+	if r.Cancel {
+		h.report("k", job.Report{Task: "2-1", State: job.TaskCancelled, Outcome: &job.Outcome{Code: "cancelled"}})
+	}
+}
 func marks(h *house) {
 	h.report("k", job.Report{Task: "2-1", State: job.TaskRunning, Mark: &job.Mark{Task: "2-1", Master: "m", Version: 3, Phase: "data"}})
 }
+func dies(h *house) { h.next("k"); scans(h); writes(h) }
 func ends(state string, o job.Outcome) step {
 	return func(h *house) { h.report("k", job.Report{Task: "2-1", State: state, Outcome: &o}) }
 }
@@ -81,7 +91,10 @@ func TestWhatBecomesOfATask(t *testing.T) {
 		"expired while it waits":                         {job.KindDeploy, []step{waits(8 * 24 * time.Hour), asks}, job.TaskCancelled, fleet.OutcomeExpired, before, false},
 		"begun before it expired":                        {job.KindDeploy, []step{asks, waits(8 * 24 * time.Hour), asks}, job.TaskRunning, "", nil, false},
 		"handed out ten times without progress":          {job.KindDeploy, repeat(asks, 11), job.TaskFailed, fleet.OutcomeNoProgress, nil, false},
-		"handed out often, with progress":                {job.KindDeploy, append(repeat(asks, 8), append([]step{writes}, repeat(asks, 5)...)...), job.TaskRunning, "", nil, false},
+		"handed out often, with progress":                {job.KindDeploy, append(repeat(asks, 8), append([]step{writesMuch}, repeat(asks, 5)...)...), job.TaskRunning, "", nil, false},
+		"dying in the same place each time":              {job.KindDeploy, append([]step{asks, writesMuch}, repeat(dies, 10)...), job.TaskFailed, fleet.OutcomeNoProgress, nil, false},
+		"cancelled before its first mark is kept":        {job.KindDeploy, []step{asks, scans, cancels(false), breaks}, job.TaskCancelled, "cancelled", before, false},
+		"cancelled after its first mark goes on":         {job.KindDeploy, []step{asks, breaks, cancels(false), breaks}, job.TaskRunning, "", nil, true},
 		"captured":                                       {job.KindCapture, []step{asks, publishes, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskDone, "ok", before, false},
 		"a capture that published nothing":               {job.KindCapture, []step{asks, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskFailed, fleet.OutcomeNothing, before, false},
 	}

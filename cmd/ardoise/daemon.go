@@ -72,7 +72,8 @@ func newComputer() *cobra.Command {
 	c.AddCommand(computerList(), computerShow(), computerApprove(),
 		computerVerb("refuse COMPUTER", "refuse a waiting computer, dismiss an alarm, or withdraw an enrolment", "refuse", 1),
 		computerVerb("rename COMPUTER NAME", "give a computer another name", "rename", 2),
-		computerVerb("rekey COMPUTER", "forget a computer's key, after its disk or board was replaced", "rekey", 1),
+		computerVerb("rekey COMPUTER", "forget a computer's key, after its disk or board was replaced, or take back a refusal",
+			"rekey", 1),
 		computerVerb("wake COMPUTER", "send Wake-on-LAN", "wake", 1),
 		computerVerb("chainload COMPUTER on|off", "start its disk from GRUB, for firmware that stops after a failed network boot",
 			"chainload", 2))

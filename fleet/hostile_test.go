@@ -1,0 +1,183 @@
+package fleet_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// Boot requests are not proven: a laptop can ask three times in a computer's name before the night's work.
+func TestABootLoopGuardLetsTryAgain(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	h.order(job.KindDeploy, "pc")
+	ask := fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}
+	forge := func() {
+		for range 5 {
+			h.Saw(fleet.Sighting{MAC: mac(1), Stage: "config", Config: true})
+			h.now = h.now.Add(10 * time.Second)
+		}
+	}
+	for range 3 {
+		forge()
+		if h.Boot(ask).Agent {
+			t.Error("a computer that starts the agent in silence again and again may go on")
+		}
+		h.now = h.now.Add(time.Hour)
+		if !h.Boot(ask).Agent {
+			t.Error("an hour later it may not try again")
+		}
+	}
+}
+
+// drained runs the fleet's writer until it has nothing left to write, and returns what the store holds.
+func (h *house) drained() []fleet.Event {
+	h.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	last := -1
+	for range 100 {
+		time.Sleep(20 * time.Millisecond)
+		events, err := h.Events(context.Background(), fleet.EventQuery{Limit: 1 << 20})
+		check(h.t, err)
+		if len(events) == last {
+			break
+		}
+		last = len(events)
+	}
+	cancel()
+	check(h.t, <-done)
+	events, err := h.Events(context.Background(), fleet.EventQuery{Limit: 1 << 20})
+	check(h.t, err)
+	return events
+}
+
+// Each event that is stored costs a flush of the disk, and the oldest go when there are too many.
+func TestAFloodDoesNotFillTheStoreWithEvents(t *testing.T) {
+	for name, flood := range map[string]func(h *house, n int){
+		"refused firmware that is not there": func(h *house, n int) {
+			h.Saw(fleet.Sighting{MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", n>>8, n&255), Stage: "refused", Grave: true})
+		},
+		"one that fetches a file again and again": func(h *house, _ int) {
+			h.Saw(fleet.Sighting{MAC: mac(9), Stage: "refused", Grave: true})
+		},
+		"an enrolled one that starts again and again": func(h *house, _ int) {
+			h.Began("10.0.0.9")
+			h.hello("k", hello(1))
+		},
+		"an enrolled one whose mark changes all the time": func(h *house, n int) {
+			h.report("k", job.Report{Task: "1-1", State: job.TaskRunning, Mark: &job.Mark{Phase: fmt.Sprint(n)}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.enrol("k", "pc", hello(1))
+			h.order(job.KindDeploy, "pc")
+			h.next("k")
+			for n := range 200 {
+				flood(h, n)
+				h.now = h.now.Add(10 * time.Millisecond)
+			}
+			if n := len(h.drained()); n < 10 || n > 100 {
+				t.Errorf("200 events in two seconds leave %d in the store", n)
+			}
+		})
+	}
+}
+
+func TestAlarmsAreToldNowAndThen(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("right", "pc", hello(1))
+	for n := range 60 {
+		h.hello(fmt.Sprint("wrong", n), hello(1))
+		h.now = h.now.Add(time.Minute)
+	}
+	alarms := 0
+	for _, e := range h.Recent("") {
+		if e.Kind == "alarm" {
+			alarms++
+		}
+	}
+	if alarms < 5 || alarms > 7 {
+		t.Errorf("an hour of claims gives %d alarms, want about 6", alarms)
+	}
+}
+
+// The listing shows both under one name. Refusing by that name used to throw out the one that is enrolled.
+func TestRefusingATwinByItsNameIsAskedAgain(t *testing.T) {
+	h := newHouse(t)
+	ctx := context.Background()
+	c := h.enrol("right", "pc", with(hello(1), func(x *job.Hello) { x.NewKey = true }))
+	w := h.hello("twin", with(hello(1), func(x *job.Hello) { x.NewKey = true }))
+	if w.State != job.StatePending {
+		t.Fatalf("the twin is %+v", w)
+	}
+	_, err := h.Refuse(ctx, "PC", "marie")
+	wantCode(t, "refusing by the name of two", err, fleet.CodeSeveral)
+	if _, err := h.Refuse(ctx, w.Code, "marie"); err != nil {
+		t.Errorf("refusing by the code: %v", err)
+	}
+	if _, err := h.Authorise("right"); err != nil {
+		t.Errorf("the enrolled one: %v", err)
+	}
+	if _, err := h.Refuse(ctx, c.ID, "marie"); err != nil {
+		t.Errorf("refusing by id: %v", err)
+	}
+}
+
+func TestARefusalCanBeTakenBack(t *testing.T) {
+	h := newHouse(t)
+	ctx := context.Background()
+	c := h.enrol("k", "pc", hello(1))
+	_, err := h.Refuse(ctx, "pc", "marie")
+	check(t, err)
+	w := h.hello("stranger", hello(2))
+	stranger, err := h.Refuse(ctx, w.Code, "marie")
+	check(t, err)
+	for _, ref := range []string{"pc", stranger.Name} {
+		if _, err := h.Rekey(ctx, ref, "marie"); err != nil {
+			t.Errorf("taking back the refusal of %s: %v", ref, err)
+		}
+	}
+	h.kill()
+	for key, in := range map[string]job.Hello{"k": hello(1), "stranger": hello(2)} {
+		w := h.hello(key, in)
+		if w.State != job.StatePending {
+			t.Fatalf("%s says hello again and is %+v, want pending: a person must compare its code", key, w)
+		}
+		a, err := h.Approve(ctx, fleet.Approval{Code: w.Code, By: "marie"})
+		if err != nil || (a.ID == c.ID) != (key == "k") || a.State != fleet.Enrolled {
+			t.Errorf("%s is approved as %s, %s, %v; the old record is %s", key, a.ID, a.State, err, c.ID)
+		}
+	}
+}
+
+// While one waits to be a computer whose key was never stored, that computer comes back with its key.
+func TestACodeDoesNotTakeTheRecordOfOneThatCameBack(t *testing.T) {
+	h := newHouse(t)
+	fresh := with(hello(1), func(x *job.Hello) { x.NewKey = true })
+	h.enrol("right", "pc", fresh)
+	w := h.hello("twin", fresh)
+	h.hello("right", hello(1))
+	_, err := h.Approve(context.Background(), fleet.Approval{Code: w.Code, By: "marie"})
+	wantCode(t, "approving the twin", err, fleet.CodeAlreadyWithKey)
+	if _, err := h.Authorise("right"); err != nil {
+		t.Errorf("the right one: %v", err)
+	}
+}
+
+// An inventory is ordered to learn what has changed, minutes or seconds after the computer started.
+func TestAnInventoryIsBelievedAtOnce(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	h.hello("k", with(hello(1), func(x *job.Hello) { x.Inventory.Disks = nil }))
+	h.kill()
+	if d := h.computer("pc").Inventory.Disks; len(d) != 0 {
+		t.Errorf("its disk was taken out, and it still has %+v", d)
+	}
+}
