@@ -57,6 +57,8 @@ type Event struct {
 	Stage  Stage
 	Detail string // "bootx64.efi, 1.0 MB in 0.5 s", "10.0.0.9 also answers PXE"
 	Style  Style  // of the offer, with StageOffer and StageLoader
+	// Asker is who fetched the configuration of MAC, where the neighbour table says that it was another machine; else nil.
+	Asker net.HardwareAddr
 }
 
 // Stage is how far a machine has come.

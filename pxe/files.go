@@ -1,12 +1,14 @@
 package pxe
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -216,6 +218,7 @@ func transports(first, by grub.Transport) []grub.Transport {
 // fetched reports a file that went out whole.
 func (v *service) fetched(remote netip.Addr, name string, size int64, seconds float64) {
 	var stage Stage
+	var asker net.HardwareAddr
 	mac := v.who(remote)
 	switch name {
 	case fileShim, fileBIOS:
@@ -230,7 +233,14 @@ func (v *service) fetched(remote netip.Addr, name string, size int64, seconds fl
 			return
 		}
 		stage, mac = StageConfig, m
+		// Not by who: a forged REQUEST would tell it whatever the forger wants.
+		if n := neighbour(remote); n != nil && !bytes.Equal(n, m) {
+			asker = n
+		}
 	}
 	detail := fmt.Sprintf("%s, %.1f MB in %.1f s", name, float64(size)/1e6, seconds)
-	v.saw(Event{MAC: mac, Stage: stage, Detail: detail, Style: v.memory.lastStyle(mac)})
+	if asker != nil {
+		detail += fmt.Sprintf(", by %v", asker)
+	}
+	v.saw(Event{MAC: mac, Stage: stage, Detail: detail, Style: v.memory.lastStyle(mac), Asker: asker})
 }

@@ -258,8 +258,15 @@ func filesAreServed(t *testing.T, l *lab, v *server) {
 		!strings.Contains(got, "linux (tftp,10.9.0.2)/vmlinuz ") {
 		t.Errorf("the PC's configuration: %q, %v", got, err)
 	}
-	if e := v.event(pxe.StageConfig); e.MAC.String() != "52:54:00:00:00:09" {
-		t.Errorf("event %+v", e)
+	own := strings.TrimSpace(l.in("pc", "cat", "/sys/class/net/eth0/address"))
+	if e := v.event(pxe.StageConfig); e.MAC.String() != "52:54:00:00:00:09" || e.Asker.String() != own {
+		t.Errorf("event %+v, want it to name the asker %s", e, own)
+	}
+	if _, err := get("tftp://10.9.0.2/grub/mac-" + own + ".cfg"); err != nil {
+		t.Errorf("its own configuration: %v", err)
+	}
+	if e := v.event(pxe.StageConfig); e.MAC.String() != own || e.Asker != nil {
+		t.Errorf("event %+v, want no other asker", e)
 	}
 	if got, err = get("http://10.9.0.2/grub/mac-52:54:00:00:00:09.cfg"); err != nil || strings.Contains(got, "(tftp") {
 		t.Errorf("after HTTP boot TFTP crashes the firmware: %q, %v", got, err)

@@ -38,7 +38,7 @@ func (b booter) Boot(_ context.Context, m pxe.Machine) (pxe.Choice, error) {
 func (b booter) Saw(e pxe.Event) {
 	s := fleet.Sighting{Stage: string(e.Stage), Style: string(e.Style), Detail: e.Detail,
 		Grave:  e.Stage == pxe.StageForeign || e.Stage == pxe.StageRefused,
-		Config: e.Stage == pxe.StageConfig, Works: e.Stage == pxe.StageLoader && e.Style != ""}
+		Config: e.Stage == pxe.StageConfig && e.Asker == nil, Works: e.Stage == pxe.StageLoader && e.Style != ""}
 	if len(e.MAC) > 0 {
 		s.MAC = e.MAC.String()
 	}
