@@ -51,24 +51,25 @@ func (v *Volume) Info() (Info, error) {
 
 // restart is what of a restart page is used.
 type restart struct {
-	chkdsk  bool // chkdsk has taken the journal back
 	major   uint16
 	lsn     uint64
 	pending bool
 	page    int64 // bytes: the second restart page lies there
 }
 
-// parseRestart reads the first bytes of a restart page (0x10 bytes of a page, 0x18 offset of the restart area, 0x1c major
-// version; restart area: 0x00 last log sequence number, 0x0c first client in use, 0x0e flags: 2 is clean). None of them
-// lies where a fix-up could.
+// parseRestart reads the first bytes of a restart page (0x08 the sequence number that chkdsk left, 0x10 bytes of a page,
+// 0x18 offset of the restart area, 0x1c major version; restart area: 0x00 last log sequence number, 0x0c first client in
+// use, 0x0e flags: 2 is clean). None of them lies where a fix-up could.
 func parseRestart(b []byte) (restart, bool) {
 	area, size := int(le16(b, 0x18)), int64(le32(b, 0x10))
-	r := restart{chkdsk: string(b[:4]) == "CHKD", major: le16(b, 0x1c), page: size}
-	if !r.chkdsk && string(b[:4]) != "RSTR" || !power2(size) || size < stride || size > maxRecord ||
+	r, chkdsk := restart{major: le16(b, 0x1c), page: size}, string(b[:4]) == "CHKD"
+	if !chkdsk && string(b[:4]) != "RSTR" || !power2(size) || size < stride || size > maxRecord ||
 		area < 0x1e || area%8 != 0 || area+0x10 > stride-2 {
 		return r, false
 	}
-	r.lsn = le64(b, area)
+	if r.lsn = le64(b, area); chkdsk {
+		r.lsn = le64(b, 8)
+	}
 	r.pending = le16(b, area+0x0c) != 0xffff && le16(b, area+0x0e)&2 == 0
 	return r, true
 }
@@ -108,8 +109,6 @@ func (v *Volume) Log() (Log, error) {
 	switch {
 	case !known:
 		return v.emptyLog(a)
-	case newest.chkdsk:
-		return LogClean, nil
 	case newest.major == 2:
 		return LogCached, nil
 	case newest.major != 1:
