@@ -56,9 +56,10 @@ const captureIdle = time.Hour
 
 // captureSession is the ingest of one task.
 type captureSession struct {
-	mu     sync.Mutex // one batch at a time
-	ingest Ingest
-	used   time.Time
+	mu         sync.Mutex // one batch at a time
+	publishing sync.Mutex // one description at a time: it is in memory while it comes
+	ingest     Ingest
+	used       time.Time
 }
 
 // captureSessions holds ingests by task. The zero value is ready.
@@ -265,6 +266,10 @@ func (s *Server) capturePublish(w http.ResponseWriter, r *http.Request, c caller
 	if err != nil {
 		return err
 	}
+	if !x.publishing.TryLock() {
+		return refused(http.StatusTooManyRequests, "too-many", "this capture is being published already")
+	}
+	defer x.publishing.Unlock()
 	p, err := s.readPublish(w, r)
 	if err != nil {
 		return err

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -249,4 +251,46 @@ func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 		}
 	}
 	t.Error("after they have gone the server still answers nobody")
+}
+
+// A description of a version is half a gigabyte at most, and in memory while it comes: one at a time.
+func TestACaptureIsPublishedOnceAtATime(t *testing.T) {
+	s := newSite(t)
+	a := s.agent()
+	a.enrol(hello(1), "pc")
+	s.capture("pc", "m")
+	path := job.PathCapture + a.task().ID + "/publish"
+	body, feed := io.Pipe()
+	r, err := http.NewRequest(http.MethodPost, "https://"+s.address+path, body)
+	check(t, err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if answer, err := a.http.Do(r); err == nil {
+			answer.Body.Close()
+		}
+	}()
+	_, err = feed.Write([]byte(`{"Manifest":"`)) // it has arrived, or the pipe would not have taken it
+	check(t, err)
+	status, p := 0, job.Problem{}
+	for range 100 {
+		if status, p = a.problem(http.MethodPost, path, job.Publish{}); status == http.StatusTooManyRequests {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if status != http.StatusTooManyRequests || p.Code != "too-many" {
+		t.Errorf("a second publish beside the first = %d %+v, want 429 too-many", status, p)
+	}
+	check(t, feed.CloseWithError(errors.New("cut")))
+	<-ended
+	for range 100 {
+		if status, p = a.problem(http.MethodPost, path, job.Publish{}); status == http.StatusBadRequest {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if status != http.StatusBadRequest || p.Code != "damaged" {
+		t.Errorf("once the first is gone = %d %+v, want 400 damaged", status, p)
+	}
 }
