@@ -23,7 +23,6 @@ const refresh = 500 * time.Millisecond
 type board struct {
 	out      io.Writer
 	terminal bool
-	began    time.Time
 
 	mu    sync.Mutex
 	rows  []*row
@@ -43,7 +42,7 @@ type row struct {
 
 // newBoard makes a board for these PCs.
 func newBoard(out *os.File, pcs []*lab.PC) *board {
-	b := &board{out: out, terminal: term.IsTerminal(int(out.Fd())), began: time.Now()}
+	b := &board{out: out, terminal: term.IsTerminal(int(out.Fd()))}
 	for _, pc := range pcs {
 		b.rows = append(b.rows, &row{pc: pc})
 	}
@@ -109,8 +108,8 @@ func (b *board) draw() {
 		switch {
 		case b.terminal:
 			fmt.Fprintf(b.out, "\x1b[2K%5.0f s  %s\n", r.seconds(), text)
-		case text != r.shown:
-			fmt.Fprintf(b.out, "%5.0f s  %s\n", time.Since(b.began).Seconds(), text)
+		case text != r.shown: // the time is since this PC's power-on
+			fmt.Fprintf(b.out, "%5.0f s  %s\n", r.seconds(), text)
 		}
 		r.shown = text
 	}

@@ -108,6 +108,13 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	if err != nil {
 		return err
 	}
+	accel, err := lab.Accelerator(ctx, o.firmware)
+	if err != nil {
+		return err
+	}
+	if accel != "kvm" {
+		say("KVM cannot run this firmware here: the PCs are emulated, and some fifty times slower than real ones.")
+	}
 	say("Switching on %d PCs with empty disks, firmware %s. Their serial ports are logged in %s.\n", o.pcs, o.firmware, school.Logs)
 	board := newBoard(os.Stdout, pcs)
 	group, following := errgroup.WithContext(ctx)
