@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,6 +22,7 @@ type Introduction struct {
 const (
 	reasonRefused = "A technician has refused this computer."
 	reasonAlarm   = "Another computer is enrolled under this computer's identity. Ask the technician."
+	reasonMoved   = "The disk of this computer holds the key of another one. Ask the technician."
 )
 
 // claimEvery is how often claims to be a computer are told again while nobody has looked at the first.
@@ -40,6 +42,8 @@ func (f *Fleet) Hello(ctx context.Context, in Introduction) (job.Welcome, error)
 	switch {
 	case ok && known.State == Refused:
 		return job.Welcome{State: job.StateRefused, Reason: reasonRefused}, nil
+	case ok && strangers(traitsOf(known.Inventory, known.MACs), traitsOf(in.Hello.Inventory, macsOf(in.Hello))):
+		return f.alarm(ctx, known, in)
 	case ok:
 		return f.welcomeBack(ctx, known, in)
 	}
@@ -129,16 +133,22 @@ func (f *Fleet) helloEvents(c Computer, in Introduction, began time.Time) []Even
 	return f.worth(c.ID, events...)
 }
 
-// alarm keeps a foreign key away from a record. The right key goes on being served: an alarm must not be a way to stop a
+// alarm keeps a foreign key, or the right key in a foreign computer, away from a record. The right key goes on being served: an alarm must not be a way to stop a
 // computer from working. The caller holds deciding.
 func (f *Fleet) alarm(ctx context.Context, c Computer, in Introduction) (job.Welcome, error) {
 	now := f.o.Now().UTC()
 	w := job.Welcome{State: job.StateAlarm, Reason: reasonAlarm}
+	what := fmt.Sprintf("another key, %s, claimed to be this computer from %s", short(in.Key), in.Address)
+	if in.Key == c.Key {
+		w.Reason = reasonMoved
+		what = fmt.Sprintf("its key came from another computer, %s %s at %s: was its disk moved there?",
+			in.Hello.Inventory.Model, in.Hello.Inventory.Serial, in.Address)
+	}
 	if c.Claim != nil && now.Sub(c.Claim.Since) < claimEvery {
 		return w, nil // a flood of claims is one alarm now and then
 	}
 	c.Claim = &Claim{Key: in.Key, Address: in.Address, Since: now}
-	e := f.event("alarm", Grave, c, Task{}, "another key, %s, claimed to be this computer from %s", short(in.Key), in.Address)
+	e := f.event("alarm", Grave, c, Task{}, "%s", what)
 	return w, f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}})
 }
 

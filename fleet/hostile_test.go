@@ -181,3 +181,34 @@ func TestAnInventoryIsBelievedAtOnce(t *testing.T) {
 		t.Errorf("its disk was taken out, and it still has %+v", d)
 	}
 }
+
+// A disk put into another PC brings its key along. What was ordered for one PC must not be done to the other.
+func TestAKeyThatTurnsUpInAnotherComputerIsAnAlarm(t *testing.T) {
+	other := hello(2)
+	for name, tt := range map[string]struct {
+		in    job.Hello
+		state string
+	}{
+		"another computer":                         {other, job.StateAlarm},
+		"another computer with the first's dongle": {with(other, func(x *job.Hello) { x.MAC = mac(1) }), job.StateEnrolled},
+		"another board in the old case":            {with(other, func(x *job.Hello) { x.Inventory.Serial = "SN-0001" }), job.StateEnrolled},
+		"another network card":                     {with(hello(1), func(x *job.Hello) { x.MAC = mac(2) }), job.StateEnrolled},
+		"one whose firmware says nothing":          {job.Hello{MAC: mac(2)}, job.StateEnrolled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.enrol("k", "pc", hello(1))
+			w := h.hello("k", tt.in)
+			c := h.computer("pc")
+			if w.State != tt.state || (c.Shown() == fleet.Alarm) != (tt.state == job.StateAlarm) {
+				t.Errorf("it is welcomed as %+v, the record is %s; want %s", w, c.Shown(), tt.state)
+			}
+			if tt.state == job.StateAlarm && c.Inventory.UUID != uuid(1) {
+				t.Errorf("the record took over %s", c.Inventory.UUID)
+			}
+			if w := h.hello("k", hello(1)); w.State != job.StateEnrolled {
+				t.Errorf("the right one is welcomed as %+v", w)
+			}
+		})
+	}
+}

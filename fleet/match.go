@@ -88,6 +88,16 @@ func likeness(a, b traits) int {
 	return score
 }
 
+// strangers tells whether two computers that have one key are two: board, serial number and addresses, as far as both
+// show them, all differ. A disk was moved, or a key copied; what was ordered for one must not reach the other. A computer
+// with a new network card, or a new board in the old case, still shows something that is known.
+func strangers(a, b traits) bool {
+	board := a.uuid != "" && b.uuid != "" || a.serial != "" && b.serial != ""
+	same := a.uuid != "" && a.uuid == b.uuid || a.serial != "" && a.serial == b.serial ||
+		slices.ContainsFunc(a.macs, func(m string) bool { return slices.Contains(b.macs, m) })
+	return board && !same
+}
+
 // suggest returns the enrolled record that t looks most like, or nil. The caller holds the fleet's lock.
 func (f *Fleet) suggest(t traits) *Computer {
 	var best *Computer

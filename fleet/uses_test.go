@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -51,6 +52,9 @@ func TestNothingIsDecidedMeanwhile(t *testing.T) {
 			_, err := h.Cancel(context.Background(), "1", "marie", false)
 			given <- err
 		}()
+		for range 10_000 { // time enough for it to come through, if it could
+			runtime.Gosched()
+		}
 		select {
 		case <-given:
 			return errors.New("a decision was taken meanwhile")
