@@ -2,7 +2,6 @@ package agent
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
@@ -70,10 +69,7 @@ func (a *agent) look(d job.Disk) error {
 		return err
 	}
 	mark, err := ours.Mark().Load()
-	if _, damaged := errors.AsType[*disk.DamagedSlotError](err); damaged {
-		// Something was written there and cannot be read: whatever it said, the disk is not known to be finished.
-		mark = &job.Mark{Phase: "unknown"}
-	}
+	mark = standing(mark, err)
 	if mark != nil && a.mark == nil {
 		a.mark = mark
 		a.Screen.Note("interrupted %s %s@%d in phase %s", mark.Kind, mark.Master, mark.Version, mark.Phase)
@@ -89,6 +85,15 @@ func (a *agent) look(d job.Disk) error {
 		return fmt.Errorf("key slot: %w", err)
 	}
 	return nil
+}
+
+// standing returns the mark that stands after the slot was read. What cannot be read, be it damaged or on a sector that
+// the drive does not give, may have said anything: the disk is not known to be finished.
+func standing(mark *job.Mark, err error) *job.Mark {
+	if err != nil {
+		return &job.Mark{Phase: "unknown"}
+	}
+	return mark
 }
 
 // keep stores the computer's key, and what the server has proven itself with, on the disk's ARDOISE.
