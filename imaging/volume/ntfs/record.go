@@ -146,7 +146,7 @@ func (g *Geometry) parseAttribute(b []byte) (Attribute, bool) {
 		return a, false
 	}
 	first, last, runs := le64(b, 0x10), int64(le64(b, 0x18)), int(le16(b, 0x20))
-	if first > maxVCN || last < -1 || last > maxVCN || runs < 0x40 || runs > len(b) {
+	if first > uint64(g.maxVCN()) || last < -1 || last > g.maxVCN() || runs < 0x40 || runs > len(b) {
 		return a, false
 	}
 	var ok bool
@@ -161,10 +161,10 @@ func (g *Geometry) parseAttribute(b []byte) (Attribute, bool) {
 	return a, ok && last == max(a.first, a.first+a.span())-1
 }
 
-const (
-	maxVCN  = 1 << 41 // maxSize in clusters of 512 bytes
-	maxSize = 1 << 50 // bytes of a file: more than Windows allows in the ordinary, and no sum overflows
-)
+// maxSize is more bytes than a file can have on any disk of today, and small enough that no sum overflows.
+const maxSize = 1 << 50
+
+func (g *Geometry) maxVCN() int64 { return maxSize / g.Cluster }
 
 // span is the number of clusters of one part.
 func (a *Attribute) span() int64 {
@@ -185,7 +185,7 @@ func (g *Geometry) parseRuns(b []byte, vcn int64) ([]Run, bool) {
 		}
 		count, delta := signed(b[1:1+m]), signed(b[1+m:1+m+n])
 		b = b[1+m+n:]
-		if count <= 0 || count > maxVCN || vcn > maxVCN-count {
+		if count <= 0 || count > g.maxVCN() || vcn > g.maxVCN()-count {
 			return nil, false
 		}
 		r := Run{VCN: vcn, LCN: -1, Count: count}
