@@ -48,6 +48,16 @@ func (e *InUseError) Error() string {
 	return fmt.Sprintf("folder %s is in use by another ardoise", e.Dir)
 }
 
+// RestoringError says that the restore of a backup into the folder was interrupted.
+type RestoringError struct {
+	Dir string
+}
+
+// Error implements error.
+func (e *RestoringError) Error() string {
+	return fmt.Sprintf("a backup was being restored into %s, and was interrupted", e.Dir)
+}
+
 // FormatError says that the folder was made by a program of another format.
 type FormatError struct {
 	Dir  string

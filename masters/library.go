@@ -27,8 +27,9 @@ const (
 	signatureName = "signature.json"
 	originName    = "origin.json" // the signature that an imported version came with
 	sizesName     = "sizes.json"
-	maxSizes      = 4 << 10 // bytes of sizes.json
-	tempName      = ".new"  // a version that is being written, beside the finished ones
+	maxSizes      = 4 << 10      // bytes of sizes.json
+	restoring     = ".restoring" // stands while a backup is being restored (package backup)
+	tempName      = ".new"       // a version that is being written, beside the finished ones
 )
 
 // Options says how a library works. The zero value is ready.
@@ -96,6 +97,9 @@ func Open(dir string, o Options) (*Library, error) {
 }
 
 func (l *Library) load(o Options) error {
+	if f, err := l.fs.Open(filepath.Join(l.dir, restoring)); err == nil {
+		return errors.Join(&RestoringError{Dir: l.dir}, f.Close())
+	}
 	if err := l.checkFormat(); err != nil {
 		return err
 	}
