@@ -65,6 +65,11 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
+	return c.send(r)
+}
+
+// send sends a request and returns its answer, or the *Error in it.
+func (c *Client) send(r *http.Request) (*http.Response, error) {
 	answer, err := c.http.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)

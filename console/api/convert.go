@@ -5,7 +5,6 @@ import (
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
-	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -94,15 +93,6 @@ func event(e fleet.Event, names map[string]string) Event {
 		Detail: e.Detail}
 	if out.Computer == "" {
 		out.Computer = e.Computer
-	}
-	return out
-}
-
-func master(v masters.Version) Master {
-	out := Master{Name: v.Name, Version: v.Number, Hash: v.Hash.String(), Created: v.Created, Author: v.Author, Note: v.Note,
-		DiskBytes: v.DiskSize, UsedBytes: v.UsedBytes, Chunks: v.Chunks, Damaged: v.Damaged}
-	if v.Parent != (manifest.Hash{}) {
-		out.Parent = v.Parent.String()
 	}
 	return out
 }

@@ -108,7 +108,7 @@ func (s *Server) masters(w http.ResponseWriter, _ *http.Request, _ string) error
 	}
 	out := []Master{}
 	for _, v := range versions {
-		out = append(out, master(v))
+		out = append(out, s.describe(v, versions))
 	}
 	return respond(w, out)
 }
@@ -122,7 +122,12 @@ func (s *Server) master(w http.ResponseWriter, r *http.Request, _ string) error 
 	if err != nil {
 		return err
 	}
-	out := master(v)
+	all, err := s.Masters.List()
+	if err != nil {
+		return err
+	}
+	out := s.describe(v, all)
+	out.Notes = s.notes(v)
 	out.StoredBytes = s.Masters.StoredBytes(m)
 	out.Volumes = volumes(m)
 	out.OfflineReset = offlineReset(m, m.Disk.Size)
@@ -172,6 +177,10 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 		out.version, out.manifest = v, m
 		out.Master, out.Version, out.Manifest = v.Name, v.Number, v.Hash.String()
 		out.Fits = func(d job.Disk) error {
+			// Asked while the fleet decides: from then on the order itself keeps the version from being forgotten.
+			if now, err := s.Masters.Resolve(v.String()); err != nil || now.Hash != v.Hash {
+				return &masters.UnknownError{What: v.String()}
+			}
 			_, err := disk.Plan(m, d.Size, d.SectorSize, true)
 			return err
 		}

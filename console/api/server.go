@@ -69,13 +69,18 @@ type peerKey struct{}
 
 // Serve answers until ctx ends.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	return s.serve(ctx, l, peer)
+}
+
+// serve answers on any listener; who tells by whom a connection is.
+func (s *Server) serve(ctx context.Context, l net.Listener, who func(net.Conn) string) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	srv := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: time.Minute,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, peer(c))
+			return context.WithValue(ctx, peerKey{}, who(c))
 		},
 	}
 	done := make(chan error, 1)
@@ -125,17 +130,22 @@ type handler func(w http.ResponseWriter, r *http.Request, by string) error
 // Handler returns the routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
-	route := func(pattern string, h handler) {
+	stream := func(pattern string, h handler) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			by, _ := r.Context().Value(peerKey{}).(string)
 			if by == "" {
 				s.tell(w, r, &Error{Status: http.StatusForbidden, Code: "not-allowed"})
 				return
 			}
-			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
 			if err := h(w, r, by); err != nil {
 				s.tell(w, r, err)
 			}
+		})
+	}
+	route := func(pattern string, h handler) {
+		stream(pattern, func(w http.ResponseWriter, r *http.Request, by string) error {
+			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+			return h(w, r, by)
 		})
 	}
 	route("GET /v1/status", func(w http.ResponseWriter, _ *http.Request, _ string) error { return respond(w, s.Status()) })
@@ -145,6 +155,14 @@ func (s *Server) Handler() http.Handler {
 	route("POST /v1/computers/{ref}/{verb}", s.change)
 	route("GET /v1/masters", s.masters)
 	route("GET /v1/masters/{ref}", s.master)
+	route("POST /v1/masters/{ref}/{verb}", s.changeMaster)
+	stream("POST /v1/import", s.importMaster)
+	route("GET /v1/manifests/{hash}", s.manifest)
+	route("GET /v1/names/{hash}", s.namesTable)
+	route("POST /v1/chunks", s.chunks)
+	route("GET /v1/keys", s.keys)
+	route("POST /v1/keys/rotate", s.rotate)
+	route("POST /v1/store/{verb}", s.store)
 	route("POST /v1/plan", s.plan)
 	route("POST /v1/jobs", s.order)
 	route("GET /v1/jobs", s.jobs)
@@ -216,6 +234,9 @@ func wireError(err error) *Error {
 		return &Error{Status: http.StatusConflict, Code: string(fleet.CodeDiskTooSmall), Detail: small.Error()}
 	case errors.As(err, &sector):
 		return &Error{Status: http.StatusConflict, Code: string(fleet.CodeSectorSize), Detail: sector.Error()}
+	}
+	if e := masterError(err); e != nil {
+		return e
 	}
 	return &Error{Status: http.StatusInternalServerError, Code: "internal", Detail: err.Error()}
 }

@@ -97,13 +97,17 @@ type Master struct {
 	Version      int       `json:"version"`
 	Hash         string    `json:"hash"`
 	Parent       string    `json:"parent,omitempty"`
+	ParentOf     string    `json:"parent_version,omitempty"` // NAME@V of the parent, while it is there
 	Created      time.Time `json:"created"`
 	Author       string    `json:"author"`
 	Note         string    `json:"note,omitempty"`
 	DiskBytes    int64     `json:"disk_bytes"`
 	UsedBytes    int64     `json:"used_bytes"`
-	StoredBytes  int64     `json:"stored_bytes,omitempty"` // when one version is asked for
+	StoredBytes  int64     `json:"stored_bytes,omitempty"` // as published; as it is now when one version is asked for
+	NewBytes     int64     `json:"new_bytes,omitempty"`    // of these, that its capture added to the store
 	Chunks       int       `json:"chunks"`
+	Channels     []string  `json:"channels,omitempty"` // that point at it
+	Notes        []Note    `json:"notes,omitempty"`    // oldest first, when one version is asked for; Note is the newest
 	Damaged      string    `json:"damaged,omitempty"`
 	Volumes      []Volume  `json:"volumes,omitempty"` // when one version is asked for
 	OfflineReset string    `json:"offline_reset,omitempty"`

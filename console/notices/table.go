@@ -3,7 +3,7 @@ package notices
 // All lists the notices.
 func All() []Notice {
 	var all []Notice
-	for _, part := range [][]Notice{aboutComputers(), aboutOrders(), aboutMasters(), aboutDaemon(), aboutEvents()} {
+	for _, part := range [][]Notice{aboutComputers(), aboutOrders(), aboutMasters(), aboutFiles(), aboutDaemon(), aboutEvents(), aboutStore()} {
 		all = append(all, part...)
 	}
 	return all
@@ -104,6 +104,68 @@ func aboutMasters() []Notice {
 			"it is not put on any disk; restore it from a backup or capture it again",
 			"{what} est abîmé ou n'est pas signé par ce site : {detail}",
 			"il ne va sur aucun disque ; restaurez-le d'une sauvegarde ou capturez-le à nouveau"),
+	}
+}
+
+// aboutFiles are the notices about channels, notes, exports and backups.
+func aboutFiles() []Notice {
+	return []Notice{
+		notice("master-needed", Refusal, "{what} is still needed: {detail}",
+			"promote another version to its channels, deploy another one to its computers, then forget it",
+			"{what} sert encore : {detail}",
+			"promouvez une autre version sur ses canaux, déployez-en une autre sur ses postes, puis oubliez-la"),
+		notice("nothing-before", Refusal, "{what} has pointed at no other version that is still there",
+			"point it at one: `ardoise master promote NAME@V CHANNEL`",
+			"{what} n'a désigné aucune autre version encore présente",
+			"désignez-en une : `ardoise master promote NOM@V CANAL`"),
+		notice("bad-channel", Usage, "{what} cannot be a channel: it {detail}",
+			"a channel is called by 1 to 32 lower-case letters, digits, hyphens and underscores, a letter first",
+			"{what} ne peut pas être un canal : {detail}",
+			"un canal se nomme avec 1 à 32 minuscules, chiffres, tirets et soulignés, une lettre d'abord"),
+		notice("bad-note", Usage, "this cannot be a note: {detail}", "write a shorter one",
+			"ceci ne peut pas être une note : {detail}", "écrivez-en une plus courte"),
+		notice("about-damaged", Damage, "channels and notes of {what} are not as they were signed: {detail}",
+			"restore masters/{what}/about from a backup, or delete that file: then they begin anew",
+			"les canaux et notes de {what} ne sont plus tels que signés : {detail}",
+			"restaurez masters/{what}/about d'une sauvegarde, ou supprimez ce fichier : ils repartent alors de zéro"),
+		notice("foreign-key", Refusal, "{what} is signed by another site's key, fingerprint {detail}",
+			"ask that site for the fingerprint (`ardoise master key`); if it is the same: --trust {detail}",
+			"{what} est signé par la clé d'un autre site, empreinte {detail}",
+			"demandez l'empreinte à ce site (`ardoise master key`) ; si c'est la même : --trust {detail}"),
+		notice("version-taken", Refusal, "another {what} is, or was, here already",
+			"import it under another name: --as NAME", "une autre {what} est, ou était, déjà ici",
+			"importez-la sous un autre nom : --as NOM"),
+		notice("bad-file", Damage, "the file is not whole, or no export of a master: {detail}",
+			"nothing has appeared; copy the file again, or export it again where it came from",
+			"le fichier n'est pas entier, ou n'est pas un export de master : {detail}",
+			"rien n'est apparu ; copiez-le à nouveau, ou refaites l'export là d'où il vient"),
+		notice("newer-file", Refusal, "the file was written by another version of Ardoise: {detail}",
+			"use the version of ardoise that wrote it", "le fichier vient d'une autre version d'Ardoise : {detail}",
+			"utilisez la version d'ardoise qui l'a écrit"),
+		notice("file-exists", Refusal, "{what} is there already", "choose another name, or move that file away",
+			"{what} existe déjà", "choisissez un autre nom, ou déplacez ce fichier"),
+		notice("incomplete", Damage, "the store lacks chunks: {detail}",
+			"capture the master again from a disk that holds it, or import an export of it: what is missing is stored anew",
+			"il manque des blocs : {detail}",
+			"capturez à nouveau le master depuis un disque qui le porte, ou importez-en un export : ce qui manque est réécrit"),
+		notice("damaged-chunk", Damage, "a chunk is damaged or gone: {detail}",
+			"capture the master again from a disk that holds it, or import an export of it: only damaged chunks are stored anew",
+			"un bloc est abîmé ou perdu : {detail}",
+			"capturez à nouveau le master depuis un disque qui le porte, ou importez-en un export : seuls les blocs abîmés sont réécrits"),
+		notice("wrong-passphrase", Damage, "the backup does not open: the passphrase is another one, or the file is damaged",
+			"try the passphrase again, with its capitals and spaces; then another copy of the file",
+			"la sauvegarde ne s'ouvre pas : la phrase secrète est autre, ou le fichier est abîmé",
+			"réessayez la phrase, avec ses majuscules et espaces ; puis une autre copie du fichier"),
+		notice("bad-backup", Damage, "the backup is not whole, or no backup: {detail}", "take another copy of it; nothing was restored",
+			"la sauvegarde n'est pas entière, ou n'en est pas une : {detail}", "prenez-en une autre copie ; rien n'a été restauré"),
+		notice("weak-passphrase", Usage, "the passphrase is too short: {detail}", "four or five words that have nothing to do with each other are easy to keep",
+			"la phrase secrète est trop courte : {detail}", "quatre ou cinq mots sans rapport entre eux se retiennent bien"),
+		notice("not-empty", Refusal, "{what} is not empty: {detail}",
+			"restore into a new folder; only `store`, copied there before, may be in it",
+			"{what} n'est pas vide : {detail}",
+			"restaurez dans un nouveau dossier ; seul `store`, copié d'avance, peut s'y trouver"),
+		notice("restoring", Refusal, "a restore into {what} was interrupted", "run the same `ardoise backup restore` again: it begins anew",
+			"une restauration dans {what} a été interrompue", "relancez la même `ardoise backup restore` : elle reprend au début"),
 	}
 }
 
