@@ -9,25 +9,39 @@ type allowance struct {
 	at     time.Time
 }
 
-// The bounds of an allowance: an eventful boot or task has a dozen.
+// bounds of an allowance: how many at once, and how long until there is one more.
+type bounds struct {
+	burst float64
+	every time.Duration
+}
+
+// An eventful boot or task has a dozen events; a school that is switched on in the morning makes some thousand lines.
+func eventBounds() bounds { return bounds{60, 30 * time.Second} }
+func lineBounds() bounds  { return bounds{2000, 100 * time.Millisecond} }
+
+// The allowances that nobody has for himself: senders of boot requests are not proven, so they share them.
 const (
-	allowed      = 60
-	allowedEvery = 30 * time.Second // one more
+	anybody      = ""
+	anybodysLine = "line"
 )
 
-// anybody is the allowance of all that the boot server saw: senders are not proven, so they share one.
-const anybody = ""
-
 // worth returns the events that are still within the allowance of a computer, or of anybody.
-func (f *Fleet) worth(of string, events ...Event) []Event {
+func (f *Fleet) worth(of string, events ...Event) []Event { return f.within(of, eventBounds(), events) }
+
+// worthALine returns the events of the boot server that still go to the log: a disk is full of lines as well.
+func (f *Fleet) worthALine(events ...Event) []Event {
+	return f.within(anybodysLine, lineBounds(), events)
+}
+
+func (f *Fleet) within(of string, b bounds, events []Event) []Event {
 	f.allowing.Lock()
 	defer f.allowing.Unlock()
 	now := f.o.Now()
 	a, ok := f.allowances[of]
 	if !ok {
-		a = allowance{tokens: allowed, at: now}
+		a = allowance{tokens: b.burst, at: now}
 	}
-	a.tokens = min(allowed, a.tokens+max(now.Sub(a.at).Seconds(), 0)/allowedEvery.Seconds())
+	a.tokens = min(b.burst, a.tokens+max(now.Sub(a.at).Seconds(), 0)/b.every.Seconds())
 	a.at = now
 	n := min(len(events), int(a.tokens))
 	a.tokens -= float64(n)

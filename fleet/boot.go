@@ -235,7 +235,7 @@ func (f *Fleet) Saw(s Sighting) {
 		style = Clean(s.Style, 8)
 	}
 	f.mu.Unlock()
-	f.tell(all...)
+	f.tell(f.worthALine(all...)...)
 	if style != "" && e.Computer != "" {
 		select {
 		case f.spool <- sighted{computer: e.Computer, style: style}:

@@ -1,9 +1,11 @@
 package fleet_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ type house struct {
 	store   *sqlite.Store
 	now     time.Time
 	unknown bool
+	log     bytes.Buffer // written by nobody else while the fleet is asked
 }
 
 // fakeSigner signs with its name: what signatures are worth is tested where they are made.
@@ -63,7 +66,7 @@ func (h *house) open() {
 	h.store, err = sqlite.Open(context.Background(), h.path)
 	check(h.t, err)
 	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
-		Now: func() time.Time { return h.now }})
+		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
 	check(h.t, err)
 }
 

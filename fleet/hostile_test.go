@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"testing"
@@ -208,6 +209,31 @@ func TestAKeyThatTurnsUpInAnotherComputerIsAnAlarm(t *testing.T) {
 			}
 			if w := h.hello("k", hello(1)); w.State != job.StateEnrolled {
 				t.Errorf("the right one is welcomed as %+v", w)
+			}
+		})
+	}
+}
+
+func TestAFloodDoesNotFillTheLog(t *testing.T) {
+	for name, flood := range map[string]func(h *house, n int){
+		"of boot requests": func(h *house, n int) {
+			h.Saw(fleet.Sighting{MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", n>>8, n&255), Stage: "discover"})
+		},
+		"of steps": func(h *house, n int) {
+			h.report("k", job.Report{Task: "1-1", State: job.TaskRunning, Steps: []string{fmt.Sprint("step ", n)}})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.enrol("k", "pc", hello(1))
+			h.order(job.KindDeploy, "pc")
+			h.next("k")
+			for n := range 6000 {
+				flood(h, n)
+				h.now = h.now.Add(time.Millisecond)
+			}
+			if lines := bytes.Count(h.log.Bytes(), []byte("\n")); lines < 10 || lines > 3000 {
+				t.Errorf("6,000 in six seconds leave %d lines in the log", lines)
 			}
 		})
 	}

@@ -69,7 +69,7 @@ func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) 
 	t.Wrote = t.Wrote || wrote(r)
 	var events []Event
 	if step := stepName(r); step != "" && (before.Progress == nil || stepName(*before.Progress) != step) {
-		events = append(events, f.event("step", Info, c, t, "%s", step))
+		events = append(events, f.worth(c.ID, f.event("step", Info, c, t, "%s", step))...)
 	}
 	marked := r.Mark != nil && (c.Mark == nil || *c.Mark != *r.Mark)
 	if marked {
