@@ -58,6 +58,7 @@ func noticeOf(err error) (code, what, detail string) {
 		noLink  *pxe.NoInterfaceError
 		missing *pxe.MissingFileError
 		newer   *sqlite.NewerError
+		unread  *masters.UncountableError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -78,6 +79,10 @@ func noticeOf(err error) (code, what, detail string) {
 		return "no-boot-files", "", missing.Error()
 	case errors.As(err, &newer):
 		return "newer-data", "", newer.Error()
+	case errors.As(err, &unread):
+		return "uncountable", unread.Version, unread.Err.Error()
+	case errors.Is(err, syscall.EROFS):
+		return "read-only", "", err.Error()
 	case errors.Is(err, syscall.ENOSPC):
 		return "no-space", "", ""
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM):

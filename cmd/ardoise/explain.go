@@ -24,6 +24,7 @@ func explain(err error, l notices.Language) complaint {
 	var usage *usageError
 	var watched *watchedError
 	var differs *differsError
+	var unread *masters.UncountableError
 	c, known := complaint{}, true
 	switch {
 	case errors.As(err, &usage):
@@ -33,6 +34,8 @@ func explain(err error, l notices.Language) complaint {
 		c = complaint{exit: 1, error: differs.Error(), hint: pick(l,
 			"`ardoise master restore` puts it right and writes only what differs",
 			"`ardoise master restore` le remet en ordre et n'écrit que ce qui diffère")}
+	case errors.As(err, &unread): // whatever is wrong with that version: here it stops a collection
+		c, known = daemonComplaint(err, l)
 	case errors.Is(err, context.Canceled):
 		c = complaint{exit: 5, error: pick(l, "interrupted", "interrompu"), hint: pick(l,
 			"run the same command again: it goes on with what is missing",

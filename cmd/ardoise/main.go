@@ -4,6 +4,7 @@
 //	ardoise computer | capture | deploy | job | doctor   orders to the daemon, over the socket in its data folder
 //	ardoise master capture | restore | verify            a disk or image file here, without a daemon
 //	ardoise master list | show                           with or without a daemon
+//	ardoise store stats | gc | scrub | check ...         the same
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes:
 //
@@ -43,7 +44,7 @@ func newRoot(started func()) *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
-	root.AddCommand(masterCommand())
+	root.AddCommand(masterCommand(), storeCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }

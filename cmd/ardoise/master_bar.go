@@ -25,6 +25,7 @@ type bar struct {
 	from    int64     // bytes done when it started
 	drawn   time.Time
 	open    bool // a bar stands on the present line
+	things  bool // are counted in this phase, not bytes
 }
 
 // newBar returns the bar of a command; a silent one for who wants JSON without a terminal.
@@ -64,7 +65,7 @@ func (b *bar) text(now time.Time, done, total int64) string {
 		return b.phase // nothing to do in it
 	}
 	share := min(1, float64(done)/float64(total))
-	text := fmt.Sprintf("%-9s %3.0f %% of %s", b.phase, 100*share, bytesText(total))
+	text := fmt.Sprintf("%-9s %3.0f %% of %s", b.phase, 100*share, b.amount(total))
 	if b.terminal {
 		full := int(share * barWidth)
 		text = fmt.Sprintf("%-9s [%s%s] %3.0f %%", b.phase, strings.Repeat("#", full), strings.Repeat(".", barWidth-full), 100*share)
@@ -75,7 +76,14 @@ func (b *bar) text(now time.Time, done, total int64) string {
 	}
 	rate := float64(done-b.from) / passed
 	left := time.Duration(float64(max(0, total-done)) / rate * float64(time.Second)).Round(time.Second)
-	return text + fmt.Sprintf("  %s/s  %s left", bytesText(int64(rate)), left)
+	return text + fmt.Sprintf("  %s/s  %s left", b.amount(int64(rate)), left)
+}
+
+func (b *bar) amount(n int64) string {
+	if b.things {
+		return fmt.Sprint(n)
+	}
+	return bytesText(n)
 }
 
 // end leaves the last state of the bar standing.

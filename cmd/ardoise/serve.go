@@ -226,6 +226,9 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"fleet", s.fleet.Run},
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
+		{"upkeep", func(ctx context.Context) error {
+			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep")})
+		}},
 	}
 	if s.o.boot == noBoot {
 		bootReady <- struct{}{}

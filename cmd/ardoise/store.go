@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/store"
+)
+
+// storeWork is what the commands on the store share.
+type storeWork struct {
+	client
+	order api.StoreOrder
+	rate  int // MB/s
+}
+
+func storeCommand() *cobra.Command {
+	c := &cobra.Command{Use: "store", Short: "look after the chunks that masters are made of", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say what to do: stats, gc, scrub, recompress, rebuild-index or check")
+		}}
+	c.AddCommand(
+		storeVerb("stats", "show how much is stored, and how much of it masters need", showStats),
+		storeVerb("gc", "remove what no master needs, the second time that it is found so", showCollected),
+		storeVerb("scrub", "read everything and name what is damaged", showScrubbed),
+		storeVerb("recompress", "make what is stored smaller, at the cost of much computing", showRecompressed),
+		storeVerb("rebuild-index", "make the index again from the packs alone", showRebuilt),
+		storeVerb("check", "look whether every master is signed, whole and has all its chunks", showFound))
+	return c
+}
+
+// storeVerb is one command on the store. show prints its result for a person, and says by an error that something is
+// wrong with the store.
+func storeVerb[Result any](verb, short string, show func(w io.Writer, r Result) error) *cobra.Command {
+	var k storeWork
+	c := k.flags(&cobra.Command{Use: verb, Short: short, Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if k.rate < 0 {
+				return usagef("--rate is a number of megabytes a second, not %d", k.rate)
+			}
+			k.order.Rate = int64(k.rate) * 1_000_000
+			raw, err := k.run(c, verb)
+			if err != nil {
+				return err
+			}
+			var r Result
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return fmt.Errorf("reading the result: %w", err)
+			}
+			if !k.json {
+				return show(c.OutOrStdout(), r)
+			}
+			e := json.NewEncoder(c.OutOrStdout())
+			e.SetIndent("", "  ")
+			return errors.Join(e.Encode(r), show(io.Discard, r))
+		}})
+	if verb == "gc" || verb == "scrub" || verb == "recompress" {
+		c.Flags().IntVar(&k.rate, "rate", 0, "read at most so many megabytes a second (default: as fast as it goes)")
+	}
+	if verb == "scrub" {
+		c.Flags().BoolVar(&k.order.Content, "content", false, "prove every chunk's content too, not only checksums")
+	}
+	return c
+}
+
+// run asks the daemon, which holds the folder while it runs, else does the work itself.
+func (k *storeWork) run(c *cobra.Command, verb string) (raw json.RawMessage, err error) {
+	bar := newBar(c.ErrOrStderr(), k.json)
+	defer bar.end()
+	progress := func(phase string, done, total int64) {
+		bar.things = phase != "scrub" && phase != "rewrite"
+		bar.show(phase, done, total)
+	}
+	d, err := k.dial(c.Context())
+	if err == nil {
+		return d.Store(c.Context(), verb, k.order, progress)
+	}
+	var silent *api.NotRunningError
+	if !errors.As(err, &silent) {
+		return nil, err
+	}
+	return runHere(c.Context(), k.data, verb, k.order, progress)
+}
+
+func runHere(ctx context.Context, data, verb string, o api.StoreOrder, progress func(string, int64, int64)) (raw json.RawMessage, err error) {
+	lib, err := openLibrary(data)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, lib.Close()) }()
+	result, err := api.RunStore(ctx, lib, verb, o, progress)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(result)
+}
+
+func showStats(w io.Writer, v store.Survey) error {
+	table(w, [][]string{{"packs", strconv.Itoa(v.Packs)}, {"stored", bytesText(v.Bytes)}, {"chunks", strconv.Itoa(v.Chunks)},
+		{"needed", fmt.Sprintf("%d chunks, %s", v.LiveChunks, bytesText(v.LiveBytes))},
+		{"not needed", fmt.Sprintf("%d chunks, %s", v.OrphanChunks, bytesText(v.OrphanBytes))},
+		{"recompressed", fmt.Sprintf("%d packs", v.Recompressed)},
+		{"damaged", fmt.Sprintf("%d packs, %d frames, of which %d are nowhere else", v.Damaged, v.Quarantined, v.Lost)}})
+	return nil
+}
+
+func showCollected(w io.Writer, c store.Collected) error {
+	_, _ = fmt.Fprintf(w, "%s freed: %d packs removed, %s moved\n", bytesText(max(0, c.FreedBytes)), c.RemovedPacks, bytesText(c.MovedBytes))
+	if c.WaitingChunks > 0 {
+		_, _ = fmt.Fprintf(w, "%s in %d chunks will be removed the next time, unless something needs them by then\n",
+			bytesText(c.WaitingBytes), c.WaitingChunks)
+	}
+	if c.MissingChunks > 0 {
+		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d chunks that masters need are missing", c.MissingChunks)}
+	}
+	return nil
+}
+
+func showScrubbed(w io.Writer, r store.Scrubbed) error {
+	_, _ = fmt.Fprintf(w, "%d packs, %d frames, %s read\n", r.Packs, r.Frames, bytesText(r.Bytes))
+	for _, d := range r.Damaged {
+		_, _ = fmt.Fprintln(w, oneLine(d))
+	}
+	for _, q := range r.Bad {
+		_, _ = fmt.Fprintf(w, "pack %d, byte %d: chunk %s: %s\n", q.Pack, q.Offset, q.ID, oneLine(q.Reason))
+	}
+	if r.Sound > 0 {
+		_, _ = fmt.Fprintf(w, "%d frames that were damaged could be read again\n", r.Sound)
+	}
+	if len(r.Bad)+len(r.Damaged) > 0 {
+		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d frames and %d packs", len(r.Bad), len(r.Damaged))}
+	}
+	return nil
+}
+
+func showRecompressed(w io.Writer, r store.Recompressed) error {
+	_, _ = fmt.Fprintf(w, "%d packs recompressed, %s freed\n", r.Packs, bytesText(max(0, r.FreedBytes)))
+	return nil
+}
+
+func showRebuilt(w io.Writer, r store.Rebuilt) error {
+	_, _ = fmt.Fprintf(w, "%d chunks in %d packs\n", r.Chunks, r.Packs)
+	for _, d := range r.Damaged {
+		_, _ = fmt.Fprintln(w, oneLine(d))
+	}
+	return nil
+}
+
+func showFound(w io.Writer, f masters.Found) error {
+	for _, p := range f.Packs {
+		_, _ = fmt.Fprintln(w, oneLine(p))
+	}
+	for _, d := range f.Damaged {
+		_, _ = fmt.Fprintf(w, "%s: %s\n", d.Version, oneLine(d.Reason))
+	}
+	for _, l := range f.Lacking {
+		_, _ = fmt.Fprintf(w, "%s: %d chunks are missing, the first is %s\n", l.Version, l.Chunks, l.First)
+	}
+	_, _ = fmt.Fprintf(w, "%d versions need %d chunks; %d others, %s, are needed by none\n", f.Versions, f.Chunks, f.Orphans,
+		bytesText(f.OrphanLen))
+	if !f.Sound() {
+		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d versions are damaged, %d lack chunks, %d packs are damaged",
+			len(f.Damaged), len(f.Lacking), len(f.Packs))}
+	}
+	return nil
+}
