@@ -5,14 +5,17 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -292,5 +295,19 @@ func TestACaptureIsPublishedOnceAtATime(t *testing.T) {
 	}
 	if status != http.StatusBadRequest || p.Code != "damaged" {
 		t.Errorf("once the first is gone = %d %+v, want 400 damaged", status, p)
+	}
+}
+
+func TestRefusalsDoNotFillTheLog(t *testing.T) {
+	var log bytes.Buffer
+	s := &agentapi.Server{Log: slog.New(slog.NewTextHandler(&log, nil))}
+	h := s.Handler()
+	for range 300 {
+		r := httptest.NewRequest(http.MethodGet, "/"+strings.Repeat("x", 8000), nil)
+		r.RemoteAddr = "10.0.0.9:1"
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if log.Len() == 0 || log.Len() > 2000 {
+		t.Errorf("300 refused requests of one address leave %d bytes in the log", log.Len())
 	}
 }

@@ -21,6 +21,7 @@ const (
 type limits struct {
 	mu      sync.Mutex
 	buckets map[string]bucket
+	told    map[string]time.Time // when a refusal of this source was logged last
 	conns   map[string]int
 	total   int
 }
@@ -55,6 +56,23 @@ func (l *limits) allow(source string, cost float64, now time.Time) bool {
 	}
 	l.buckets[source] = b
 	return ok
+}
+
+// toldEvery is how often the log names a source that is refused again and again.
+const toldEvery = 5 * time.Second
+
+// tell tells whether a refusal of a source is worth a line of the log: lines are as many as requests, and as long.
+func (l *limits) tell(source string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if last, ok := l.told[source]; ok && now.Sub(last) < toldEvery {
+		return false
+	}
+	if l.told == nil || len(l.told) >= maxSources {
+		l.told = map[string]time.Time{}
+	}
+	l.told[source] = now
+	return true
 }
 
 // open counts a connection and tells whether its source may have it.

@@ -222,8 +222,9 @@ func (s *Server) tell(w *startedWriter, r *http.Request, c caller, err error) {
 	if p.status >= 500 {
 		level = slog.LevelError
 	}
-	if r.Context().Err() == nil {
-		s.log().Log(r.Context(), level, "refused an agent", "path", r.URL.Path, "address", c.address, "code", p.Code, "error", err)
+	if r.Context().Err() == nil && (p.status >= 500 || s.limits.tell(c.address, s.now())) {
+		s.log().Log(r.Context(), level, "refused an agent", "path", fleet.Clean(r.URL.Path, 200), "address", c.address,
+			"code", p.Code, "error", fleet.Clean(err.Error(), 500))
 	}
 	if w.started {
 		panic(http.ErrAbortHandler)
