@@ -229,7 +229,11 @@ func (f *Fleet) Saw(s Sighting) {
 		f.boots[mac] = b
 	}
 	all := append([]Event{e}, out...)
-	f.remember(all...)
+	if e.Computer != "" || s.Grave {
+		f.remember(all...)
+	} else {
+		f.remember(out...) // what else strangers do is nobody's history, and would push out what is somebody's
+	}
 	style := ""
 	if s.Works && f.computers[e.Computer].Style != s.Style {
 		style = Clean(s.Style, 8)

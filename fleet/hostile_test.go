@@ -238,3 +238,20 @@ func TestAFloodDoesNotFillTheLog(t *testing.T) {
 		})
 	}
 }
+
+// Somebody who answers network boots himself could hide that behind a thousand requests of machines that are not there.
+func TestStrangersDoNotPushOutWhatMatters(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	h.Saw(fleet.Sighting{Stage: "foreign", Detail: "10.0.0.9 also answers PXE", Grave: true})
+	for n := range 3000 {
+		h.Saw(fleet.Sighting{MAC: fmt.Sprintf("02:00:00:00:%02x:%02x", n>>8, n&255), Stage: "discover"})
+	}
+	found := map[string]bool{}
+	for _, e := range h.Recent("") {
+		found[e.Kind] = true
+	}
+	if !found["foreign"] || !found["approved"] {
+		t.Errorf("of what happened are left %v", found)
+	}
+}
