@@ -350,6 +350,35 @@ func TestNTFSThatContradictsItselfIsKeptMoreCoarsely(t *testing.T) {
 	}
 }
 
+func TestNTFSWhoseDriverWasKilledIsKept(t *testing.T) {
+	for _, files := range []int{0, 30, 200} {
+		i := mkntfs(t, 24, "-c", "1024")
+		driven(t, i, "", func(dir string, driver *os.Process) {
+			copyTree(t, plainTree(t), dir)
+			for k := range files {
+				write(t, filepath.Join(dir, "unfinished", fmt.Sprint(k)), noise(uint64(k), 5000))
+			}
+			if err := driver.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		l := i.mustRead(t)
+		t.Logf("%d files: %s %s", files, l.Order, l.Reason)
+		classes(t, l, i.size)
+		out := restored(t, i, l)
+		again := out.mustRead(t)
+		if again.Order != l.Order || again.Used != l.Used {
+			t.Errorf("restored, %d bytes are used by %s, want %d by %s", again.Used, again.Order, l.Used, l.Order)
+		}
+		got := contents(t, out, again)
+		for path, want := range contents(t, i, l) {
+			if !bytes.Equal(got[path], want) {
+				t.Errorf("restored, %s differs", path)
+			}
+		}
+	}
+}
+
 // firstRun moves the first run of a file's data to another cluster.
 func firstRun(t *testing.T, b []byte, lcn int64) {
 	at := find(t, b, ntfs.TypeData, "")

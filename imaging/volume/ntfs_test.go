@@ -28,7 +28,7 @@ func TestNTFSOfEveryMakeIsKeptWhole(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			i := mkntfs(t, 40, strings.Fields(args)...)
+			i := mkntfs(t, 32, strings.Fields(args)...)
 			cluster := info(t, i, "Cluster Size")
 			var want map[string]string
 			mounted(t, i, "", func(dir string) {
