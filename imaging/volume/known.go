@@ -58,8 +58,6 @@ func isLVM(head []byte, _ int64) bool {
 	return false
 }
 
-func isXFS(head []byte, _ int64) bool { return hasAt(head, 0, "XFSB") }
-
 func isBtrfs(head []byte, _ int64) bool { return hasAt(head, 64<<10+64, "_BHRfS_M") }
 
 func btrfsHeads(size int64) []Extent { return clip(size, Extent{64 << 10, 4096}) }

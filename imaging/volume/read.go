@@ -89,7 +89,7 @@ func kinds() []kind {
 		{"ntfs", isNTFS, readNTFS, bootHeads, false},
 		{"exfat", isExFAT, readExFAT, exfatHeads, false},
 		{"lvm2", isLVM, readLVM, plainHeads, false},
-		{"xfs", isXFS, readKnown("XFS is not read file by file yet"), plainHeads, false},
+		{"xfs", isXFS, readXFS, xfsHeads, false},
 		{"btrfs", isBtrfs, readKnown("btrfs is not read file by file yet"), btrfsHeads, false},
 		{"ext", isExt, readExt, extHeads, false},
 		{"swap", isSwap, readSwap, plainHeads, false},
