@@ -12,6 +12,8 @@ import (
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/backup"
+	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/pxe"
 )
 
@@ -59,6 +61,13 @@ func noticeOf(err error) (code, what, detail string) {
 		missing *pxe.MissingFileError
 		newer   *sqlite.NewerError
 		unread  *masters.UncountableError
+
+		exists     *export.ExistsError
+		restores   *masters.RestoringError
+		passphrase *backup.PassphraseError
+		weak       *backup.WeakError
+		noBackup   *backup.FileError
+		full       *backup.NotEmptyError
 	)
 	switch {
 	case errors.As(err, &own):
@@ -79,6 +88,18 @@ func noticeOf(err error) (code, what, detail string) {
 		return "no-boot-files", "", missing.Error()
 	case errors.As(err, &newer):
 		return "newer-data", "", newer.Error()
+	case errors.As(err, &exists):
+		return "file-exists", exists.Path, ""
+	case errors.As(err, &restores):
+		return "restoring", restores.Dir, ""
+	case errors.As(err, &passphrase):
+		return "wrong-passphrase", "", ""
+	case errors.As(err, &weak):
+		return "weak-passphrase", "", weak.Reason
+	case errors.As(err, &noBackup):
+		return "bad-backup", "", noBackup.Reason
+	case errors.As(err, &full):
+		return "not-empty", full.Dir, full.Found
 	case errors.As(err, &unread):
 		return "uncountable", unread.Version, unread.Err.Error()
 	case errors.Is(err, syscall.EROFS):

@@ -2,8 +2,10 @@
 //
 //	ardoise serve                                        the daemon
 //	ardoise computer | capture | deploy | job | doctor   orders to the daemon, over the socket in its data folder
-//	ardoise master capture | restore | verify            a disk or image file here, without a daemon
-//	ardoise master list | show                           with or without a daemon
+//	ardoise master capture                               from a disk or image file here, without a daemon
+//	ardoise master restore | verify                      a disk or image file here, with or without a daemon
+//	ardoise master list | show | diff | note | ...       with or without a daemon
+//	ardoise backup create | restore                      the box itself, also while the daemon runs
 //	ardoise store stats | gc | scrub | check ...         the same
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes:
@@ -44,7 +46,7 @@ func newRoot(started func()) *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
-	root.AddCommand(masterCommand(), storeCommand())
+	root.AddCommand(masterCommand(), storeCommand(), backupCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -49,11 +50,13 @@ type noDataError struct{ data string }
 func (e *noDataError) Error() string { return "there are no masters in " + e.data }
 
 func masterCommand() *cobra.Command {
-	c := &cobra.Command{Use: "master", Short: "capture, restore, verify and list masters", Args: cobra.NoArgs,
+	c := &cobra.Command{Use: "master", Short: "capture, restore, compare, promote, keep and move masters", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return usagef("say what to do: capture, restore, verify, list or show")
+			return usagef("say what to do: capture, restore, verify, list, show, diff, note, promote, rollback, forget, retain, " +
+				"export, import or key")
 		}}
-	c.AddCommand(masterCapture(), masterRestore(), masterVerify(), masterList(), masterShow())
+	c.AddCommand(masterCapture(), masterRestore(), masterVerify(), masterList(), masterShow(), masterDiff(), masterNote(),
+		masterPromote(), masterRollback(), masterForget(), masterRetain(), masterExport(), masterImport(), masterKey())
 	return c
 }
 
@@ -183,28 +186,35 @@ func seconds(s float64) string {
 func masterRestore() *cobra.Command {
 	var b bench
 	return b.flags(&cobra.Command{
-		Use: "restore NAME[@VERSION]", Short: "make a disk equal to a master, writing only what differs",
-		RunE: func(c *cobra.Command, args []string) error { return b.restore(c, args[0]) },
+		Use: "restore NAME[@VERSION|@CHANNEL]", Short: "make a disk equal to a master, writing only what differs",
+		RunE: func(c *cobra.Command, args []string) error {
+			return b.withMaster(c.Context(), args[0], func(o opened) error { return b.restore(c, o) })
+		},
 	})
 }
 
-// openMaster opens a library that is there already, and the manifest of one version: before any disk is opened.
-func openMaster(data, ref string) (*masters.Library, masters.Version, *manifest.Manifest, error) {
+// opened is one version to be put on a disk or compared with one.
+type opened struct {
+	version  masters.Version // name, number and hash
+	manifest *manifest.Manifest
+	source   export.Source
+}
+
+// withMaster does work with one version, proven before any disk is opened.
+func (b *bench) withMaster(ctx context.Context, ref string, work func(o opened) error) error {
 	if _, err := masters.ParseRef(ref); err != nil {
-		return nil, masters.Version{}, nil, err
+		return err
 	}
-	lib, err := openLibrary(data)
-	if err != nil {
-		return nil, masters.Version{}, nil, err
-	}
-	v, err := lib.Resolve(ref)
-	if err == nil {
-		var m *manifest.Manifest
-		if m, err = lib.Open(v); err == nil {
-			return lib, v, m, nil
+	k := client{data: b.data}
+	return k.at(ctx, needs{}, func(d *desk) error {
+		_, side, err := d.version(ctx, ref)
+		if err != nil {
+			return err
 		}
-	}
-	return nil, v, nil, errors.Join(err, lib.Close())
+		m := side.Manifest
+		v := masters.Version{Name: m.Name, Number: m.Version, Hash: side.Hash}
+		return work(opened{version: v, manifest: m, source: d.source()})
+	})
 }
 
 // openLibrary opens the library of a data folder, but makes none.
@@ -215,20 +225,16 @@ func openLibrary(data string) (*masters.Library, error) {
 	return masters.Open(data, masters.Options{})
 }
 
-func (b *bench) restore(c *cobra.Command, ref string) (err error) {
+func (b *bench) restore(c *cobra.Command, o opened) (err error) {
 	began := time.Now()
-	lib, v, m, err := openMaster(b.data, ref)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lib.Close()) }()
+	v, m := o.version, o.manifest
 	d, err := disk.Open(b.disk, disk.Mode{Read: true, Write: true})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	bar := newBar(c.ErrOrStderr(), b.json)
-	report, err := restore.Run(c.Context(), restore.Options{Manifest: m, Target: d, SectorSize: d.SectorSize(), Source: lib,
+	report, err := restore.Run(c.Context(), restore.Options{Manifest: m, Target: d, SectorSize: d.SectorSize(), Source: o.source,
 		Mark:     job.Mark{Kind: job.KindDeploy, Master: v.Name, Version: v.Number, Manifest: v.Hash.String()},
 		Progress: func(p restore.Progress) { bar.show(p.Phase, p.Done, p.Total) }})
 	bar.end()

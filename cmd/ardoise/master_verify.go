@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -58,26 +57,24 @@ func (e *differsError) Error() string {
 func masterVerify() *cobra.Command {
 	var b bench
 	return b.flags(&cobra.Command{
-		Use: "verify NAME[@VERSION]", Short: "tell whether a disk holds a master, and which files differ",
-		RunE: func(c *cobra.Command, args []string) error { return b.verify(c, args[0]) },
+		Use: "verify NAME[@VERSION|@CHANNEL]", Short: "tell whether a disk holds a master, and which files differ",
+		RunE: func(c *cobra.Command, args []string) error {
+			return b.withMaster(c.Context(), args[0], func(o opened) error { return b.verify(c, o) })
+		},
 	})
 }
 
-func (b *bench) verify(c *cobra.Command, ref string) (err error) {
+func (b *bench) verify(c *cobra.Command, o opened) (err error) {
 	began := time.Now()
-	lib, v, m, err := openMaster(b.data, ref)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, lib.Close()) }()
-	found, report, err := b.runVerify(c.Context(), c.ErrOrStderr(), m, lib)
+	v := o.version
+	found, report, err := b.runVerify(c.Context(), c.ErrOrStderr(), o.manifest, o.source)
 	if err != nil {
 		return err
 	}
 	equal := found.None()
 	r := result{Version: v.String(), Hash: v.Hash.String(), ReadBytes: report.ReadBytes, Equal: &equal, Warnings: report.Warnings}
 	if !equal {
-		if r.Differences, err = describe(lib, v, m, &found); err != nil {
+		if r.Differences, err = describe(o, &found); err != nil {
 			return err
 		}
 	}
@@ -102,16 +99,16 @@ func (b *bench) verify(c *cobra.Command, ref string) (err error) {
 }
 
 // describe gives what differs its names.
-func describe(lib *masters.Library, v masters.Version, m *manifest.Manifest, found *restore.Differences) (list []difference, err error) {
+func describe(o opened, found *restore.Differences) (list []difference, err error) {
 	if found.Table != "" {
 		list = append(list, difference{What: "table", Detail: found.Table})
 	}
-	if list, err = describeStreams(list, lib, v, m, found); err != nil {
+	if list, err = describeStreams(list, o, found); err != nil {
 		return nil, err
 	}
 	extents := func(what string, all []manifest.Extent) {
 		for _, e := range all {
-			list = append(list, difference{What: what, Partition: partitionAt(m, e.Offset), Offset: e.Offset, Bytes: e.Length})
+			list = append(list, difference{What: what, Partition: partitionAt(o.manifest, e.Offset), Offset: e.Offset, Bytes: e.Length})
 		}
 	}
 	extents("fill", found.Fills)
@@ -120,14 +117,16 @@ func describe(lib *masters.Library, v masters.Version, m *manifest.Manifest, fou
 }
 
 // describeStreams walks the names table once. It is proven first: a name that nobody signed is not shown.
-func describeStreams(list []difference, lib *masters.Library, v masters.Version, m *manifest.Manifest, found *restore.Differences) (_ []difference, err error) {
+func describeStreams(list []difference, o opened, found *restore.Differences) (_ []difference, err error) {
+	m := o.manifest
+	names := func() (io.ReadCloser, error) { return o.source.Names(o.version.Hash) }
 	if len(found.Streams) == 0 {
 		return list, nil
 	}
-	if err := readNames(lib, v, func(r io.Reader) error { return manifest.CheckNames(r, m) }); err != nil {
-		return nil, &masters.UntrustedError{Version: v.String(), Err: err}
+	if err := readAll(names, func(r io.Reader) error { return manifest.CheckNames(r, m) }); err != nil {
+		return nil, &masters.UntrustedError{Version: o.version.String(), Err: err}
 	}
-	err = readNames(lib, v, func(r io.Reader) error {
+	err = readAll(names, func(r io.Reader) error {
 		return restore.NameStreams(found, manifest.ReadNames(r), func(n manifest.Name, s restore.StreamDifference) {
 			d := difference{What: "file", Path: n.Path, Bytes: s.Bytes}
 			if n.Path == "" {
@@ -146,14 +145,6 @@ func describeStreams(list []difference, lib *masters.Library, v masters.Version,
 		})
 	})
 	return list, err
-}
-
-func readNames(lib *masters.Library, v masters.Version, use func(io.Reader) error) error {
-	names, err := lib.Names(v.Hash)
-	if err != nil {
-		return err
-	}
-	return errors.Join(use(names), names.Close())
 }
 
 func partitionAt(m *manifest.Manifest, offset int64) int {

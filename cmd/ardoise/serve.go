@@ -141,7 +141,7 @@ func (s *site) open(ctx context.Context) error {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(s.o.data, "ardoise.db")); err != nil {
 		return err
 	}
-	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: s.library.Key(), SendUnknown: s.o.unknown == "agent",
+	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
 		Log: s.log})
 	if err != nil {
 		return err

@@ -82,6 +82,15 @@ func (s *Server) undisturbed(do func() error) error {
 	return s.Fleet.Undisturbed(do)
 }
 
+// resolveMaster says which version a reference means, without looking into it.
+func (s *Server) resolveMaster(w http.ResponseWriter, r *http.Request, _ string) error {
+	v, err := s.Masters.Resolve(r.PathValue("ref"))
+	if err != nil {
+		return err
+	}
+	return respond(w, s.describe(v, nil))
+}
+
 func (s *Server) changeMaster(w http.ResponseWriter, r *http.Request, by string) error {
 	ref := r.PathValue("ref")
 	var body MasterChange

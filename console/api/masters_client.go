@@ -17,6 +17,11 @@ import (
 
 var _ export.Source = (*Client)(nil)
 
+// Resolve says which version a reference means.
+func (c *Client) Resolve(ctx context.Context, ref string) (Master, error) {
+	return ask[Master](ctx, c, http.MethodGet, "/v1/masters/"+segment(ref)+"/resolve", nil)
+}
+
 // Channel does promote (of NAME@V), withdraw or rollback (of NAME).
 func (c *Client) Channel(ctx context.Context, verb, ref, channel string) (Move, error) {
 	return ask[Move](ctx, c, http.MethodPost, "/v1/masters/"+segment(ref)+"/"+segment(verb), MasterChange{Channel: channel})

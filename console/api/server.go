@@ -155,6 +155,7 @@ func (s *Server) Handler() http.Handler {
 	route("POST /v1/computers/{ref}/{verb}", s.change)
 	route("GET /v1/masters", s.masters)
 	route("GET /v1/masters/{ref}", s.master)
+	route("GET /v1/masters/{ref}/resolve", s.resolveMaster)
 	route("POST /v1/masters/{ref}/{verb}", s.changeMaster)
 	stream("POST /v1/import", s.importMaster)
 	route("GET /v1/manifests/{hash}", s.manifest)
