@@ -18,5 +18,5 @@
 // byte, every exception and the table were read from the medium. Not guaranteed: bytes that the manifest does not care
 // about; that a disk without ARDOISE remembers whose work is unfinished (the server's mark does).
 //
-// Memory: the manifest, 40 bytes a chunk that differs, at most 72 MiB for reading and 64 MiB for fetching and writing.
+// Memory: the manifest, 40 bytes a chunk that differs, at most 72 MiB for reading and 48 MiB for fetching and writing.
 package restore

@@ -19,6 +19,9 @@ type exception struct {
 	content []byte
 }
 
+// patchedAtOnce is how many chunks with an exception inside are in memory at once: 16 MiB.
+const patchedAtOnce = 64
+
 // takeExceptions checks the exceptions: each has its content, is inside a volume, and overlaps no other.
 func (r *run) takeExceptions() error {
 	for i, x := range r.o.Exceptions {
@@ -90,24 +93,20 @@ func (r *run) patchEntries(ctx context.Context) error {
 		return nil
 	}
 	for len(touched) > 0 {
-		n := min(len(touched), maxIDs)
-		ids := make([]chunk.ID, n)
+		n := min(len(touched), patchedAtOnce)
+		ids, contents := make([]chunk.ID, n), make([][]byte, n)
 		for k, i := range touched[:n] {
-			ids[k] = r.m.Chunks.At(int(i)).ID
+			e := r.m.Chunks.At(int(i))
+			ids[k], contents[k] = e.ID, make([]byte, e.Length)
 		}
-		err := r.fetch(ctx, ids, func(k int, content []byte) error {
-			e := r.m.Chunks.At(int(touched[k]))
-			if len(content) != int(e.Length) {
-				return lengthError(e, content)
-			}
-			for _, p := range e.Pieces {
-				r.overlay(content[p.At:p.At+p.Length], p.Offset)
-			}
-			r.patched[touched[k]] = chunk.Of(content)
-			return nil
-		})
-		if err != nil {
+		if err := r.fetch(ctx, ids, contents); err != nil {
 			return err
+		}
+		for k, i := range touched[:n] {
+			for _, p := range r.m.Chunks.At(int(i)).Pieces {
+				r.overlay(contents[k][p.At:p.At+p.Length], p.Offset)
+			}
+			r.patched[i] = chunk.Of(contents[k])
 		}
 		touched = touched[n:]
 	}
@@ -124,6 +123,6 @@ func (r *run) expected(i uint32, id chunk.ID) chunk.ID {
 	return id
 }
 
-func lengthError(e manifest.Entry, content []byte) error {
-	return &InvalidError{fmt.Sprintf("chunk %s has %d bytes, the manifest says %d", e.ID, len(content), e.Length)}
+func lengthError(id chunk.ID, have, want int) error {
+	return &InvalidError{fmt.Sprintf("chunk %s has %d bytes, the manifest says %d", id, have, want)}
 }

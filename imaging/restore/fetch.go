@@ -8,12 +8,14 @@ import (
 	"slices"
 	"sort"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ardoise/ardoise/masters/chunk"
 )
 
 const (
 	maxIDs     = 1024     // chunks asked for at once
-	fetchBytes = 16 << 20 // bytes of content asked for at once; three times that is in memory
+	fetchBytes = 16 << 20 // bytes of content asked for at once; twice that is in memory
 )
 
 // group is the entries of one phase that have the same content: it is fetched once.
@@ -88,7 +90,8 @@ func (r *run) countFetches(f *findings) int {
 // loaded is groups and their contents.
 type loaded struct {
 	groups   []group
-	contents [][]byte
+	contents [][]byte // parts of memory
+	memory   []byte   // of at most fetchBytes, and chunk.Spare for each
 }
 
 // writeEntries brings the entries' contents to the disk: batches in disk order, the next one fetched while one is
@@ -97,7 +100,9 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 	groups := r.groups(entries, pending)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ready := make(chan loaded)
+	ready, free := make(chan loaded), make(chan []byte, 2)
+	free <- nil // one batch is fetched
+	free <- nil // while the other is written
 	var failed error
 	go func() {
 		defer close(ready)
@@ -105,6 +110,12 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 			n := r.batchOf(groups)
 			l := loaded{groups: groups[:n], contents: make([][]byte, n)}
 			groups = groups[n:]
+			select {
+			case l.memory = <-free:
+			case <-ctx.Done():
+				failed = ctx.Err()
+				return
+			}
 			if failed = r.load(ctx, &l); failed != nil {
 				return
 			}
@@ -123,6 +134,7 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 		if writing != nil {
 			stop()
 		}
+		free <- l.memory
 	}
 	if writing != nil {
 		return writing
@@ -144,68 +156,100 @@ func (r *run) batchOf(groups []group) int {
 
 // load fills in the contents: from the disk where it holds them, else from the source.
 func (r *run) load(ctx context.Context, l *loaded) error {
+	total := 0
+	for _, g := range l.groups {
+		total += int(r.m.Chunks.At(int(g.first)).Length) + chunk.Spare
+	}
+	if total > cap(l.memory) {
+		l.memory = make([]byte, total)
+	}
+	rest := l.memory[:total]
 	var ids []chunk.ID
-	var where []int
+	var into [][]byte
 	for k, g := range l.groups {
 		e := r.m.Chunks.At(int(g.first))
-		if g.local > 0 {
-			if l.contents[k] = r.copyOf(g.local-1, e.ID); l.contents[k] != nil {
-				r.copied.Add(int64(1 + len(g.more)))
-				continue
-			}
+		room := e.Length + chunk.Spare
+		l.contents[k], rest = rest[:e.Length:room], rest[room:]
+		if g.local > 0 && r.copyOf(l.contents[k], g.local-1, e.ID) {
+			r.copied.Add(int64(1 + len(g.more)))
+			continue
 		}
-		ids, where = append(ids, e.ID), append(where, k)
+		ids, into = append(ids, e.ID), append(into, l.contents[k])
 	}
 	if len(ids) == 0 {
 		return nil
 	}
-	return r.fetch(ctx, ids, func(k int, content []byte) error {
-		l.contents[where[k]] = content
-		return nil
-	})
+	return r.fetch(ctx, ids, into)
 }
 
-// copyOf reads the content of entry i from the disk, or returns nil if it is not what it should be.
-func (r *run) copyOf(i uint32, id chunk.ID) []byte {
+// copyOf reads the content of entry i from the disk, and tells whether it is what it should be.
+func (r *run) copyOf(content []byte, i uint32, id chunk.ID) bool {
 	e := r.m.Chunks.At(int(i))
-	content := make([]byte, e.Length)
+	if int(e.Length) != len(content) {
+		return false
+	}
+	clear(content)
 	for _, p := range e.Pieces {
 		if _, err := r.read(content[p.At:p.At+p.Length], p.Offset); err != nil {
-			return nil
+			return false
 		}
 	}
-	if chunk.Of(content) != id {
-		return nil
-	}
-	return content
+	return chunk.Of(content) == id
 }
 
-// fetch asks the source and proves each content before yield gets it. yield may keep it.
-func (r *run) fetch(ctx context.Context, ids []chunk.ID, yield func(k int, content []byte) error) error {
+// fetched is a frame on its way to be opened.
+type fetched struct {
+	k     int
+	frame chunk.Frame // its payload is a copy: the source takes its own back
+}
+
+// fetch asks the source, and proves on all cores what comes: the content of ids[k] goes to into[k], which is as long as
+// the manifest says.
+func (r *run) fetch(ctx context.Context, ids []chunk.ID, into [][]byte) error {
 	if r.o.Source == nil {
 		return &SourceError{Err: fmt.Errorf("chunk %s: there is no source", ids[0])}
 	}
+	workers := r.o.workers()
+	group, working := errgroup.WithContext(ctx)
+	spare, frames := make(chan []byte, 2*workers), make(chan fetched, 2*workers)
+	for range cap(spare) {
+		spare <- nil
+	}
+	for range workers {
+		group.Go(func() error {
+			for f := range frames {
+				if err := r.open(f.frame, into[f.k]); err != nil {
+					return err
+				}
+				spare <- f.frame.Payload
+			}
+			return nil
+		})
+	}
 	k := 0
-	var inner error
-	err := r.o.Source.Fetch(ctx, ids, func(f chunk.Frame) error {
+	var wrong error
+	err := r.o.Source.Fetch(working, ids, func(f chunk.Frame) error {
 		if k >= len(ids) || f.ID != ids[k] {
-			inner = &SourceError{Err: fmt.Errorf("chunk %s came unasked", f.ID)}
-			return inner
+			wrong = &SourceError{Err: fmt.Errorf("chunk %s came unasked", f.ID)}
+			return wrong
 		}
-		content, err := r.codec.Open(make([]byte, 0, min(f.Length, chunk.MaxSize)), f)
-		if err != nil {
-			inner = &SourceError{Err: err}
-			return inner
+		select {
+		case payload := <-spare:
+			f.Payload = append(payload[:0], f.Payload...)
+		case <-working.Done():
+			return working.Err()
 		}
-		r.fetchedBytes.Add(int64(f.Size()))
-		r.fetchedChunks.Add(1)
+		frames <- fetched{k, f} // never blocks: there is room for all that are not spare
 		k++
-		inner = yield(k-1, content)
-		return inner
+		return nil
 	})
+	close(frames)
+	failed := group.Wait()
 	switch {
-	case inner != nil:
-		return inner
+	case failed != nil:
+		return failed
+	case wrong != nil:
+		return wrong
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
@@ -213,5 +257,20 @@ func (r *run) fetch(ctx context.Context, ids []chunk.ID, yield func(k int, conte
 	case k < len(ids):
 		return &SourceError{Err: fmt.Errorf("chunk %s did not come", ids[k])}
 	}
+	return nil
+}
+
+// open proves a frame and puts its content into content.
+func (r *run) open(f chunk.Frame, content []byte) error {
+	got, err := r.codec.Open(content[:0], f)
+	if err != nil {
+		return &SourceError{Err: err}
+	}
+	if len(got) != len(content) {
+		return lengthError(f.ID, len(got), len(content))
+	}
+	copy(content, got) // which is the same memory, unless the decoder wanted more room
+	r.fetchedBytes.Add(int64(f.Size()))
+	r.fetchedChunks.Add(1)
 	return nil
 }

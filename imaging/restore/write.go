@@ -139,7 +139,7 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 		for _, i := range append([]uint32{g.first}, g.more...) {
 			e := r.m.Chunks.At(int(i))
 			if len(content) != int(e.Length) {
-				return lengthError(e, content)
+				return lengthError(e.ID, len(content), int(e.Length))
 			}
 			for _, p := range e.Pieces {
 				r.w.add(p.Offset, content[p.At:p.At+p.Length])

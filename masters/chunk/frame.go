@@ -184,14 +184,19 @@ func (c *Codec) Seal(id ID, content []byte) Frame {
 	return f
 }
 
+// Spare is how many bytes more than the content dst should have room for where Open is to be quick: the decoder of zstd
+// writes in whole vectors then, a third faster.
+const Spare = 16
+
 // Open returns the content of f, appended to dst[:0], after proving that its BLAKE3 is f.ID; otherwise *DamagedError.
 func (c *Codec) Open(dst []byte, f Frame) ([]byte, error) {
-	out := append(dst[:0], f.Payload...)
+	out, err := dst[:0], error(nil)
 	if f.Codec == codecZstd {
-		var err error
-		if out, err = c.dec.DecodeAll(f.Payload, dst[:0]); err != nil {
+		if out, err = c.dec.DecodeAll(f.Payload, out); err != nil {
 			return nil, &DamagedError{ID: f.ID, Reason: "payload does not decompress: " + err.Error()}
 		}
+	} else {
+		out = append(out, f.Payload...)
 	}
 	if len(out) != int(f.Length) || Of(out) != f.ID {
 		return nil, &DamagedError{ID: f.ID, Reason: "content does not match its id"}
