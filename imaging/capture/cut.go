@@ -24,6 +24,8 @@ type batch struct {
 	chunks []cutChunk       // in stream order
 	pieces []manifest.Piece // of all chunks
 	kept   int64            // bytes of all pieces
+	wanted []*cutChunk      // those that the sink lacks, once it was asked
+	frames []chunk.Frame    // of wanted, once sealed
 }
 
 // cutChunk is one chunk of a batch.

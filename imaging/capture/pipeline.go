@@ -13,15 +13,19 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// batches is how many batches there are: one being read, one hashed, one sealed and put.
-const batches = 3
+// batches is how many batches there are: one being read, one hashed, one sealed, one put.
+const batches = 4
 
-// chunks moves the content of all streams through three stages that run beside each other:
+// chunks moves the content of all streams through four stages that run beside each other:
 //
-//	read --> hash, enter into the manifest, ask the sink --> seal, put
+//	read --> hash, enter into the manifest, ask the sink --> seal --> put
+//
+// Sealing and putting are stages of their own: a sink proves what it is given, and that takes one core about as long as
+// sealing takes two.
 func (c *capture) chunks(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	free, read, asked := make(chan *batch, batches), make(chan *batch), make(chan *batch)
+	free, read := make(chan *batch, batches), make(chan *batch)
+	asked, sealed := make(chan *batch), make(chan *batch)
 	for range batches {
 		free <- &batch{buf: make([]byte, 0, batchBytes)}
 	}
@@ -33,31 +37,32 @@ func (c *capture) chunks(ctx context.Context) error {
 		}
 		return k.flush()
 	})
-	group.Go(func() error {
-		defer close(asked)
-		seen := &seen{table: &c.m.Chunks}
-		for b := range read {
-			if err := c.hash(ctx, b, seen); err != nil {
+	seen := &seen{table: &c.m.Chunks}
+	group.Go(stage(ctx, read, asked, func(b *batch) error { return c.hash(ctx, b, seen) }))
+	group.Go(stage(ctx, asked, sealed, func(b *batch) error { c.seal(b); return nil }))
+	group.Go(stage(ctx, sealed, free, func(b *batch) error { return c.put(ctx, b) }))
+	return group.Wait()
+}
+
+// stage does its part of the work on every batch that comes in, and passes it on. It closes out, unless that is the
+// channel of free batches, which has room for all.
+func stage(ctx context.Context, in <-chan *batch, out chan<- *batch, work func(*batch) error) func() error {
+	return func() error {
+		if cap(out) == 0 {
+			defer close(out)
+		}
+		for b := range in {
+			if err := work(b); err != nil {
 				return err
 			}
 			select {
-			case asked <- b:
+			case out <- b:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
 		}
 		return nil
-	})
-	group.Go(func() error {
-		for b := range asked {
-			if err := c.put(ctx, b); err != nil {
-				return err
-			}
-			free <- b // never blocks: there are no more batches than it holds
-		}
-		return nil
-	})
-	return group.Wait()
+	}
 }
 
 // hash names the chunks of a batch on all cores, enters them into the manifest in stream order and asks the sink for
@@ -107,24 +112,29 @@ func (c *capture) hash(ctx context.Context, b *batch, seen *seen) error {
 	return nil
 }
 
-// put seals what the sink lacks and gives it to it.
-func (c *capture) put(ctx context.Context, b *batch) error {
-	var wanted []*cutChunk
+// seal makes the frames of what the sink lacks, on all cores.
+func (c *capture) seal(b *batch) {
+	wanted := b.wanted[:0]
 	for i := range b.chunks {
 		if b.chunks[i].wanted {
 			wanted = append(wanted, &b.chunks[i])
 		}
 	}
-	if len(wanted) > 0 {
-		frames := make([]chunk.Frame, len(wanted))
-		parallel(len(wanted), func(i int) { frames[i] = c.codec.Seal(wanted[i].id, b.content(wanted[i])) })
-		if err := c.o.Sink.Put(ctx, frames); err != nil {
+	b.wanted, b.frames = wanted, make([]chunk.Frame, len(wanted))
+	parallel(len(wanted), func(i int) { b.frames[i] = c.codec.Seal(wanted[i].id, b.content(wanted[i])) })
+}
+
+// put gives the frames to the sink.
+func (c *capture) put(ctx context.Context, b *batch) error {
+	if len(b.frames) > 0 {
+		if err := c.o.Sink.Put(ctx, b.frames); err != nil {
 			return fmt.Errorf("putting chunks: %w", err)
 		}
-		c.report.SentChunks += len(frames)
-		for _, f := range frames {
+		c.report.SentChunks += len(b.frames)
+		for _, f := range b.frames {
 			c.report.SentBytes += int64(f.Size())
 		}
+		b.frames = nil
 	}
 	c.done += b.kept
 	if c.o.Progress != nil {
