@@ -20,6 +20,9 @@ var errStopped = errors.New("gave way to a newer request of the same client")
 // transfer is one read request under way.
 type transfer struct {
 	source  netip.Addr
+	port    uint16        // of the client: its transfer identifier (RFC 1350 section 4)
+	over    chan struct{} // closed when it has ended
+	waits   bool          // repeats another, and only waits for its end
 	started time.Time
 	blocks  atomic.Int32  // blocks the library has asked for
 	sized   atomic.Bool   // the client asked for the size, so an acknowledgement of options precedes block 1
@@ -72,13 +75,19 @@ func newRegister(perSource, total int) *register {
 
 // begin admits a request. A source at its limit loses its oldest transfer instead of being refused: a PC that was reset
 // in the middle of a file leaves one behind that nobody will ever finish.
-func (r *register) begin(source netip.Addr) (*transfer, bool) {
-	t := &transfer{source: source, started: time.Now(), halt: make(chan struct{})}
+//
+// A request that repeats one under way, from the same port, is not admitted but told apart: the first answer was late or
+// lost, and is on its way again. busybox repeats after 50 ms; on a busy server its fifth request pushed out the very
+// transfer that it had begun to read (observed).
+func (r *register) begin(client netip.AddrPort) (t, repeats *transfer) {
+	source := client.Addr()
+	t = &transfer{source: source, port: client.Port(), started: time.Now(),
+		halt: make(chan struct{}), over: make(chan struct{})}
 	self := goroutine()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ending || len(r.bySelf) >= r.total {
-		return nil, false
+		return nil, nil
 	}
 	var oldest *transfer
 	live, all := 0, 0
@@ -90,6 +99,9 @@ func (r *register) begin(source netip.Addr) (*transfer, bool) {
 		if o.halted() {
 			continue
 		}
+		if o.port == t.port && !o.waits {
+			repeats = o
+		}
 		live++
 		if oldest == nil || o.started.Before(oldest.started) {
 			oldest = o
@@ -97,13 +109,14 @@ func (r *register) begin(source netip.Addr) (*transfer, bool) {
 	}
 	// Those told to stop take a moment to notice; a source cannot pile them up meanwhile.
 	if all >= 4*r.perSource {
-		return nil, false
+		return nil, nil
 	}
-	if live >= r.perSource {
+	t.waits = repeats != nil
+	if live >= r.perSource && !t.waits {
 		oldest.stop()
 	}
 	r.bySelf[self] = t
-	return t, true
+	return t, repeats
 }
 
 func (r *register) end(t *transfer) {
@@ -112,6 +125,7 @@ func (r *register) end(t *transfer) {
 	for self, o := range r.bySelf {
 		if o == t {
 			delete(r.bySelf, self)
+			close(t.over)
 			return
 		}
 	}

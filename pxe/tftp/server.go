@@ -116,11 +116,20 @@ func (s *Server) answer(ctx context.Context, r *register, name string, to io.Rea
 	if !p.Remote.IsValid() || !allowed(p.Remote) {
 		return refusal("not for this network")
 	}
-	t, ok := r.begin(p.Remote)
-	if !ok {
+	t, repeated := r.begin(remotePort(to))
+	if t == nil {
 		return refusal("busy")
 	}
 	defer r.end(t)
+	if repeated != nil {
+		// The library answers every request, at least by an error, and the client may take the first answer that comes
+		// for the one it waits for. So this one comes when nobody waits any more.
+		select {
+		case <-repeated.over:
+		case <-ctx.Done():
+		}
+		return refusal("repeated")
+	}
 	clean, ok := Clean(name)
 	if !ok {
 		return refusal(ErrNotFound.Error())
@@ -147,6 +156,17 @@ func (s *Server) send(t *transfer, to io.ReaderFrom, name string, p Peer, data [
 		s.Done(Transfer{Peer: p, Name: name, Size: int64(len(data)), Seconds: time.Since(start).Seconds()})
 	}
 	return nil
+}
+
+// remotePort is the client's address with its port.
+func remotePort(to io.ReaderFrom) netip.AddrPort {
+	o, ok := to.(pin.OutgoingTransfer)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	a := o.RemoteAddr()
+	p := a.AddrPort()
+	return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 }
 
 // peer takes the addresses out of the library's transfer.

@@ -212,3 +212,37 @@ func FuzzClean(f *testing.F) {
 		}
 	})
 }
+
+// A client whose first answer is late asks again from the same port. What it is told then must not end what it reads.
+func TestARepeatedRequestDisturbsNothing(t *testing.T) {
+	file := noise(20 * 512)
+	port := start(t, &tftp.Server{Source: table{"f": file}})
+	c := dial(t, port)
+	for range 6 { // more than one source may have at once
+		c.read("f")
+	}
+	var got []byte
+	var server *net.UDPAddr
+	for block := uint16(1); len(got) < len(file); {
+		op, b, from, ok := c.next(5 * time.Second)
+		switch {
+		case !ok:
+			t.Fatalf("silence after %d of %d bytes", len(got), len(file))
+		case op != opDATA:
+			t.Fatalf("packet %d %q after %d bytes", op, b, len(got))
+		case server == nil:
+			server = from
+		case from.Port != server.Port:
+			t.Fatalf("a second transfer to the same port, after %d bytes", len(got))
+		}
+		if binary.BigEndian.Uint16(b[2:]) != block {
+			continue // the server's own repetition
+		}
+		got = append(got, b[4:]...)
+		c.send(server, append([]byte{0, 4}, b[2:4]...))
+		block++
+	}
+	if !bytes.Equal(got, file) {
+		t.Error("the file arrived altered")
+	}
+}
