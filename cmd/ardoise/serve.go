@@ -159,7 +159,7 @@ func (s *site) open(ctx context.Context) error {
 		}
 	}
 	var lc net.ListenConfig
-	if s.agents, err = lc.Listen(ctx, "tcp", fmt.Sprintf(":%d", s.o.agentPort)); err != nil {
+	if s.agents, err = lc.Listen(ctx, "tcp4", fmt.Sprintf(":%d", s.o.agentPort)); err != nil {
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return &pxe.PortInUseError{Port: s.o.agentPort, Network: "tcp", For: "agents"}
 		}

@@ -394,3 +394,17 @@ func TestADeploymentIsConfirmedByWhatItLoses(t *testing.T) {
 	}
 	told(t, 1, "", "1 of 1", "job", "watch", task.Job, "--data", d.data)
 }
+
+// One laptop has 2^64 IPv6 addresses, and every limit counts by address; PCs come by IPv4 alone.
+func TestAgentsComeByIPv4Alone(t *testing.T) {
+	d := newDaemon(t)
+	if c, err := net.Dial("tcp6", fmt.Sprintf("[::1]:%d", d.port)); err == nil {
+		_ = c.Close()
+		t.Error("the agents' port is open to IPv6")
+	}
+	c, err := net.Dial("tcp4", fmt.Sprintf("127.0.0.1:%d", d.port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
