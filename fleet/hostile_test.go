@@ -35,27 +35,24 @@ func TestABootLoopGuardLetsTryAgain(t *testing.T) {
 	}
 }
 
-// drained runs the fleet's writer until it has nothing left to write, and returns what the store holds.
+// drained runs the fleet's writer until it has written all that was seen so far, and returns what the store holds. The
+// sighting that it waits for is the last in the queue, and concerns the network, which is not limited here.
 func (h *house) drained() []fleet.Event {
 	h.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	last := -1
-	for range 100 {
-		time.Sleep(20 * time.Millisecond)
+	h.Saw(fleet.Sighting{Stage: "last", Grave: true})
+	for {
 		events, err := h.Events(context.Background(), fleet.EventQuery{Limit: 1 << 20})
 		check(h.t, err)
-		if len(events) == last {
-			break
+		if len(events) > 0 && events[0].Kind == "last" {
+			cancel()
+			check(h.t, <-done)
+			return events
 		}
-		last = len(events)
+		time.Sleep(5 * time.Millisecond)
 	}
-	cancel()
-	check(h.t, <-done)
-	events, err := h.Events(context.Background(), fleet.EventQuery{Limit: 1 << 20})
-	check(h.t, err)
-	return events
 }
 
 // Each event that is stored costs a flush of the disk, and the oldest go when there are too many.
@@ -253,5 +250,29 @@ func TestStrangersDoNotPushOutWhatMatters(t *testing.T) {
 	}
 	if !found["foreign"] || !found["approved"] {
 		t.Errorf("of what happened are left %v", found)
+	}
+}
+
+// A flood that has an address for each of its computers must not throw out those who waited before it.
+func TestAFloodFromManyAddressesDisplacesItsOwn(t *testing.T) {
+	h := newHouse(t)
+	say := func(key, address string, n int) string {
+		h.now = h.now.Add(time.Millisecond)
+		w, err := h.Hello(context.Background(), fleet.Introduction{Key: key, Address: address, Hello: hello(n)})
+		check(t, err)
+		return w.Code
+	}
+	var codes []string
+	school := func(n int) string { return say(fmt.Sprint("school", n), fmt.Sprint("10.0.0.", n), n) }
+	for n := range 20 {
+		codes = append(codes, school(n))
+	}
+	for n := range 1500 {
+		say(fmt.Sprint("flood", n), fmt.Sprintf("10.1.%d.%d", n>>8, n&255), 1000+n)
+	}
+	for n, code := range codes {
+		if now := school(n); now != code {
+			t.Errorf("computer %d has lost its place: its code was %s and is %s", n, code, now)
+		}
 	}
 }

@@ -32,28 +32,23 @@ func (w waitingRoom) sweep(now time.Time) {
 }
 
 // admit makes room for one more from source, and tells whether it may come in. When the room is full, the newest of the
-// address that has the most places goes; if that is the address that knocks, it is turned away. So a flood from a few
-// addresses only ever displaces itself.
+// addresses that have the most places goes; if the one that knocks has as many, it is turned away. So a flood from a few
+// addresses only ever displaces itself, and one from many displaces its own newest, not those who waited before it.
 func (w waitingRoom) admit(source string) bool {
 	if len(w) < maxPending {
 		return true
 	}
-	places := map[string]int{}
-	greediest := source
+	places, most := map[string]int{}, 0
 	for _, a := range w {
 		places[a.source]++
+		most = max(most, places[a.source])
 	}
-	for s, n := range places {
-		if n > places[greediest] {
-			greediest = s
-		}
-	}
-	if greediest == source {
+	if places[source] >= most {
 		return false
 	}
 	var last string
 	for key, a := range w {
-		if a.source == greediest && (last == "" || a.Created.After(w[last].Created)) {
+		if places[a.source] == most && (last == "" || a.Created.After(w[last].Created)) {
 			last = key
 		}
 	}
