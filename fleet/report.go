@@ -108,6 +108,10 @@ func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *
 	}
 	doubt := ""
 	switch {
+	case t.Published != nil && state != job.TaskDone:
+		// Whatever went wrong since, the version is there: who is told otherwise captures it again.
+		state, out = job.TaskDone, &job.Outcome{Code: "ok", Detail: out.Detail, StoredBytes: t.Published.StoredBytes,
+			NewBytes: t.Published.NewBytes}
 	case state != job.TaskDone:
 	case j.Kind == job.KindDeploy && out.ProvenAt.IsZero():
 		doubt = OutcomeUnproven

@@ -96,6 +96,8 @@ func TestWhatBecomesOfATask(t *testing.T) {
 		"cancelled before its first mark is kept":        {job.KindDeploy, []step{asks, scans, cancels(false), breaks}, job.TaskCancelled, "cancelled", before, false},
 		"cancelled after its first mark goes on":         {job.KindDeploy, []step{asks, breaks, cancels(false), breaks}, job.TaskRunning, "", nil, true},
 		"captured":                                       {job.KindCapture, []step{asks, publishes, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskDone, "ok", before, false},
+		"captured, and cancelled before its last report": {job.KindCapture, []step{asks, publishes, waits(2 * time.Minute), cancels(false)}, job.TaskDone, "ok", before, false},
+		"captured, and then it fails":                    {job.KindCapture, []step{asks, publishes, ends(job.TaskFailed, job.Outcome{Code: "server-problem"})}, job.TaskDone, "ok", before, false},
 		"a capture that published nothing":               {job.KindCapture, []step{asks, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskFailed, fleet.OutcomeNothing, before, false},
 	}
 	for name, tt := range tests {
