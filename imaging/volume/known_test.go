@@ -65,7 +65,6 @@ func TestVolumesThatAreOnlyRecognisedAreKeptWhole(t *testing.T) {
 		mib  int64
 		make func(t *testing.T, i image)
 	}{
-		"btrfs": {128, func(t *testing.T, i image) { tool(t, "mkfs.btrfs", "-q", i.path) }},
 		"exfat": {1, func(t *testing.T, i image) { i.patch(t, 3, []byte("EXFAT   ")); i.patch(t, 510, []byte{0x55, 0xaa}) }},
 		"lvm2": {1, func(t *testing.T, i image) {
 			i.patch(t, 512, []byte("LABELONE"))

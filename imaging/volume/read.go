@@ -90,7 +90,7 @@ func kinds() []kind {
 		{"exfat", isExFAT, readExFAT, exfatHeads, false},
 		{"lvm2", isLVM, readLVM, plainHeads, false},
 		{"xfs", isXFS, readXFS, xfsHeads, false},
-		{"btrfs", isBtrfs, readKnown("btrfs is not read file by file yet"), btrfsHeads, false},
+		{"btrfs", isBtrfs, readBtrfs, btrfsHeads, false},
 		{"ext", isExt, readExt, extHeads, false},
 		{"swap", isSwap, readSwap, plainHeads, false},
 		{"fat", isFAT, readFAT, plainHeads, false},
