@@ -22,7 +22,7 @@ type Foreign struct {
 }
 
 // Vouch proves the signature of a foreign version, then decodes it: *ForeignKeyError when its key is neither the site's
-// nor named in Trust, *UntrustedError when it was altered.
+// nor named in Trust, and the version not here already; *UntrustedError when it was altered.
 func (l *Library) Vouch(f Foreign) (*manifest.Manifest, error) {
 	hash := manifest.HashOf(f.Manifest)
 	untrusted := func(err error) error { return &UntrustedError{Version: "with manifest " + hash.String(), Err: err} }
@@ -36,7 +36,10 @@ func (l *Library) Vouch(f Foreign) (*manifest.Manifest, error) {
 	if err != nil {
 		return nil, untrusted(err)
 	}
-	ours := slices.Contains(l.TrustedKeys(), f.Signature.Key)
+	l.mu.RLock()
+	_, ours := l.byHash[hash] // what is here under this hash, we have signed ourselves
+	l.mu.RUnlock()
+	ours = ours || slices.Contains(l.TrustedKeys(), f.Signature.Key)
 	if !ours && !slices.Contains(f.Trust, fingerprint) {
 		e := &ForeignKeyError{Version: "the master", Key: f.Signature.Key, Fingerprint: fingerprint}
 		if m, _, err := manifest.DecodeHead(bytes.NewReader(f.Manifest)); err == nil && CheckName(m.Name) == nil {

@@ -245,7 +245,7 @@ func TestTheDaemonIsKilledInTheMiddleOfACapture(t *testing.T) {
 }
 
 // encodedVersion describes frames as one raw volume.
-func encodedVersion(t *testing.T, ids []chunk.ID, frames []chunk.Frame) (encoded, names []byte) {
+func encodedVersion(t testing.TB, ids []chunk.ID, frames []chunk.Frame) (encoded, names []byte) {
 	t.Helper()
 	var table, out bytes.Buffer
 	w := manifest.NewNamesWriter(&table)

@@ -128,6 +128,9 @@ func TestThereAndBack(t *testing.T) {
 	if len(to.TrustedKeys()) != 1 {
 		t.Error("the foreign key is trusted for more than this version")
 	}
+	if again, err := (export.Import{}).Run(ctx, to, bytes.NewReader(raw)); err != nil || !again.Known {
+		t.Errorf("importing it again, without trust = %+v, %v, want it known", again, err)
+	}
 	trusting.As = "autre"
 	as, err := trusting.Run(ctx, to, bytes.NewReader(raw))
 	if err != nil || as.Version.String() != "autre@1" || as.Version.Note != "à essayer" || as.Stats.NewFrames != 0 {
