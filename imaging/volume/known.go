@@ -30,24 +30,6 @@ func readBitLocker(*pager, []byte) (*Layout, error) {
 		Hint: "in Windows, turn device encryption off (manage-bde -off C:), wait until it has finished, then shut down"}
 }
 
-func isExFAT(head []byte, _ int64) bool {
-	return hasAt(head, 3, "EXFAT   ") && hasAt(head, 510, "\x55\xaa")
-}
-
-// readExFAT looks only at VolumeFlags (offset 106; bit 1 VolumeDirty).
-func readExFAT(_ *pager, head []byte) (*Layout, error) {
-	if le16(head, 106)&2 != 0 {
-		return nil, &RefusedError{Kind: "exFAT", Why: "was not unmounted cleanly",
-			Hint: "check it (Windows: chkdsk /f; Linux: fsck.exfat), then capture again"}
-	}
-	return nil, notTrusted("exFAT is not read file by file yet")
-}
-
-// exfatHeads is the boot sector and the one of the backup boot region, 12 sectors on, for 512-byte and 4096-byte ones.
-func exfatHeads(size int64) []Extent {
-	return clip(size, Extent{0, 512}, Extent{12 * 512, 512}, Extent{12 * 4096, 512})
-}
-
 // isLVM looks for the label in the first four sectors.
 func isLVM(head []byte, _ int64) bool {
 	for s := range 4 {
