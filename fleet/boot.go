@@ -132,8 +132,8 @@ func (f *Fleet) bootRecord(mac, uuid string) (Computer, bool) {
 		if score < 0 {
 			return
 		}
-		if _, busy := f.activeOf(c.ID); busy {
-			score++ // of two laptops that share a dongle, the one that has work
+		if wants, _ := f.wantsAgent(c, true); wants {
+			score++ // of two laptops that share a dongle, the one that has work; of two that claim an address, too
 		}
 		if score > top || score == top && c.ID < best.ID {
 			best, found, top = c, true, score

@@ -276,3 +276,18 @@ func TestAFloodFromManyAddressesDisplacesItsOwn(t *testing.T) {
 		}
 	}
 }
+
+// Who is root on one PC may let it claim another's board and card, one after the other. The other must still start what
+// it has to start.
+func TestAComputerThatClaimsAnothersAddressDoesNotHoldItUp(t *testing.T) {
+	h := newHouse(t)
+	thief, victim := 1, 2
+	if a, b := h.enrol("k1", "pc1", hello(1)), h.enrol("k2", "pc2", hello(2)); b.ID < a.ID { // of equals the lower one counts
+		thief, victim = 2, 1
+	}
+	h.hello(fmt.Sprint("k", victim), with(hello(victim), func(x *job.Hello) { x.Interrupted = &job.Mark{Phase: "data"} }))
+	h.hello(fmt.Sprint("k", thief), with(hello(thief), func(x *job.Hello) { x.MAC, x.Inventory.UUID = mac(victim), uuid(victim) }))
+	if b := h.Boot(fleet.BootRequest{MAC: mac(victim), UUID: uuid(victim)}); !b.Agent {
+		t.Errorf("its disk is unfinished, and it is to start that: %s", b.Why)
+	}
+}
