@@ -10,13 +10,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/backup"
 	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/masters/manifest"
 	"github.com/ardoise/ardoise/masters/sign"
 	"github.com/ardoise/ardoise/masters/store"
@@ -45,6 +48,23 @@ func TestEveryErrorIsExplained(t *testing.T) {
 		{3, &disk.TableError{Kind: manifest.GPT, Reason: "its entries overlap"}},
 		{3, &capture.ClassError{Reason: "a block has two classes"}},
 		{3, &restore.InvalidError{Reason: "exceptions overlap"}},
+		{3, &masters.RestoringError{Dir: "/d"}},
+		{3, &export.ExistsError{Path: "/x"}},
+		{3, &backup.NotEmptyError{Dir: "/d", Found: "keys"}},
+		{2, &backup.WeakError{Reason: "5 characters"}},
+		{4, &backup.PassphraseError{}},
+		{4, &backup.FileError{Reason: "segment 3"}},
+		{3, &api.Error{Code: "master-needed", What: "m@1", Detail: "channel stable"}},
+		{3, &api.Error{Code: "nothing-before", What: "m@stable"}},
+		{2, &api.Error{Code: "bad-channel", What: "X", Detail: "holds 'X'"}},
+		{2, &api.Error{Code: "bad-note", Detail: "too long"}},
+		{4, &api.Error{Code: "about-damaged", What: "m", Detail: "does not match"}},
+		{3, &api.Error{Code: "foreign-key", What: "m@1", Detail: "aa"}},
+		{3, &api.Error{Code: "version-taken", What: "m@1"}},
+		{4, &api.Error{Code: "bad-file", Detail: "trailer"}},
+		{3, &api.Error{Code: "newer-file", Detail: "format version 9"}},
+		{4, &api.Error{Code: "incomplete", Detail: "3 chunks"}},
+		{4, &api.Error{Code: "damaged-chunk", Detail: "chunk aa"}},
 		{4, &masters.UntrustedError{Version: "m@1", Err: &sign.UntrustedError{Reason: "does not match"}}},
 		{4, &manifest.InvalidError{Structure: "entry 1", Reason: "is out of order"}},
 		{4, &restore.SourceError{Err: &chunk.DamagedError{Reason: "frame checksum differs"}}},

@@ -11,6 +11,7 @@
 // (its partition's number) and path, through a table of 24 bytes a file: names are streamed and never all in memory.
 //
 // Guaranteed: names are proven against both manifests before one is told; every file whose content or size differs is
-// told once. Not guaranteed: attributes, times and rights, which lie in the volume's metadata and are told as that; a
-// volume that was not cut by files is told as bytes.
+// told once. Not guaranteed: attributes, times, rights, and files that have no place of their own on the disk (empty ones,
+// those inside an inode or record): they lie in the volume's metadata, and are told as that. A volume that was not cut by
+// files is told as bytes. A file that was moved is told as removed and added.
 package diff

@@ -91,3 +91,26 @@ func TestLockIsForOne(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestAppendGoesOn(t *testing.T) {
+	d, path := durable.OS(), filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte("sound, torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := d.Append(path, 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write([]byte("and on")); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "sound, and on" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+	if _, err := d.Append(path+"2", 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Append to nothing = %v, want fs.ErrNotExist", err)
+	}
+}

@@ -1,6 +1,7 @@
 package sign_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -114,5 +115,42 @@ func TestVerify(t *testing.T) {
 				t.Errorf("Verify = %v, want ok %v", err, c.ok)
 			}
 		})
+	}
+}
+
+func TestAKeyWithoutAFile(t *testing.T) {
+	key, err := sign.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := key.PEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := sign.Parse("k", raw)
+	if err != nil || again.Public() != key.Public() {
+		t.Errorf("Parse(PEM) = %s, %v, want %s", again, err, key)
+	}
+	if sig := again.Sign("c", []byte("p")); sign.Verify([]string{key.Public()}, key.Public(), "c", []byte("p"), sig) != nil {
+		t.Error("a key that was written and read signs otherwise")
+	}
+	for name, bad := range map[string][]byte{"nothing": nil, "no PEM": []byte("key"), "cut": raw[:len(raw)/2]} {
+		var file *sign.KeyFileError
+		if _, err := sign.Parse("k", bad); !errors.As(err, &file) || file.Path != "k" {
+			t.Errorf("Parse of %s = %v, want *KeyFileError", name, err)
+		}
+	}
+}
+
+func TestFingerprint(t *testing.T) {
+	got, err := sign.Fingerprint(base64.StdEncoding.EncodeToString(make([]byte, 32)))
+	if want := "66687aadf862bd776c8fc18b8e9f8e20089714856ee233b3902a591d0d5f2925"; err != nil || got != want {
+		t.Errorf("Fingerprint of 32 zeros = %s, %v, want %s", got, err, want) // SHA-256, as any other tool says it
+	}
+	for _, bad := range []string{"", "AAAA", "no base64"} {
+		var untrusted *sign.UntrustedError
+		if _, err := sign.Fingerprint(bad); !errors.As(err, &untrusted) {
+			t.Errorf("Fingerprint(%q) = %v, want *UntrustedError", bad, err)
+		}
 	}
 }

@@ -99,3 +99,38 @@ func TestFailAtFailsOnce(t *testing.T) {
 		}
 	}
 }
+
+func TestAppendIsUndoneUntilItIsSynced(t *testing.T) {
+	for kind, want := range map[storetest.Kind]string{storetest.LoseUnsynced: "first, torn", storetest.KeepNames: "first, torn"} {
+		d := storetest.NewDisk()
+		if err := durable.WriteFile(d.FS(), "/f", []byte("first, torn")); err != nil {
+			t.Fatal(err)
+		}
+		goOn := func() durable.File {
+			t.Helper()
+			f, err := d.Append("/f", 7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write([]byte("on")); err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		goOn()
+		d.Restart(kind)
+		if got, err := durable.ReadFile(d.FS(), "/f", 100); err != nil || string(got) != want {
+			t.Errorf("%s: unsynced, the file holds %q, %v, want %q", kind, got, err, want)
+		}
+		if err := goOn().Sync(); err != nil {
+			t.Fatal(err)
+		}
+		d.Restart(kind)
+		if got, err := durable.ReadFile(d.FS(), "/f", 100); err != nil || string(got) != "first, on" {
+			t.Errorf("%s: synced, the file holds %q, %v", kind, got, err)
+		}
+	}
+	if _, err := storetest.NewDisk().Append("/f", 0); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Append to nothing = %v, want fs.ErrNotExist", err)
+	}
+}
