@@ -59,6 +59,9 @@ func (l *Library) Collect(ctx context.Context, w store.Work) (store.Collected, e
 
 // Scrub reads the store through and names what is damaged.
 func (l *Library) Scrub(ctx context.Context, o store.Scrub) (store.Scrubbed, error) {
+	if o.Needed == nil {
+		o.Needed = l.countable
+	}
 	return l.store.Scrub(ctx, o)
 }
 

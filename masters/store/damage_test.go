@@ -82,6 +82,7 @@ func lostOf(t *testing.T, s *store.Store, ids []chunk.ID) (lost int) {
 const onlyPack = "/0000000001.pack"
 
 func TestAFlippedBitInAnyByteOfAPackIsNamedAndHealed(t *testing.T) {
+	t.Parallel()
 	ids, frames := short(t)
 	whole := smallStore(t, frames)
 	all := replica{}
@@ -134,6 +135,7 @@ func TestAFlippedBitInAnyByteOfAPackIsNamedAndHealed(t *testing.T) {
 }
 
 func TestAFlippedBitInAnyOtherFileLosesNothing(t *testing.T) {
+	t.Parallel()
 	ids, frames := short(t)
 	whole := smallStore(t, frames)
 	if err := whole.Flip(onlyPack, 20); err != nil { // so that there is a quarantine file
@@ -164,6 +166,7 @@ func TestAFlippedBitInAnyOtherFileLosesNothing(t *testing.T) {
 }
 
 func TestAPackCutShortKeepsItsWholeFrames(t *testing.T) {
+	t.Parallel()
 	ids, frames := short(t)
 	whole := smallStore(t, frames)
 	ends := []int{16}
@@ -324,6 +327,20 @@ func TestAHealerThatLies(t *testing.T) {
 	storetest.Prove(t, s, ids)
 }
 
+func TestAHealerGivesTheChunksOfAPackThatIsGone(t *testing.T) {
+	ids, frames := short(t)
+	d := smallStore(t, frames)
+	s := open(t, "/", store.Options{FS: d.FS()})
+	if err := d.FS().Remove(onlyPack); err != nil {
+		t.Fatal(err)
+	}
+	r := scrub(t, s, store.Scrub{Healer: replica{ids[0]: frames[0], ids[1]: frames[1], ids[2]: frames[2]}, Needed: needs(ids[:2]...)})
+	if r.Healed != 2 || len(r.Damaged) != 1 {
+		t.Errorf("Scrub = %+v, want pack 1 named and the two chunks that are needed healed", r)
+	}
+	storetest.Prove(t, s, ids[:2])
+}
+
 func TestScrubGoesOnWhereItStopped(t *testing.T) {
 	_, frames := storetest.Frames(t, 40, 22)
 	d := storetest.NewDisk()
@@ -380,6 +397,7 @@ func TestAReadOnlyFolderIsRead(t *testing.T) {
 }
 
 func TestRecompressedFramesAreTheSameChunks(t *testing.T) {
+	t.Parallel()
 	const level = store.IdleLevel
 	ids, frames := compressible(t)
 	dir := t.TempDir()

@@ -82,7 +82,7 @@ func (s *Store) Collect(ctx context.Context, live Live, w Work) (Collected, erro
 	}
 	defer s.leave()
 	youngest, pinned := s.beginCycle()
-	m := marker{s: s, w: w}
+	m := marker{s: s, w: w, bad: s.badByID()}
 	err := m.mark(ctx, pinned, live)
 	if err != nil {
 		s.mu.Lock()
@@ -131,6 +131,7 @@ func (s *Store) beginCycle() (youngest uint32, pinned []chunk.ID) {
 type marker struct {
 	s       *Store
 	w       Work
+	bad     map[chunk.ID][]frameAt
 	batch   []chunk.ID
 	marked  int64
 	missing int
@@ -167,7 +168,7 @@ func (m *marker) flush() {
 		switch {
 		case !ok:
 			m.missing++
-			s.markBad(id, seen)
+			m.markBad(id, seen)
 		case p.seen != seen:
 			p.seen = seen
 			s.known.put(id, p)
@@ -180,12 +181,23 @@ func (m *marker) flush() {
 	m.w.show("mark", min(m.marked, total), total)
 }
 
-// markBad remembers that the chunk of a quarantined frame is needed. Call with mu held.
-func (s *Store) markBad(id chunk.ID, seen uint8) {
+// badByID returns where the damaged frames of each chunk lie.
+func (s *Store) badByID() map[chunk.ID][]frameAt {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	places := map[chunk.ID][]frameAt{}
 	for at, q := range s.bad {
-		if q.ID == id {
+		places[q.ID] = append(places[q.ID], at)
+	}
+	return places
+}
+
+// markBad remembers that the chunk of a quarantined frame is needed. Call with mu held.
+func (m *marker) markBad(id chunk.ID, seen uint8) {
+	for _, at := range m.bad[id] {
+		if q, still := m.s.bad[at]; still {
 			q.seen = seen
-			s.bad[at] = q
+			m.s.bad[at] = q
 		}
 	}
 }

@@ -293,6 +293,7 @@ func upkeeps(live []chunk.ID, frames []chunk.Frame) map[string]func(s *store.Sto
 }
 
 func TestPowerCutAtEveryOperationOfUpkeep(t *testing.T) {
+	t.Parallel()
 	ids, frames := storetest.Frames(t, 18, 18)
 	whole, live := powerStore(t, ids, frames)
 	for name, work := range upkeeps(live, frames) {
@@ -351,6 +352,7 @@ func afterUpkeep(t *testing.T, d *storetest.Disk, live []chunk.ID, frames []chun
 }
 
 func TestFullDiskAtEveryOperationOfUpkeep(t *testing.T) {
+	t.Parallel()
 	ids, frames := storetest.Frames(t, 18, 19)
 	whole, live := powerStore(t, ids, frames)
 	for name, work := range upkeeps(live, frames) {

@@ -85,7 +85,7 @@ func (s *Store) writeIndexFile(in indexed) error {
 	if err != nil {
 		return err
 	}
-	err = s.encodeIndex(bufio.NewWriterSize(f, writeSize), in)
+	err = s.encodeIndex(bufio.NewWriterSize(f, writeSize/4), in)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -63,10 +63,16 @@ func (s *Store) listQuarantine() []Quarantined {
 // quarantine stops serving a frame. Its chunk, unless known elsewhere, is wanted from now on: the next capture that
 // holds it heals it.
 func (s *Store) quarantine(id chunk.ID, at frameAt, reason string) error {
+	s.condemn(id, at, reason)
+	return s.writeQuarantine()
+}
+
+// condemn is quarantine that writeQuarantine must follow.
+func (s *Store) condemn(id chunk.ID, at frameAt, reason string) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if _, twice := s.bad[at]; twice {
-		s.mu.Unlock()
-		return nil
+		return
 	}
 	s.bad[at] = Quarantined{ID: id, Pack: at.pack, Offset: at.offset, Reason: reason, seen: s.seen()}
 	if p, ok := s.known.get(id); ok && p.pack == at.pack && p.offset == at.offset {
@@ -74,8 +80,6 @@ func (s *Store) quarantine(id chunk.ID, at frameAt, reason string) error {
 		s.known.remove(id)
 	}
 	s.stale = true
-	s.mu.Unlock()
-	return s.writeQuarantine()
 }
 
 // writeQuarantine replaces the quarantine file. Unlike the index it is no cache: a frame of right checksum and wrong
@@ -99,24 +103,24 @@ func (s *Store) writeQuarantine() error {
 	return nil
 }
 
-// loadQuarantine reads the quarantine file. A damaged one is put aside in memory only: its frames are found again.
-func (s *Store) loadQuarantine() error {
+// loadQuarantine reads the quarantine file. One that cannot be read is told, and no reason to serve nothing: its frames
+// are found again.
+func (s *Store) loadQuarantine() {
 	b, err := durable.ReadFile(s.fs, filepath.Join(s.dir, quarantineName), maxQuarantine)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("reading the quarantine: %w", err)
+		return
 	}
 	var list []Quarantined
-	if err := json.Unmarshal(b, &list); err != nil {
-		s.damaged = append(s.damaged, fmt.Errorf("the list of damaged frames is damaged itself: %w; a scrub makes it again", err))
-		return nil
+	if err == nil {
+		err = json.Unmarshal(b, &list)
+	}
+	if err != nil {
+		s.damaged = append(s.damaged, fmt.Errorf("the list of damaged frames cannot be read, a scrub makes it again: %w", err))
+		return
 	}
 	for _, q := range list {
 		s.bad[frameAt{q.Pack, q.Offset}] = q
 	}
-	return nil
 }
 
 // dropQuarantined forgets quarantined frames of packs that are gone, and makes the others unknown.

@@ -125,11 +125,10 @@ func parseFrame(b []byte, id chunk.ID, size uint32) (chunk.Frame, *chunk.Damaged
 func (s *Store) losePack(number uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, there := s.packs[number]; !there {
-		return
+	if _, there := s.packs[number]; there {
+		delete(s.packs, number)
+		s.damaged = append(s.damaged, &PackError{Pack: number, Reason: "its file is gone"})
 	}
-	delete(s.packs, number)
-	s.damaged = append(s.damaged, &PackError{Pack: number, Reason: "its file is gone"})
 	for shard := range shardCount {
 		s.known.edit(shard, func(_ chunk.ID, p place) place {
 			if p.pack == number {

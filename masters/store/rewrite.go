@@ -198,6 +198,7 @@ func (s *Store) readFrames(buf *[]byte, number uint32, entries []entry) ([]chunk
 		return nil, err
 	}
 	frames := make([]chunk.Frame, 0, len(entries))
+	condemned := false
 	for _, e := range entries {
 		mine := b[e.offset-start:][:e.size]
 		if unreadable { // find out which of them the medium does not give back
@@ -215,9 +216,11 @@ func (s *Store) readFrames(buf *[]byte, number uint32, entries []entry) ([]chunk
 			}
 			reason = damaged.Reason
 		}
-		if err := s.quarantine(e.id, frameAt{number, e.offset}, reason); err != nil {
-			return nil, err
-		}
+		s.condemn(e.id, frameAt{number, e.offset}, reason)
+		condemned = true
+	}
+	if condemned {
+		return frames, s.writeQuarantine()
 	}
 	return frames, nil
 }

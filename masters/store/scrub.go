@@ -29,6 +29,7 @@ type Healer interface {
 type Scrub struct {
 	Work
 	Healer  Healer // nil: none
+	Needed  Live   // what the healer is asked for beside damaged frames: chunks that are not here at all; nil: nothing
 	Whole   bool   // from the first pack, not from where the last scrub stopped
 	Content bool   // prove the content of every frame in this round, not only in each fourth
 }
@@ -275,22 +276,43 @@ func (x *scrubber) retry(number uint32, entries []entry) error {
 	return nil
 }
 
+// lost returns the chunks that are in quarantine or needed, and nowhere.
+func (x *scrubber) lost(ctx context.Context) (map[chunk.ID]struct{}, error) {
+	lost := map[chunk.ID]struct{}{}
+	for _, q := range x.s.Quarantine() {
+		if !q.Healed {
+			lost[q.ID] = struct{}{}
+		}
+	}
+	if x.o.Needed == nil {
+		return lost, nil
+	}
+	err := x.o.Needed(ctx, func(id chunk.ID) error {
+		if _, here := x.s.Has(id); !here {
+			lost[id] = struct{}{}
+		}
+		return ctx.Err()
+	})
+	return lost, err
+}
+
 // heal asks the healer for every chunk that is lost.
 func (x *scrubber) heal(ctx context.Context) error {
 	if x.o.Healer == nil {
 		return nil
 	}
+	lost, err := x.lost(ctx)
+	if err != nil {
+		return err
+	}
 	session := x.s.Begin()
 	defer session.Close()
-	for _, q := range x.s.Quarantine() {
-		if q.Healed {
-			continue
-		}
-		f, err := x.o.Healer.Heal(ctx, q.ID)
+	for id := range lost {
+		f, err := x.o.Healer.Heal(ctx, id)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil || f.ID != q.ID {
+		if err != nil || f.ID != id {
 			continue // it has not got it; somebody may, the next time
 		}
 		err = session.Put(ctx, []chunk.Frame{f})

@@ -120,9 +120,7 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	if err := s.loadQuarantine(); err != nil {
-		return err
-	}
+	s.loadQuarantine()
 	in, err := readIndex(s.fs, filepath.Join(s.dir, indexName), &s.known)
 	if err != nil {
 		s.known.release()
