@@ -98,7 +98,8 @@ func outcomeDetail(code string) string {
 // overdue tells whether a task must not be handed out any more: the state it ends in, and why.
 func (f *Fleet) overdue(t Task) (state, why string) {
 	switch {
-	case t.State == job.TaskWaiting && f.o.Now().After(f.jobs[t.Job].Expires):
+	case !t.Wrote && f.o.Now().After(f.jobs[t.Job].Expires):
+		// Also where it was handed out before: a computer that was unplugged in the countdown comes back after the holidays.
 		return job.TaskCancelled, OutcomeExpired
 	case t.CancelAsked && !t.Wrote:
 		return job.TaskCancelled, OutcomeCancelled
