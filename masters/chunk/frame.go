@@ -1,9 +1,11 @@
 package chunk
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
@@ -155,8 +157,9 @@ func Read(r io.Reader) (Frame, error) {
 
 // Codec compresses and opens frames. It is safe for concurrent use and holds the zstd tables.
 type Codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+	enc     *zstd.Encoder
+	dec     *zstd.Decoder
+	scratch sync.Pool // of *[]byte with room for a compressed content that became larger
 }
 
 // NewCodec returns a codec whose new frames have the given zstd level (1 fast ..= 22 small).
@@ -177,9 +180,16 @@ func NewCodec(level int) (*Codec, error) {
 // smaller. The content is not kept unless it does not compress: then the frame's payload is a copy.
 func (c *Codec) Seal(id ID, content []byte) Frame {
 	f := Frame{ID: id, Codec: codecZstd, Length: uint32(len(content))}
-	f.Payload = c.enc.EncodeAll(content, make([]byte, 0, len(content)/2+64))
-	if len(f.Payload) >= len(content) {
-		f.Codec, f.Payload = codecRaw, append([]byte(nil), content...)
+	scratch, ok := c.scratch.Get().(*[]byte)
+	if !ok {
+		room := make([]byte, 0, c.enc.MaxEncodedSize(MaxSize))
+		scratch = &room
+	}
+	defer c.scratch.Put(scratch)
+	if packed := c.enc.EncodeAll(content, *scratch); len(packed) < len(content) {
+		f.Payload = bytes.Clone(packed)
+	} else {
+		f.Codec, f.Payload = codecRaw, bytes.Clone(content)
 	}
 	return f
 }
