@@ -74,9 +74,10 @@ soak: build golden ## hours: every firmware, disk and network card, long fuzzing
 	$(GO) test -count=1 -v -tags soak -timeout 12h $(AS_ROOT) -run Matrix $(VM_TESTS)
 	@FUZZTIME=20m scripts/fuzz
 
-bench: build golden ## the figures of the design, as a table and as build/bench.json
-	@$(GO) build -o build/bench ./scripts/bench
-	@$(SUDO) env "PATH=$$PATH" build/bench -o build/bench.json
+bench: build golden ## the figures of the design, as tables and as build/bench.json and build/storebench.json
+	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench
+	@code=0; $(SUDO) env "PATH=$$PATH" build/bench -o build/bench.json || code=$$?; \
+	 $(SUDO) env "PATH=$$PATH" build/storebench -o build/storebench.json || code=$$?; exit $$code
 
 clean: ## remove build/
 	$(SUDO) rm -rf build

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Row is one comparison.
+type Row struct {
+	What  string   `json:"what"`
+	Unit  string   `json:"unit"`
+	Ours  Figure   `json:"ours"`
+	Peers []Figure `json:"peers"`
+	Bar   string   `json:"bar"`   // the promise in words; "" for none
+	Ratio float64  `json:"ratio"` // what the promise is about
+	Met   bool     `json:"met"`
+}
+
+// Figure is what one program reached.
+type Figure struct {
+	Name    string    `json:"name"`
+	Value   float64   `json:"value"`             // in the row's unit; of the median run
+	Seconds []float64 `json:"seconds,omitempty"` // of each run, by the wall clock
+	CPU     float64   `json:"cpu,omitempty"`     // seconds of all cores, of the median run
+}
+
+// atLeast is a row with a promise that ratio reaches bar.
+func (r Row) atLeast(ratio, bar float64, words string) Row {
+	r.Ratio, r.Bar, r.Met = ratio, fmt.Sprintf("at least %.2f%s", bar, words), ratio >= bar
+	return r
+}
+
+// atMost is a row with a promise that ratio stays within bar.
+func (r Row) atMost(ratio, bar float64, words string) Row {
+	r.Ratio, r.Bar, r.Met = ratio, fmt.Sprintf("at most %.2f%s", bar, words), ratio <= bar
+	return r
+}
+
+// noPromise is a row that only informs.
+func (r Row) noPromise(ratio float64) Row {
+	r.Ratio, r.Met = ratio, true
+	return r
+}
+
+// print writes machine, mix and table, as Markdown that is legible in a terminal.
+func (r *Result) print(w io.Writer) {
+	r.Machine.print(w)
+	var parts []string
+	for _, p := range r.Mix {
+		if p.Files > 0 {
+			parts = append(parts, fmt.Sprintf("%s %.0f MB in %d files", p.Name, float64(p.Bytes)/1e6, p.Files))
+		}
+	}
+	_, _ = fmt.Fprintf(w, "the disks hold %s\n\n", strings.Join(parts, ", "))
+	table := [][]string{{"", "unit", "Ardoise", "others", "ratio", "promised", ""}}
+	for _, row := range r.Rows {
+		table = append(table, row.cells())
+	}
+	printTable(w, table)
+	for _, line := range r.Store {
+		_, _ = fmt.Fprintln(w, line)
+	}
+	for _, note := range r.Notes {
+		_, _ = fmt.Fprintf(w, "note: %s\n", note)
+	}
+}
+
+func (r Row) cells() []string {
+	var others []string
+	for _, p := range r.Peers {
+		others = append(others, p.Name+" "+number(p.Value))
+	}
+	verdict := "kept"
+	switch {
+	case r.Bar == "":
+		verdict = ""
+	case !r.Met:
+		verdict = "**missed**"
+	}
+	return []string{r.What, r.Unit, number(r.Ours.Value), strings.Join(others, ", "), fmt.Sprintf("%.2f", r.Ratio), r.Bar, verdict}
+}
+
+func number(v float64) string {
+	if v < 100 {
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// printTable pads every column to its widest cell.
+func printTable(w io.Writer, table [][]string) {
+	widths := make([]int, len(table[0]))
+	for _, row := range table {
+		for i, cell := range row {
+			widths[i] = max(widths[i], len(cell))
+		}
+	}
+	for k, row := range table {
+		for i, cell := range row {
+			_, _ = fmt.Fprintf(w, "| %-*s ", widths[i], cell)
+		}
+		_, _ = fmt.Fprintln(w, "|")
+		if k > 0 {
+			continue
+		}
+		for _, width := range widths {
+			_, _ = fmt.Fprintf(w, "|%s", strings.Repeat("-", width+2))
+		}
+		_, _ = fmt.Fprintln(w, "|")
+	}
+}
+
+func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
