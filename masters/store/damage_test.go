@@ -246,7 +246,7 @@ func TestWrongContentUnderARightChecksumIsFoundByContent(t *testing.T) {
 	forged := frames[0]
 	forged.Payload = []byte("uno")
 	d := smallStore(t, frames)
-	pack := []byte("ARDPACK0\x00\x00\x00\x00\x00\x00\x00\x00")
+	pack := []byte("ARDPACK0\x01\x00\x00\x00\x00\x00\x00\x00")
 	for _, f := range []chunk.Frame{forged, frames[1], frames[2]} {
 		pack = f.AppendTo(pack)
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/ardoise/ardoise/masters/durable"
 )
 
-// Format is the version of packs and index that this code writes. 0 is provisional: it is refused once 1 is frozen.
-const Format = 0
+// Format is the version of packs that this code writes and reads. 0, which was provisional, is refused.
+const Format = 1
 
 // PackSize is the most bytes that a pack's frames take, unless Options says otherwise.
 const PackSize = 64 << 20
@@ -125,7 +125,8 @@ func readPack(f durable.File, number uint32) (contents, error) {
 		return contents{}, err
 	}
 	var head [preambleSize]byte
-	if n, err := f.ReadAt(head[:], 0); n < len(head) && !errors.Is(err, io.EOF) {
+	n, err := f.ReadAt(head[:], 0)
+	if n < len(head) && !errors.Is(err, io.EOF) {
 		return contents{}, err
 	}
 	switch {
@@ -134,7 +135,7 @@ func readPack(f durable.File, number uint32) (contents, error) {
 	case damage == nil: // the footer's sum is over the preamble as it was written
 		c.damage = &PackError{Pack: number, Reason: "its first bytes are damaged"}
 		return c, nil
-	case string(head[:8]) == packMagic && binary.LittleEndian.Uint32(head[8:]) != Format:
+	case n == len(head) && string(head[:8]) == packMagic && binary.LittleEndian.Uint32(head[8:]) != Format:
 		return contents{}, &FormatError{Pack: number, Version: binary.LittleEndian.Uint32(head[8:])}
 	}
 	c = contents{size: size, damage: damage}
