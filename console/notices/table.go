@@ -111,9 +111,9 @@ func aboutMasters() []Notice {
 func aboutFiles() []Notice {
 	return []Notice{
 		notice("master-needed", Refusal, "{what} is still needed: {detail}",
-			"promote another version to its channels, deploy another one to its computers, then forget it",
+			"promote another version to its channels (or take them away: promote --off), deploy another one to its computers, then forget it",
 			"{what} sert encore : {detail}",
-			"promouvez une autre version sur ses canaux, déployez-en une autre sur ses postes, puis oubliez-la"),
+			"promouvez une autre version sur ses canaux (ou retirez-les : promote --off), déployez-en une autre sur ses postes, puis oubliez-la"),
 		notice("nothing-before", Refusal, "{what} has pointed at no other version that is still there",
 			"point it at one: `ardoise master promote NAME@V CHANNEL`",
 			"{what} n'a désigné aucune autre version encore présente",

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
@@ -34,6 +35,7 @@ func (a *agent) work(ctx context.Context) (job.Ending, error) {
 		if !ok {
 			continue
 		}
+		a.refresh(ctx, e.Key)
 		t, err := a.accept(e)
 		if err != nil {
 			return "", err
@@ -68,6 +70,17 @@ func (a *agent) toDisk() {
 	}
 	if err := efi.Next(a.PC.Firmware, *a.system); err != nil {
 		a.Screen.Say(notices.BootEntry, err)
+	}
+}
+
+// refresh asks again which keys count when a task is signed by one that we do not know: the site may have replaced its
+// key while we waited. The answer comes over the TLS that the fingerprint proves, as the first one did.
+func (a *agent) refresh(ctx context.Context, key string) {
+	if slices.Contains(a.trust.SigningKeys, key) {
+		return
+	}
+	if t, err := a.client.Trust(ctx); err == nil && len(t.SigningKeys) > 0 {
+		a.trust.SigningKeys = t.SigningKeys
 	}
 }
 
