@@ -155,11 +155,17 @@ func (b *btrfsVolume) files(yield func(btrfs.Subvolume, btrfs.File) error) error
 // claim takes what files own out of what is left for the metadata. Preallocated sectors count only when no file has
 // data there, so they wait until all others have claimed.
 func (b *btrfsVolume) claim() error {
-	free := b.data.clone()
-	var prealloc []btrfs.Extent
+	free, waiting := b.data.clone(), newBitset(b.data.n)
+	var prealloc []btrfs.Extent // each sector once, however many snapshots show it
 	err := b.files(func(_ btrfs.Subvolume, f btrfs.File) error {
 		_, err := b.own(f, free, func(_, at, n int64) { b.left.clearRange(uint64(at/b.sector), uint64(n/b.sector)) },
-			func(e btrfs.Extent) { prealloc = append(prealloc, e) })
+			func(e btrfs.Extent) {
+				first, n := uint64(e.Disk[0]/b.sector), uint64(e.Bytes/b.sector)
+				if !waiting.all(first, n) {
+					waiting.setRange(first, n)
+					prealloc = append(prealloc, e)
+				}
+			})
 		return err
 	})
 	if err != nil {
@@ -206,7 +212,7 @@ func (b *btrfsVolume) own(f btrfs.File, free *bitset, own func(at, place, n int6
 		return 0, err
 	}
 	length := (f.Size + b.sector - 1) / b.sector * b.sector
-	any := false
+	owns := false
 	err = b.v.Extents(f, func(e btrfs.Extent) error {
 		base := e.At
 		if packed {
@@ -224,14 +230,14 @@ func (b *btrfsVolume) own(f btrfs.File, free *bitset, own func(at, place, n int6
 			here = true
 			own(base+from, place, n)
 		})
-		any = any || here
+		owns = owns || here
 		if packed && here {
 			size += n
 		}
 		return nil
 	})
 	switch {
-	case !any:
+	case !owns:
 		return 0, err
 	case !packed:
 		size = length

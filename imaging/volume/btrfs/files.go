@@ -43,7 +43,7 @@ func isSubvolume(id uint64) bool { return id == fsTree || id >= firstFree && id 
 func (v *Volume) Check(block func(at int64) (bool, error), data func(Extent) error) error {
 	all := append([]root{{id: 1, ref: v.super.root}, {id: 3, ref: v.super.chunkRoot}}, v.list...)
 	for _, r := range all {
-		if r.dropped && isSubvolume(r.id) {
+		if r.dropped && isSubvolume(r.id) || r.id == treeReloc { // of a balance that was interrupted: it may be half gone
 			continue
 		}
 		err := v.nodes(r.ref, func(at ref, load func() (*node, error)) (bool, error) {
@@ -106,7 +106,11 @@ func (v *Volume) Subvolumes() ([]Subvolume, error) {
 	return out, nil
 }
 
-const maxPath = 64 << 10
+const (
+	maxPath = 64 << 10 // bytes of the path of a subvolume
+	maxName = 255      // bytes, Linux' own limit
+	maxFile = 1 << 50  // bytes
+)
 
 // subvolumePath climbs from a subvolume to the top: to the directory that names it, and through that directory's names
 // to the root of its own subvolume.
@@ -126,12 +130,12 @@ func (v *Volume) subvolumePath(id uint64) (string, error) {
 				return "", err
 			}
 			names = append(names, printable(name))
-			if length += 1 + len(name); len(names) > maxDepth || length > maxPath {
+			if length += 1 + len(name); length > maxPath {
 				return "", damaged(subvolumeName(p.tree), "has a directory that lies too deep")
 			}
 			dir = up
 		}
-		if len(names) > maxDepth {
+		if length += 1 + len(p.name); length > maxPath {
 			return "", damaged(subvolumeName(id), "lies too deep")
 		}
 		at = p.tree
@@ -146,7 +150,7 @@ func subvolumeName(id uint64) string { return "subvolume " + strconv.FormatUint(
 func (v *Volume) nameOf(tree ref, dir uint64) (name string, parent uint64, err error) {
 	found := false
 	err = v.items(tree, key{dir, inodeRef, 0}, key{dir, inodeRef, ^uint64(0)}, func(k key, b []byte) error {
-		if found || len(b) < 10 || len(b) < 10+int(le16(b, 8)) {
+		if found || len(b) < 10 || len(b) < 10+int(le16(b, 8)) || le16(b, 8) > maxName {
 			return damaged("directory "+strconv.FormatUint(dir, 10), "has a name that is not understood")
 		}
 		name, parent, found = string(b[10:10+int(le16(b, 8))]), k.offset, true
@@ -183,9 +187,9 @@ type walk struct {
 }
 
 type entry struct {
-	name  string
-	inode uint64
-	dir   bool
+	name         string
+	inode, index uint64
+	dir          bool
 }
 
 func (w *walk) dir(inode uint64, depth int) error {
@@ -206,7 +210,7 @@ func (w *walk) dir(inode uint64, depth int) error {
 		if e.dir {
 			err = w.dir(e.inode, depth+1)
 		} else {
-			err = w.file(e.inode)
+			err = w.file(inode, e)
 		}
 		if err != nil {
 			return err
@@ -220,13 +224,13 @@ func (w *walk) dir(inode uint64, depth int) error {
 // 1 file, 2 directory), name. What is named by a root item is another subvolume.
 func (w *walk) entries(inode uint64) ([]entry, error) {
 	var list []entry
-	err := w.v.items(w.s.tree, key{inode, dirIndex, 0}, key{inode, dirIndex, ^uint64(0)}, func(_ key, b []byte) error {
-		if len(b) < 30 || len(b) != 30+int(le16(b, 25))+int(le16(b, 27)) {
+	err := w.v.items(w.s.tree, key{inode, dirIndex, 0}, key{inode, dirIndex, ^uint64(0)}, func(at key, b []byte) error {
+		if len(b) < 30 || len(b) != 30+int(le16(b, 25))+int(le16(b, 27)) || le16(b, 27) > maxName {
 			return damaged(subvolumeName(w.s.ID), "has a directory entry that is not understood (inode %d)", inode)
 		}
 		k, kind := parseKey(b), b[29]
 		if k.kind == inodeItem && (kind == 1 || kind == 2) {
-			list = append(list, entry{printable(string(b[30 : 30+int(le16(b, 27))])), k.object, kind == 2})
+			list = append(list, entry{printable(string(b[30 : 30+int(le16(b, 27))])), k.object, at.offset, kind == 2})
 		}
 		return nil
 	})
@@ -234,24 +238,32 @@ func (w *walk) entries(inode uint64) ([]entry, error) {
 	return list, err
 }
 
-// file gives one regular file, once. An inode: generation, transaction, size, bytes, block group (8 each), links (4, at
-// 40), ... mode (4, at 52).
-func (w *walk) file(inode uint64) error {
-	f := File{Inode: inode, Path: string(w.path), tree: w.s.tree}
-	found, again := false, false
-	err := w.v.items(w.s.tree, key{inode, inodeItem, 0}, key{inode, inodeItem, 0}, func(_ key, b []byte) error {
-		if len(b) < 160 || le64(b, 16) > 1<<62 || le32(b, 52)&0xf000 != 0x8000 {
-			return damaged(subvolumeName(w.s.ID), "has a file that is not understood (inode %d)", inode)
+// file gives one regular file, once: one with a single link must know this very name, so that a tree cannot show it under
+// many. An inode: generation, transaction, size, bytes, block group (8 each), links (4, at 40), ... mode (4, at 52). A
+// reference: index in the directory (8), length of the name (2), name.
+func (w *walk) file(dir uint64, e entry) error {
+	f := File{Inode: e.inode, Path: string(w.path), tree: w.s.tree}
+	found, known, again := false, false, false
+	err := w.v.items(w.s.tree, key{e.inode, inodeItem, 0}, key{e.inode, inodeRef, ^uint64(0)}, func(k key, b []byte) error {
+		switch {
+		case k.kind == inodeRef:
+			known = known || k.offset == dir && len(b) >= 8 && le64(b, 0) == e.index
+			return nil
+		case k.kind != inodeItem:
+			return nil
+		case len(b) < 160 || le64(b, 16) > 1<<62 || le32(b, 52)&0xf000 != 0x8000:
+			return damaged(subvolumeName(w.s.ID), "has a file that is not understood (inode %d)", e.inode)
 		}
 		f.Size, found = int64(le64(b, 16)), true
 		if le32(b, 40) > 1 {
-			_, again = w.seen[inode]
-			w.seen[inode] = struct{}{}
+			_, again = w.seen[e.inode]
+			w.seen[e.inode] = struct{}{}
+			known = true
 		}
 		return nil
 	})
-	if err == nil && !found {
-		err = damaged(subvolumeName(w.s.ID), "names inode %d, which does not exist", inode)
+	if err == nil && !(found && known) {
+		err = damaged(subvolumeName(w.s.ID), "names inode %d, which does not know this name", e.inode)
 	}
 	if err != nil || again {
 		return err
@@ -292,7 +304,7 @@ func (v *Volume) fileExtent(k key, b []byte) (e Extent, ok bool, err error) {
 	}
 	e = Extent{At: int64(k.offset), Length: int64(length), Packed: b[16] != 0, Prealloc: b[20] == 2}
 	all := place | size | offset | length | k.offset
-	if all%uint64(v.SectorSize) != 0 || k.offset > 1<<62 || length == 0 || length > 1<<48 || offset > memory ||
+	if all%uint64(v.SectorSize) != 0 || k.offset > maxFile || length == 0 || length > 1<<48 || offset > memory ||
 		length > memory-offset || size == 0 || e.Packed && e.Prealloc ||
 		!e.Packed && (offset > size || length > size-offset) {
 		return e, false, damaged(name, "has an extent that cannot be")
