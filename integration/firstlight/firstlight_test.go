@@ -3,6 +3,7 @@ package firstlight_test
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -129,6 +130,17 @@ func over(t *testing.T, school *lab.School, job string) {
 		t.Fatal(err)
 	}
 	t.Logf("job %s: %s: %+v", job, task.Computer, *task.Outcome)
+}
+
+// divided checks the partition table of a PC's disk, larger than the master's, with a tool that is not ours.
+func divided(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	for _, args := range [][]string{{"-v", "No problems found"}, {"-p", "ARDOISE"}} {
+		out, err := exec.CommandContext(t.Context(), "sgdisk", args[0], pc.Disk()).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), args[1]) {
+			t.Errorf("sgdisk %s says of the disk of %s, without %q: %v\n%s", args[0], pc.Name, args[1], err, out)
+		}
+	}
 }
 
 // holds checks that the disk of a PC, read from outside while it is off, holds a master in every byte that counts.

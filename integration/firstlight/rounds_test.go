@@ -23,6 +23,7 @@ func slate(t *testing.T) {
 	}
 	over(t, school, job)
 	holds(t, school, "golden@1", pc)
+	divided(t, pc)
 
 	// Nothing to do: the firmware is told "not found" and goes to the disk. The agent must not run.
 	powerOn(t, pc)
