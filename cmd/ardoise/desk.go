@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -67,7 +68,11 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 		}
 	}
 	var stop func() error
-	d.Client, stop = api.Local(server, whoAmI())
+	by := whoAmI()
+	if by == "" { // a user that this machine has no name for
+		by = fmt.Sprintf("user %d", os.Getuid())
+	}
+	d.Client, stop = api.Local(server, by)
 	d.closers = append(d.closers, stop)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/backup"
 	"github.com/ardoise/ardoise/masters/durable"
 	"github.com/ardoise/ardoise/masters/storetest"
@@ -142,6 +143,15 @@ func TestRestoreIntoAFolder(t *testing.T) {
 	t.Run("one that holds the store", func(t *testing.T) {
 		dir := t.TempDir()
 		check(t, os.Mkdir(filepath.Join(dir, "store"), 0o700))
+		check(t, into(dir, raw, passphrase))
+	})
+	t.Run("nobody opens one that is half restored", func(t *testing.T) {
+		dir := t.TempDir()
+		check(t, os.Mkdir(filepath.Join(dir, backup.Restoring), 0o700))
+		var half *masters.RestoringError
+		if _, err := masters.Open(dir, masters.Options{}); !errors.As(err, &half) {
+			t.Errorf("Open = %v, want *masters.RestoringError", err)
+		}
 		check(t, into(dir, raw, passphrase))
 	})
 	t.Run("with another passphrase nothing is left", func(t *testing.T) {
