@@ -139,13 +139,23 @@ func (b *btrfsVolume) metadata() Stream {
 }
 
 // files walks all files of all subvolumes, each under its first name, in the order that decides who owns what is shared.
-func (b *btrfsVolume) files(yield func(btrfs.Subvolume, btrfs.File) error) error {
+func (b *btrfsVolume) files(yield func(btrfs.File) error) error {
 	list, err := b.v.Subvolumes()
 	if err != nil {
 		return err
 	}
+	var fresh func(at int64) bool
+	if len(list) > 1 {
+		seen := newBitset(b.left.n)
+		fresh = func(at int64) bool {
+			sector := uint64(at / b.sector)
+			before := seen.has(sector)
+			seen.set(sector)
+			return !before
+		}
+	}
 	for _, s := range list {
-		if err := b.v.Files(s, func(f btrfs.File) error { return yield(s, f) }); err != nil {
+		if err := b.v.Files(s, fresh, yield); err != nil {
 			return err
 		}
 	}
@@ -157,7 +167,7 @@ func (b *btrfsVolume) files(yield func(btrfs.Subvolume, btrfs.File) error) error
 func (b *btrfsVolume) claim() error {
 	free, waiting := b.data.clone(), newBitset(b.data.n)
 	var prealloc []btrfs.Extent // each sector once, however many snapshots show it
-	err := b.files(func(_ btrfs.Subvolume, f btrfs.File) error {
+	err := b.files(func(f btrfs.File) error {
 		_, err := b.own(f, free, func(_, at, n int64) { b.left.clearRange(uint64(at/b.sector), uint64(n/b.sector)) },
 			func(e btrfs.Extent) {
 				first, n := uint64(e.Disk[0]/b.sector), uint64(e.Bytes/b.sector)
@@ -252,7 +262,7 @@ func (b *btrfsVolume) streams(yield func(Stream) error) error {
 		return err
 	}
 	free := b.data.clone()
-	return b.files(func(_ btrfs.Subvolume, f btrfs.File) error {
+	return b.files(func(f btrfs.File) error {
 		s := Stream{Number: f.Inode, Path: f.Path, Size: f.Size}
 		var err error
 		s.Length, err = b.own(f, free, func(at, place, n int64) {

@@ -11,6 +11,7 @@ import (
 const (
 	inodeItem      = 1
 	inodeRef       = 12
+	inodeExtref    = 13
 	dirIndex       = 96
 	extentData     = 108
 	rootItem       = 132

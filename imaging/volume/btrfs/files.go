@@ -107,9 +107,9 @@ func (v *Volume) Subvolumes() ([]Subvolume, error) {
 }
 
 const (
-	maxPath = 64 << 10 // bytes of the path of a subvolume
-	maxName = 255      // bytes, Linux' own limit
-	maxFile = 1 << 50  // bytes
+	maxPath = 8 << 10 // bytes of the path of a subvolume
+	maxName = 255     // bytes, Linux' own limit
+	maxFile = 1 << 50 // bytes
 )
 
 // subvolumePath climbs from a subvolume to the top: to the directory that names it, and through that directory's names
@@ -171,9 +171,20 @@ func printable(name string) string {
 	return name
 }
 
-// Files calls yield for each regular file of a subvolume under its first name, in path order: names of a directory
-// sorted by their bytes, what lies in a directory where its name stands.
-func (v *Volume) Files(s Subvolume, yield func(File) error) error {
+// Files calls yield for regular files of a subvolume, each under its first name, in path order: names of a directory
+// sorted by their bytes, what lies in a directory where its name stands. block is asked for each tree block, by its first
+// place on the device: where it says no, an earlier call has seen the block, and files all of whose extents are listed
+// below such blocks are left out. So a hundred snapshots cost what differs between them. With block nil all are given.
+func (v *Volume) Files(s Subvolume, block func(at int64) bool, yield func(File) error) error {
+	if block != nil {
+		inodes, shared, err := v.fresh(s, block)
+		if err != nil {
+			return err
+		}
+		if shared && len(inodes) <= maxFresh {
+			return v.someFiles(s, inodes, yield)
+		}
+	}
 	w := &walk{v: v, s: s, yield: yield, seen: map[uint64]struct{}{}, path: []byte(s.Path)}
 	return w.dir(firstFree, 0)
 }
@@ -244,10 +255,13 @@ func (w *walk) entries(inode uint64) ([]entry, error) {
 func (w *walk) file(dir uint64, e entry) error {
 	f := File{Inode: e.inode, Path: string(w.path), tree: w.s.tree}
 	found, known, again := false, false, false
-	err := w.v.items(w.s.tree, key{e.inode, inodeItem, 0}, key{e.inode, inodeRef, ^uint64(0)}, func(k key, b []byte) error {
+	err := w.v.items(w.s.tree, key{e.inode, inodeItem, 0}, key{e.inode, inodeExtref, ^uint64(0)}, func(k key, b []byte) error {
 		switch {
 		case k.kind == inodeRef:
 			known = known || k.offset == dir && len(b) >= 8 && le64(b, 0) == e.index
+			return nil
+		case k.kind == inodeExtref: // directory, index (8 each), length of the name (2), name
+			known = known || len(b) >= 16 && le64(b, 0) == dir && le64(b, 8) == e.index
 			return nil
 		case k.kind != inodeItem:
 			return nil
