@@ -88,8 +88,8 @@ xfs_io -f -c "falloc -k 0 1m" -c "pwrite -q -S 0x41 0 10000" ahead
 mkfifo pipe; mknod device c 1 3
 cp --reflink=auto sizes/0900001 shared-1; cp --reflink=auto sizes/0900001 shared-2
 xfs_io -c "pwrite -q -S 0x42 70000 100" -c "truncate 800000" shared-2
-mkdir gone; for n in $(seq 200); do echo $n > gone/$n; done; sync; rm gone/*[05]
-sync
+mkdir gone; for n in $(seq 200); do echo $n > gone/$n; done; sync -f .; rm gone/*[05]
+sync -f .
 `
 
 var xfsMakes = map[string]string{
@@ -234,7 +234,7 @@ func TestXFSThatThisKernelCannotMountIsKeptWhole(t *testing.T) {
 		"version 4, 1 KiB, large directories": "-m crc=0 -b size=1024 -n size=65536",
 		"version 4, no types in directories":  "-m crc=0 -n ftype=0",
 		"version 4, old log, attributes, ids": "-m crc=0 -l version=1 -i attr=1,projid32bit=0",
-		"version 4, 64 KiB blocks":            "-m crc=0 -b size=65536",
+		"version 4, 64 KiB blocks":            "-m crc=0 -b size=65536 -d agcount=2",
 		"version 4, counters not kept lazily": "-m crc=0 -l lazy-count=0",
 		"version 5, case-insensitive":         "-m crc=1 -n version=ci",
 	} {
@@ -274,12 +274,12 @@ func TestXFSThatThisKernelCannotMountIsKeptWhole(t *testing.T) {
 
 func TestXFSNearlyFullAndFragmentedIsKeptWhole(t *testing.T) {
 	t.Parallel()
-	i := mkxfs(t, 96, "-b", "size=1024", "-m", "finobt=0,inobtcount=0,reflink=0") // without blocks set aside for other trees
+	i := mkxfs(t, 48, "-b", "size=1024", "-m", "finobt=0,inobtcount=0,reflink=0") // without blocks set aside for other trees
 	onXFS(t, i, `
 cd "$M"; mkdir huge many
-for n in $(seq 2500); do : > huge/$n-a-name-that-is-long-enough-to-make-the-directory-a-tree-of-its-own; done
-for n in $(seq 3000); do head -c 5000 /dev/urandom > many/$n; done
-sync; : > rest
+for n in $(seq 1500); do : > huge/$n-a-name-that-is-long-enough-to-make-the-directory-a-tree-of-its-own; done
+for n in $(seq 1200); do head -c 5000 /dev/urandom > many/$n; done
+sync -f .; : > rest
 for size in 8388608 1048576 131072 16384 1024; do
 	while fallocate -o $(stat -c %s rest) -l $size rest 2> /dev/null; do :; done
 done
@@ -292,7 +292,7 @@ for size in 131072 16384 1024; do
 	while fallocate -o $(stat -c %s holes) -l $size holes 2> /dev/null; do :; done
 done
 yes full | dd of=holes bs=1k count=$(($(stat -c %s holes) / 2048)) iflag=fullblock conv=notrunc 2> /dev/null
-sync`)
+sync -f .`)
 	hash := onXFS(t, i, hashTree)
 	l := i.mustRead(t)
 	if l.Order != manifest.ByFile {
@@ -304,8 +304,8 @@ sync`)
 			most = len(s.Pieces)
 		}
 		return nil
-	}); err != nil || most < 30 {
-		t.Fatalf("a file that fills holes has %d pieces, want 30 or more: %v", most, err)
+	}); err != nil || most < 10 {
+		t.Fatalf("a file that fills holes has %d pieces, want 10 or more: %v", most, err)
 	}
 	classes(t, l, i.size)
 	out := restored(t, i, l)
@@ -316,7 +316,7 @@ sync`)
 }
 
 // powerCut ends a mounted volume as a power cut would, after what was written has reached the log.
-const powerCut = `sync; xfs_io -x -c "shutdown -f" "$M"`
+const powerCut = `sync -f "$M"; xfs_io -x -c "shutdown -f" "$M"`
 
 func TestXFSThatIsNotCleanIsRefused(t *testing.T) {
 	for name, make := range map[string]func(t *testing.T, i image){
@@ -356,12 +356,17 @@ func TestXFSThatIsNotCleanIsRefused(t *testing.T) {
 }
 
 func TestXFSLogGoesOnAfterAReset(t *testing.T) {
-	for name, rounds := range map[string]int{"a log that was never full": 1, "a log that has gone round": 12} {
+	for name, rounds := range map[string]int{"a log that was never full": 1, "a log that has gone round": 40} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			i := mkxfs(t, 64)
 			onXFS(t, i, fmt.Sprintf(`cd "$M"; for r in $(seq %d); do
-mkdir d; for n in $(seq 400); do echo master > d/f$r-$n; done; sync; rm -r d; sync; done; echo master > master`, rounds))
+mkdir d; for n in $(seq 400); do echo master > d/f$r-$n; done; sync -f .; rm -r d; sync -f .; done; echo master > master`, rounds))
+			var position uint64 // the round is in the upper half
+			_, _ = fmt.Sscanf(tool(t, "xfs_db", "-r", "-c", "sb 0", "-c", "p lsn", i.path), "lsn = %v", &position)
+			if wentRound := position>>32 > 1; wentRound != (rounds > 1) {
+				t.Fatalf("the log stands at %#x", position)
+			}
 			master := i.mustRead(t)
 			hash := onXFS(t, image{clone(t, i), i.size}, hashTree)
 
@@ -372,7 +377,7 @@ mkdir d; for n in $(seq 400); do echo master > d/f$r-$n; done; sync; rm -r d; sy
 			if onXFS(t, image{clone(t, pc), i.size}, hashTree) != hash {
 				t.Fatal("the reset tree differs")
 			}
-			onXFS(t, pc, `cd "$M"; echo next > next; sync; echo more > more;`+powerCut)
+			onXFS(t, pc, `cd "$M"; echo next > next; sync -f .; echo more > more;`+powerCut)
 			names := strings.Fields(onXFS(t, pc, `ls "$M"; cat "$M/next"`))
 			slices.Sort(names)
 			if want := []string{"master", "more", "next", "next"}; !slices.Equal(names, want) {

@@ -2,9 +2,6 @@ package exfat
 
 import "encoding/binary"
 
-// maxEntries of one directory: it has at most 256 MiB.
-const maxEntries = 256 << 20 / 32
-
 // attributeDir is the bit of FileAttributes that makes a directory.
 const attributeDir = 0x10
 
@@ -32,13 +29,9 @@ type directory struct {
 	yield func(File) error
 	set   []byte // entries so far
 	more  int    // entries that the set still lacks
-	count int
 }
 
 func (d *directory) entry(e []byte) (bool, error) {
-	if d.count++; d.count > maxEntries {
-		return false, damaged("it has a directory of more than %d entries", maxEntries)
-	}
 	kind := e[0]
 	if d.more > 0 {
 		if kind&0xc0 != 0xc0 {

@@ -175,12 +175,18 @@ func (v *Volume) CheckUpcase() error {
 	return err
 }
 
+// maxDir is the largest directory of the specification.
+const maxDir = 256 << 20
+
 // entries calls yield for each entry of 32 bytes of a directory up to its end, and own for each of its clusters before it
 // is read, also of those behind the end.
 func (v *Volume) entries(dir File, own func(cluster uint32) error, yield func(e []byte) (bool, error)) error {
 	b, over := make([]byte, min(v.ClusterSize, 64<<10)), false
 	need := v.Need(dir)
 	return v.Walk(dir, func(i uint64, cluster uint32) (bool, error) {
+		if i >= uint64(maxDir/v.ClusterSize)+1 {
+			return false, damaged("it has a directory of more than 256 MiB")
+		}
 		if err := own(cluster); err != nil || over || !dir.endless && i >= need {
 			return true, err
 		}

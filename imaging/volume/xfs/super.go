@@ -160,12 +160,18 @@ func (v *Volume) geometry(b []byte, size int64) error {
 		return damaged("it is larger than its partition")
 	case v.groupSize < 64 || v.groupSize > 1<<31 || v.groupLog > 31 || v.groupSize > 1<<v.groupLog || v.groupSize <= 1<<v.groupLog/2:
 		return damaged("its allocation groups are not understood")
+	case count > maxGroups:
+		return &UnsupportedError{fmt.Sprintf("%d allocation groups, more than %d", count, maxGroups)}
 	case count == 0 || (v.Blocks+v.groupSize-1)/v.groupSize != count:
 		return damaged("its superblock counts %d allocation groups for %d blocks", count, v.Blocks)
 	}
 	v.groups = make([]group, count)
 	return nil
 }
+
+// maxGroups bounds what is kept in memory for each group. Groups have 16 MiB at least and 1 TiB at most; mkfs.xfs makes
+// 4 to 32 of them, and a volume that was grown has more.
+const maxGroups = 1 << 18
 
 func power(n, least, most int64) bool { return n >= least && n <= most && n&(n-1) == 0 }
 
