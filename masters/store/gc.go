@@ -92,10 +92,7 @@ func (s *Store) Collect(ctx context.Context, live Live, w Work) (Collected, erro
 	}
 	c.MissingChunks = m.missing
 	perPack := s.account(&c)
-	r := &rewriter{s: s, w: w, drops: true}
-	for _, number := range s.poorPacks(perPack, youngest) {
-		r.todo = append(r.todo, number)
-	}
+	r := &rewriter{s: s, w: w, drops: true, todo: s.poorPacks(perPack, youngest)}
 	err = r.run(ctx)
 	c.RewrittenPacks, c.RemovedPacks, c.MovedBytes, c.FreedBytes = r.rewritten, r.removed, r.moved, r.freed
 	if err == nil {

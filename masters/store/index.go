@@ -193,11 +193,14 @@ func parseIndex(f io.ReaderAt, size int64, known *table) (in indexed, err error)
 	return in, loadShards(f, slots, tail, known)
 }
 
-// loadShards reads the entries, on all cores: copying half a gigabyte is what opening a large store takes.
+// loadShards reads the entries, of a large store on several cores: copying half a gigabyte is what opening it takes.
 func loadShards(f io.ReaderAt, slots int64, shards []byte, known *table) error {
 	offset := int64(preambleSize)
 	var readers errgroup.Group
-	readers.SetLimit(4)
+	readers.SetLimit(1)
+	if slots > 4<<20 {
+		readers.SetLimit(4)
+	}
 	for number := range shardCount {
 		count := binary.LittleEndian.Uint64(shards[number*indexShard:])
 		sum := binary.LittleEndian.Uint64(shards[number*indexShard+8:])
@@ -205,20 +208,24 @@ func loadShards(f io.ReaderAt, slots int64, shards []byte, known *table) error {
 			_ = readers.Wait() // its error is this one
 			return errIndex
 		}
+		if count == 0 {
+			continue
+		}
 		slots -= int64(count) * slotSize
-		shard, at := &known.shards[number], offset
+		at := offset
 		offset += int64(count) * slotSize
 		known.count += int(count)
-		readers.Go(func() error {
-			shard.sorted = allocate(int(count) * slotSize)
-			if readFull(f, shard.sorted.bytes, at) != nil || xxhash.Sum64(shard.sorted.bytes) != sum ||
-				!soundShard(byte(number), shard.sorted.bytes) {
-				return errIndex
-			}
-			return nil
-		})
+		readers.Go(func() error { return loadShard(f, &known.shards[number], byte(number), at, int(count), sum) })
 	}
 	if err := readers.Wait(); err != nil || slots != 0 {
+		return errIndex
+	}
+	return nil
+}
+
+func loadShard(f io.ReaderAt, into *shard, number byte, at int64, count int, sum uint64) error {
+	into.sorted = allocate(count * slotSize)
+	if readFull(f, into.sorted.bytes, at) != nil || xxhash.Sum64(into.sorted.bytes) != sum || !soundShard(number, into.sorted.bytes) {
 		return errIndex
 	}
 	return nil

@@ -16,7 +16,7 @@ func allocate(n int) region {
 	if n < heapLimit {
 		return region{bytes: make([]byte, n)}
 	}
-	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_POPULATE)
 	if err != nil {
 		return region{bytes: make([]byte, n)} // as good, only less tidy
 	}
