@@ -202,7 +202,9 @@ func (l *Library) recompressWhileIdle(ctx context.Context) (store.Recompressed, 
 
 // scrubForEver reads the store round after round.
 func (l *Library) scrubForEver(ctx context.Context, u Upkeep) {
-	for ctx.Err() == nil {
+	rest := u.Every // not at once: a daemon that starts has computers waiting
+	for u.Sleep(ctx, rest) == nil {
+		rest = u.Every * roundRest
 		r, err := l.Scrub(ctx, store.Scrub{Work: store.Work{Rate: u.Rate}, Healer: u.Healer})
 		switch {
 		case ctx.Err() != nil:
@@ -212,9 +214,6 @@ func (l *Library) scrubForEver(ctx context.Context, u Upkeep) {
 		case len(r.Bad)+len(r.Damaged) > 0:
 			u.Log.Error("the store is damaged; `ardoise store check` says which versions", "frames", len(r.Bad),
 				"packs", len(r.Damaged), "healed", r.Healed)
-		}
-		if u.Sleep(ctx, u.Every*roundRest) != nil {
-			return
 		}
 	}
 }

@@ -157,6 +157,9 @@ func (m *marker) mark(ctx context.Context, pinned []chunk.ID, live Live) error {
 }
 
 func (m *marker) flush() {
+	if len(m.batch) == 0 {
+		return
+	}
 	s := m.s
 	s.mu.Lock()
 	seen := s.seen()

@@ -28,11 +28,11 @@ func (s *Store) Survey(ctx context.Context, live Live, w Work) (Survey, error) {
 	defer s.leave()
 	s.setNamed(false)
 	defer s.setNamed(false)
-	marked := int64(0)
+	marked, total := int64(0), int64(0)
 	err := live(ctx, func(id chunk.ID) error {
 		s.mu.Lock()
 		p, ok := s.known.get(id)
-		total := int64(s.known.count)
+		total = int64(s.known.count)
 		switch {
 		case !ok:
 			v.MissingChunks++
@@ -42,12 +42,15 @@ func (s *Store) Survey(ctx context.Context, live Live, w Work) (Survey, error) {
 			marked++
 		}
 		s.mu.Unlock()
-		w.show("mark", marked, total)
+		if marked%markBatch == 0 {
+			w.show("mark", marked, total)
+		}
 		return ctx.Err()
 	})
 	if err != nil {
 		return v, fmt.Errorf("finding what is needed: %w", err)
 	}
+	w.show("mark", total, total) // what is not marked now is needed by nothing
 	for shard := range shardCount {
 		s.mu.RLock()
 		s.known.each(shard, func(_ chunk.ID, p place) {
