@@ -148,3 +148,32 @@ func TestVerifyAndRestoreWhileTheDaemonRuns(t *testing.T) {
 		t.Errorf("verify = %+v", held)
 	}
 }
+
+func TestChannelsThatWereAlteredAreTold(t *testing.T) {
+	data := t.TempDir()
+	ids, frames := storetest.Frames(t, 2, 22)
+	putMaster(t, data, "salle", ids, frames)
+	said[api.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
+	path := filepath.Join(data, "masters", "salle", "about")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw[len(raw)/2] ^= 1
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if all := said[[]api.Master](t, "master", "list", "--data", data); len(all) != 1 || all[0].NoChannels == "" || all[0].Damaged != "" {
+		t.Errorf("list = %+v, want the channels damaged and the version sound", all)
+	}
+	if _, out, _ := ardoise("master", "list", "--data", data); !strings.Contains(out, "DAMAGED") {
+		t.Errorf("list says nothing of it:\n%s", out)
+	}
+	refused(t, 4, "master", "promote", "salle@1", "stable", "--data", data)
+	refused(t, 4, "master", "show", "salle@stable", "--data", data)
+	refused(t, 3, "master", "forget", "salle@1", "--data", data)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	said[api.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
+}

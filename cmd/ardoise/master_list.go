@@ -34,7 +34,11 @@ func listMasters(w io.Writer, all []api.Master) {
 		if m.Damaged != "" {
 			note = "DAMAGED: " + m.Damaged
 		}
-		rows = append(rows, []string{versionText(m), dash(strings.Join(m.Channels, ",")), m.Created.Local().Format(time.DateTime),
+		channels := dash(strings.Join(m.Channels, ","))
+		if m.NoChannels != "" {
+			channels = "DAMAGED"
+		}
+		rows = append(rows, []string{versionText(m), channels, m.Created.Local().Format(time.DateTime),
 			dash(m.Author), bytesText(m.DiskBytes), bytesText(m.UsedBytes), known(m, m.StoredBytes), known(m, m.NewBytes), dash(note)})
 	}
 	table(w, rows)
@@ -71,7 +75,7 @@ func showMaster(w io.Writer, m api.Master) {
 	if parent == "" && m.Parent != "" {
 		parent = m.Parent + " (forgotten)"
 	}
-	rows := [][]string{{"version", versionText(m)}, {"channels", dash(strings.Join(m.Channels, ", "))}, {"hash", m.Hash},
+	rows := [][]string{{"version", versionText(m)}, {"channels", dash(strings.Join(m.Channels, ", ") + m.NoChannels)}, {"hash", m.Hash},
 		{"parent", dash(parent)}, {"created", m.Created.Local().Format(time.DateTime)}, {"author", dash(m.Author)},
 		{"disk", bytesText(m.DiskBytes)}, {"used", bytesText(m.UsedBytes)}, {"stored", bytesText(m.StoredBytes)},
 		{"new", known(m, m.NewBytes)}, {"chunks", fmt.Sprint(m.Chunks)}, {"offline reset", dash(m.OfflineReset)}}

@@ -35,6 +35,7 @@ func (s *Server) describe(v masters.Version, all []masters.Version) Master {
 	if err != nil {
 		return out
 	}
+	out.NoChannels = about.Damaged
 	for _, c := range about.Channels {
 		if c.Version == v.Number && c.Hash == v.Hash {
 			out.Channels = append(out.Channels, c.Name)

@@ -106,8 +106,9 @@ type Master struct {
 	StoredBytes  int64     `json:"stored_bytes,omitempty"` // as published; as it is now when one version is asked for
 	NewBytes     int64     `json:"new_bytes,omitempty"`    // of these, that its capture added to the store
 	Chunks       int       `json:"chunks"`
-	Channels     []string  `json:"channels,omitempty"` // that point at it
-	Notes        []Note    `json:"notes,omitempty"`    // oldest first, when one version is asked for; Note is the newest
+	Channels     []string  `json:"channels,omitempty"`         // that point at it
+	NoChannels   string    `json:"channels_damaged,omitempty"` // why nobody can tell which channels do
+	Notes        []Note    `json:"notes,omitempty"`            // oldest first, when one version is asked for; Note is the newest
 	Damaged      string    `json:"damaged,omitempty"`
 	Volumes      []Volume  `json:"volumes,omitempty"` // when one version is asked for
 	OfflineReset string    `json:"offline_reset,omitempty"`
