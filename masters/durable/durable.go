@@ -160,7 +160,16 @@ func (host) Lock(name string) (io.Closer, error) {
 		}
 		return nil, fmt.Errorf("locking %s: %w", name, err)
 	}
-	return f, nil
+	return held{f}, nil
+}
+
+// held is a lock that is held.
+type held struct{ file *os.File }
+
+// Close gives the lock back by name: a child that another goroutine has just forked keeps the file open until it executes
+// its program, and would keep the lock with it.
+func (l held) Close() error {
+	return errors.Join(unix.Flock(int(l.file.Fd()), unix.LOCK_UN), l.file.Close())
 }
 
 // MakeFolder makes a folder unless it is there, and its name durable. A folder that is there, in one that we may not

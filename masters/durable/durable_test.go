@@ -6,7 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/masters/durable"
 )
@@ -113,4 +116,51 @@ func TestAppendGoesOn(t *testing.T) {
 	if _, err := d.Append(path+"2", 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Append to nothing = %v, want fs.ErrNotExist", err)
 	}
+}
+
+// TestALockIsGivenBackWhileAChildHasItsFile plays the moment between fork and execve, in which a child has every file of
+// its parent open.
+func TestALockIsGivenBackWhileAChildHasItsFile(t *testing.T) {
+	d, path := durable.OS(), filepath.Join(t.TempDir(), "lock")
+	lock, err := d.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range openFiles(t) {
+		if target, err := os.Readlink(filepath.Join("/proc/self/fd", fd)); err == nil && target == path {
+			number, err := strconv.Atoi(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			child, err := unix.Dup(number) // what fork does to it
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = unix.Close(child) }()
+		}
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := d.Lock(path)
+	if err != nil {
+		t.Fatalf("the lock was not given back: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// openFiles returns the numbers of the files that this process has open.
+func openFiles(t *testing.T) []string {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var open []string
+	for _, e := range entries {
+		open = append(open, e.Name())
+	}
+	return open
 }
