@@ -53,37 +53,41 @@ func leaf(t *testing.T, i image, b []byte, tree string) []int {
 func TestBtrfsThatContradictsItselfIsKeptMoreCoarsely(t *testing.T) {
 	sound := mkbtrfs(t, 128, "--rootdir "+plainTree(t))
 	single := mkbtrfs(t, 72, "-m single --rootdir "+plainTree(t))
-	super := func(at int, change func(b []byte)) func(*testing.T, []byte) {
-		return func(_ *testing.T, b []byte) {
-			change(b[at : at+4096])
-			resum(b[at : at+4096])
+	held := map[bool][]byte{true: sound.bytes(t), false: single.bytes(t)}
+	super := func(at int, change func(b []byte)) func(*testing.T) overlay {
+		return func(*testing.T) overlay {
+			b := bytes.Clone(held[false][at : at+4096])
+			change(b)
+			resum(b)
+			return overlay{held[false], at, b}
 		}
 	}
-	// in changes a byte of the leaf of a tree, in all its copies or in one; sum puts its checksum right.
-	in := func(tree string, off int, one, sum bool) func(*testing.T, []byte) {
-		return func(t *testing.T, b []byte) {
-			i := single
-			if one {
-				i = sound
-			}
-			places := leaf(t, i, b, tree)
+	// in changes a byte of the leaf of a tree, in one of its two copies or in its only one; sum puts its checksum right.
+	in := func(tree string, off int, one, sum bool) func(*testing.T) overlay {
+		return func(t *testing.T) overlay {
+			places := leaf(t, map[bool]image{true: sound, false: single}[one], held[one], tree)
 			if len(places) != map[bool]int{true: 2, false: 1}[one] {
 				t.Fatalf("tree %s has its leaf at %d", tree, places)
 			}
 			at := places[len(places)-1]
-			b[at+off] ^= 0x40
+			b := bytes.Clone(held[one][at : at+16384])
+			b[off] ^= 0x40
 			if sum {
-				resum(b[at : at+16384])
+				resum(b)
 			}
+			return overlay{held[one], at, b}
 		}
+	}
+	flip := func(at int) func(*testing.T) overlay {
+		return func(*testing.T) overlay { return overlay{held[false], at, []byte{held[false][at] ^ 1}} }
 	}
 	const first = 101 + 16384 - 101 - 20 // in the data of the first item of a leaf
 	for name, how := range map[string]struct {
 		one   bool // metadata DUP: damage one copy
-		patch func(*testing.T, []byte)
+		patch func(*testing.T) overlay
 		want  manifest.Order
 	}{
-		"superblock, checksum":                 {false, func(_ *testing.T, b []byte) { b[64<<10+0x78]++ }, manifest.Raw},
+		"superblock, checksum":                 {false, flip(64<<10 + 0x78), manifest.Raw},
 		"superblock, bytes used":               {false, super(64<<10, func(b []byte) { b[0x79]++ }), manifest.Raw},
 		"superblock, generation":               {false, super(64<<10, func(b []byte) { b[0x48]++ }), manifest.Raw},
 		"superblock, unknown feature":          {false, super(64<<10, func(b []byte) { b[0xbc+7] = 1 }), manifest.Raw},
@@ -91,7 +95,7 @@ func TestBtrfsThatContradictsItselfIsKeptMoreCoarsely(t *testing.T) {
 		"superblock, larger than the device":   {false, super(64<<10, func(b []byte) { b[0x74]++; b[0xd5]++ }), manifest.Raw},
 		"superblock, no chunks":                {false, super(64<<10, func(b []byte) { b[0xa0] = 0 }), manifest.Raw},
 		"superblock, a newer copy":             {false, super(64<<20, func(b []byte) { b[0x48]++ }), manifest.Raw},
-		"superblock, a damaged copy":           {false, func(_ *testing.T, b []byte) { b[64<<20+0x48]++ }, manifest.ByFile},
+		"superblock, a damaged copy":           {false, flip(64<<20 + 0x48), manifest.ByFile},
 		"chunk tree, checksum":                 {false, in("chunk", first, false, false), manifest.Raw},
 		"extent tree, checksum":                {false, in("extent", first, false, false), manifest.Raw},
 		"extent tree, an extent is gone":       {false, in("extent", 101+8, false, true), manifest.Raw},
@@ -108,9 +112,7 @@ func TestBtrfsThatContradictsItselfIsKeptMoreCoarsely(t *testing.T) {
 			if how.one {
 				from = sound
 			}
-			b := from.bytes(t)
-			how.patch(t, b)
-			l, err := volume.Read(bytes.NewReader(b), from.size, volume.Options{})
+			l, err := volume.Read(how.patch(t), from.size, volume.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,8 +120,8 @@ func TestBtrfsThatContradictsItselfIsKeptMoreCoarsely(t *testing.T) {
 				t.Fatalf("by %s: %q, want %s", l.Order, l.Reason, how.want)
 			}
 			t.Logf("%s: %s", l.Order, l.Reason)
-			classes(t, l, from.size)
 			if how.want == manifest.ByPosition {
+				classes(t, l, from.size)
 				if want := btrfsUsed(t, from); l.Used != want {
 					t.Errorf("%d bytes used, want %d", l.Used, want)
 				}
@@ -249,7 +251,7 @@ func TestDamagedBtrfsNeverBreaksTheRules(t *testing.T) {
 	blocks := inForce(t, base)
 	r := rand.New(rand.NewPCG(5, 6))
 	seen := map[manifest.Order]int{}
-	for range 250 {
+	for range 150 {
 		which := r.IntN(len(blocks))
 		b := base[blocks[which]:][:4096]
 		off := r.IntN(4096 - 32)
@@ -259,7 +261,7 @@ func TestDamagedBtrfsNeverBreaksTheRules(t *testing.T) {
 		seen[hurt(t, base, blocks, which, off, []byte{byte([]int{0, 1, 0xff, r.IntN(256)}[r.IntN(4)])})]++
 	}
 	t.Log(seen)
-	if seen[manifest.Raw] < 10 || seen[manifest.ByPosition] < 10 {
+	if seen[manifest.Raw] < 5 || seen[manifest.ByPosition] < 5 {
 		t.Errorf("the damage was hardly seen: %v", seen)
 	}
 }

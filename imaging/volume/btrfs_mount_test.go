@@ -79,10 +79,10 @@ func TestBtrfsThatWasLivedInIsKeptWhole(t *testing.T) {
 	for name, how := range map[string]struct{ args, options string }{
 		"today's":                       {"", ""},
 		"space cache, everything twice": {"-R ^free-space-tree -m dup -d dup", "space_cache=v1"},
-		"mixed, compressed by force":    {"--mixed", "compress-force=zstd"},
+		"single, compressed by force":   {"-m single", "compress-force=zstd"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mib := int64(160)
+			mib := int64(128)
 			if strings.Contains(name, "twice") {
 				mib = 256
 			}

@@ -136,11 +136,10 @@ func (i image) get(t testing.TB, spans []span) image {
 	return out
 }
 
-// school is a physical volume with a root of two segments, swap, FAT, and free extents full of garbage.
+// school is a physical volume with a root of two segments, swap, FAT, and free extents.
 func school(t testing.TB, tree string) (image, map[string][]span) {
 	t.Helper()
-	i := blank(t, 64)
-	i.patch(t, 4<<20, noise(4, int(i.size)-4<<20))
+	i := blank(t, 40)
 	l := newLab(t, i)
 	l.run("pvcreate -y %0", "vgcreate -s 1M salle %0", noZero+"-l 16 -n root salle", noZero+"-l 2 -n swap_1 salle",
 		noZero+"-l 8 -n data salle", "lvextend -l +8 salle/root")
@@ -253,7 +252,7 @@ func TestLVMMetadataOfEveryMakeAreRead(t *testing.T) {
 		"an exported group":        {"pvcreate -y %0", "vgcreate -s 1M salle %0", noZero + "-l 1 -n x salle", "vgexport salle"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			i := blank(t, 24)
+			i := blank(t, 20)
 			l := newLab(t, i)
 			l.run(how...)
 			if !strings.Contains(name, "without") && !strings.Contains(name, "exported") {
@@ -405,7 +404,12 @@ func TestLVMInsideALogicalVolumeIsKeptWhole(t *testing.T) {
 }
 
 func TestDamagedLVMNeverBreaksTheRules(t *testing.T) {
-	i, _ := school(t, "")
+	i := blank(t, 8)
+	lab := newLab(t, i)
+	lab.run("pvcreate -y %0", "vgcreate -s 1M salle %0", noZero+"-l 4 -n root salle")
+	spans := lab.spans()
+	lab.end()
+	i.put(t, spans["root"], mkext(t, "", 4, "-t", "ext2", "-b", "1024").bytes(t))
 	sound := i.bytes(t)
 	text := bytes.LastIndex(sound[:1<<20], []byte("salle {"))
 	r := rand.New(rand.NewPCG(3, 4))
