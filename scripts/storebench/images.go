@@ -26,8 +26,8 @@ type Image struct {
 	archive string // what partclone and zstd made of it
 }
 
-// makeImages makes the disks: ext4 first, then NTFS where the machine can mount that.
-func (b *bench) makeImages(ctx context.Context, p *pool) ([]*Image, error) {
+// makeImages makes the disks: ext4 first, then NTFS where that is wanted and the machine can mount it.
+func (b *bench) makeImages(ctx context.Context, p *pool, withNTFS bool) ([]*Image, error) {
 	tree := filepath.Join(b.dir, "tree")
 	if err := copyAll(ctx, p.first, "/", tree); err != nil {
 		return nil, err
@@ -38,6 +38,9 @@ func (b *bench) makeImages(ctx context.Context, p *pool) ([]*Image, error) {
 		return nil, err
 	}
 	images := []*Image{ext}
+	if !withNTFS {
+		return images, os.RemoveAll(tree)
+	}
 	ntfs := &Image{Kind: "ntfs", Size: size, path: filepath.Join(b.dir, "ntfs.img")}
 	if err := b.makeNTFS(ctx, ntfs, p.first, tree); err != nil {
 		if ctx.Err() != nil {

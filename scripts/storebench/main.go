@@ -55,7 +55,7 @@ type bench struct {
 
 func main() {
 	gib := flag.Float64("gib", 2, "GiB of files on the disks")
-	only := flag.String("only", "capture,restore,scan,versions,store", "which measurements")
+	only := flag.String("only", "capture,restore,scan,recompress,versions,store", "which measurements")
 	out := flag.String("o", filepath.Join("build", "storebench.json"), "file for the figures")
 	dir := flag.String("dir", "/var/tmp", "where the images may lie: five times as much as -gib is needed")
 	ardoise := flag.String("ardoise", filepath.Join("build", "ardoise"), "the binary that is measured")
@@ -146,12 +146,13 @@ func (b *bench) measure(ctx context.Context, only []string) error {
 	if err != nil {
 		return fmt.Errorf("choosing files: %w", err)
 	}
-	images, err := b.makeImages(ctx, pool)
+	eachDisk := want("capture") || want("restore") || want("scan") || want("recompress")
+	images, err := b.makeImages(ctx, pool, eachDisk)
 	if err != nil {
 		return fmt.Errorf("making the images: %w", err)
 	}
 	for _, image := range images {
-		if !want("capture") && !want("restore") && !want("scan") {
+		if !eachDisk {
 			break
 		}
 		if err := b.captures(ctx, image); err != nil {
@@ -167,12 +168,17 @@ func (b *bench) measure(ctx context.Context, only []string) error {
 				return fmt.Errorf("measuring the scan of %s: %w", image.Kind, err)
 			}
 		}
+		if want("recompress") {
+			if err := b.recompression(ctx, image); err != nil {
+				return fmt.Errorf("measuring recompression of %s: %w", image.Kind, err)
+			}
+		}
 		if err := b.discard(image); err != nil {
 			return err
 		}
 	}
 	if want("versions") {
-		if err := b.versions(ctx, images[0], pool); err != nil {
+		if err := b.versions(ctx, images[0], pool, want("recompress")); err != nil {
 			return fmt.Errorf("measuring versions: %w", err)
 		}
 	}

@@ -162,6 +162,27 @@ func (b *bench) scans(ctx context.Context, i *Image) error {
 	return nil
 }
 
+// recompression measures what idle time makes of the first version.
+func (b *bench) recompression(ctx context.Context, i *Image) error {
+	info, err := os.Stat(i.archive)
+	if err != nil {
+		return err
+	}
+	idle := &contender{name: "ardoise", argv: []string{b.ardoise, "store", "recompress", "--data", i.data}}
+	if err := idle.run(ctx); err != nil {
+		return err
+	}
+	size, err := folderBytes(filepath.Join(i.data, "store"))
+	if err != nil {
+		return err
+	}
+	r := Row{What: "first version of " + i.Kind + ", recompressed", Unit: "MB",
+		Ours:  Figure{Name: "ardoise", Value: float64(size) / mega, Seconds: idle.walls, CPU: idle.cpus[0]},
+		Peers: []Figure{{Name: "partclone", Value: float64(info.Size()) / mega}}}
+	b.add(r.atMost(float64(size)/float64(info.Size()), 1.07, " x as large"))
+	return nil
+}
+
 // discard removes what the measurements of one image made. The first image itself is needed for its versions.
 func (b *bench) discard(i *Image) error {
 	gone := []string{i.archive, i.data, filepath.Join(b.dir, "ours"), filepath.Join(b.dir, "theirs")}
@@ -176,9 +197,13 @@ func (b *bench) discard(i *Image) error {
 	return nil
 }
 
-// storeBenchmarks runs what masters/store measures of itself.
+// storeBenchmarks runs what masters/store measures of itself: at full size, unless this is a trial with small disks.
 func (b *bench) storeBenchmarks(ctx context.Context) {
-	out, err := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchtime", "1x", "-timeout", "20m", "./masters/store").Output()
+	args := []string{"test", "-run", "^$", "-bench", ".", "-timeout", "30m"}
+	if b.gib >= 1 {
+		args = append(args, "-tags", "soak")
+	}
+	out, err := exec.CommandContext(ctx, "go", append(args, "./masters/store")...).Output()
 	if err != nil {
 		b.note("the benchmarks of masters/store ended with %v", err)
 	}

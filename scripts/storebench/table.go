@@ -55,7 +55,7 @@ func (r *Result) print(w io.Writer) {
 		}
 	}
 	_, _ = fmt.Fprintf(w, "the disks hold %s\n\n", strings.Join(parts, ", "))
-	table := [][]string{{"", "unit", "Ardoise", "others", "ratio", "promised", ""}}
+	table := [][]string{{"", "unit", "Ardoise", "others", "ratio", "promised", "", "processor s"}}
 	for _, row := range r.Rows {
 		table = append(table, row.cells())
 	}
@@ -80,7 +80,20 @@ func (r Row) cells() []string {
 	case !r.Met:
 		verdict = "**missed**"
 	}
-	return []string{r.What, r.Unit, number(r.Ours.Value), strings.Join(others, ", "), fmt.Sprintf("%.2f", r.Ratio), r.Bar, verdict}
+	return []string{r.What, r.Unit, number(r.Ours.Value), strings.Join(others, ", "), fmt.Sprintf("%.2f", r.Ratio), r.Bar, verdict,
+		r.processor()}
+}
+
+// processor says how much processor time each took: on a busy machine that tells more than the clock.
+func (r Row) processor() string {
+	if r.Ours.CPU == 0 || len(r.Peers) == 0 || r.Peers[0].CPU == 0 {
+		return ""
+	}
+	said := number(r.Ours.CPU)
+	for _, p := range r.Peers {
+		said += " : " + number(p.CPU)
+	}
+	return said
 }
 
 func number(v float64) string {
