@@ -70,8 +70,9 @@ lint: packages ## gofmt, vet, staticcheck, tidy
 fuzz: packages ## a short round of every fuzz target (FUZZTIME each)
 	@FUZZTIME=$(FUZZTIME) scripts/fuzz
 
-soak: build golden ## hours: every firmware, disk and network card, long fuzzing; not in CI
+soak: build golden ## hours: every firmware, disk and card, a million files, long fuzzing; not in CI
 	$(GO) test -count=1 -v -tags soak -timeout 12h $(AS_ROOT) -run Matrix $(VM_TESTS)
+	$(GO) test -count=1 -v -tags soak -timeout 3h -run MillionFiles ./cmd/ardoise
 	@FUZZTIME=20m scripts/fuzz
 
 bench: build golden ## the figures of the design, as tables and as build/bench.json and build/storebench.json
