@@ -131,7 +131,7 @@ func (a *agent) connect(key *ecdsa.PrivateKey) error {
 				a.Screen.Say(notices.WaitServer, a.Server, client.Reason(err))
 				return
 			}
-			a.Screen.Say(notices.ServerLost, client.Reason(err))
+			a.Screen.Say(notices.ServerLost)
 		},
 		Found: func() { a.Screen.Note("server back") },
 	})

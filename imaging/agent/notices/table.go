@@ -206,7 +206,7 @@ func workNotices() []Notice {
 			Text{"L'inventaire du poste est envoyé.", "The inventory of this computer is sent."},
 			Text{"Rien à faire.", "Nothing to do."}},
 		{ServerLost, Wait,
-			Text{"Le serveur ne répond plus (%s).", "The server does not answer any more (%s)."},
+			Text{"Le serveur ne répond plus.", "The server does not answer any more."},
 			Text{"Ne pas éteindre. Le travail reprend dès que le serveur répond.",
 				"Do not switch off. Work goes on as soon as the server answers."}},
 		{NoSpace, Fault,

@@ -54,12 +54,12 @@ func TestSerialLinesAreStable(t *testing.T) {
 		c.pass(100 * time.Millisecond)
 	}
 	s.Step(2)
-	s.Say(notices.ServerLost, "timeout")
-	s.Say(notices.ServerLost, "timeout")
+	s.Say(notices.ServerLost)
+	s.Say(notices.ServerLost)
 	s.Flush(time.Second)
 	want := "ardoise: agent 9.4 s\nardoise: code 123456\nardoise: step disk\nardoise: step disk done 0.4 s\n" +
 		"ardoise: step restore\nardoise: step restore 33 %\nardoise: step restore 66 %\nardoise: step restore done 6.0 s\n" +
-		"ardoise: notice server-lost wait: The server does not answer any more (timeout). Do not switch off. " +
+		"ardoise: notice server-lost wait: The server does not answer any more. Do not switch off. " +
 		"Work goes on as soon as the server answers.\n"
 	if d := cmp.Diff(want, strings.ReplaceAll(out.String(), "\r", "")); d != "" {
 		t.Error(d)
