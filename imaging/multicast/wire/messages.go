@@ -1,0 +1,106 @@
+package wire
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// Join is what a PC says when it comes into a session.
+type Join struct {
+	Manifest  manifest.Hash // of the master that it wants
+	Name      string        `json:",omitempty"` // for people; who it is the transport has proven
+	Link      int64         `json:",omitempty"` // bit/s of its interface, 0 unknown
+	MTU       int           `json:",omitempty"` // bytes, 0 unknown
+	Multicast bool          // it can hear multicast: no Wi-Fi, an interface, an address
+}
+
+// Channel is where one stream is sent.
+type Channel struct {
+	Stream uint8
+	Group  netip.AddrPort
+}
+
+// Joined is the server's answer to Join. It holds the session's secret and travels over TLS only.
+type Joined struct {
+	Session  uint32
+	Member   uint32
+	Master   uint16 // which of the session's masters is the wanted one: its place in the bundle
+	Secret   []byte // of the session; with Salt it makes the keys of the streams
+	Salt     []byte
+	Channels []Channel
+	Orders   Orders
+}
+
+// GenerationRuns gives a value to each block of one generation.
+type GenerationRuns struct {
+	Generation uint16
+	Runs       Runs
+}
+
+// MasterRuns gives a need to each chunk of one master's catalogue: Held, Missing or Unknown.
+type MasterRuns struct {
+	Master uint16
+	Runs   Runs
+}
+
+// Event is something that a person should hear of, from a PC.
+type Event struct {
+	Code       string // what happened, for programs: one of the Event constants
+	Generation uint16 `json:",omitempty"`
+	Block      uint32 `json:",omitempty"`
+	Count      uint64 `json:",omitempty"` // how often, how many
+	Text       string `json:",omitempty"` // detail
+}
+
+// Codes of events.
+const (
+	EventPolluted    = "polluted"     // a block of authentic packets did not have the content that the plan names
+	EventForged      = "forged"       // packets with a wrong tag came to the group
+	EventNoMulticast = "no-multicast" // nothing was heard for 3 s
+	EventDisk        = "disk"         // the disk refused a write
+	EventUnreadable  = "unreadable"   // the server could not read a frame of its store
+)
+
+// Report is what a PC tells in each interval. All counts are cumulative since it joined, so a lost report does no harm.
+type Report struct {
+	Member      uint32
+	Stream      uint8
+	Interval    uint16           // the last one whose packets were seen
+	Sequence    uint64           // highest seen in this stream
+	Packets     uint64           // authentic ones of this stream
+	Lost        uint64           // missing below Sequence since this stream was joined
+	Bytes       uint64           // of multicast received
+	SocketDrops uint64           // lost in this PC, not in the network
+	Buffer      uint8            // how much of it is free, 0 ..= 100
+	DiskRate    int64            // bytes of frames a second that were written in the last interval, 0 unknown
+	Deficits    []GenerationRuns `json:",omitempty"`
+	Needs       []MasterRuns     `json:",omitempty"` // when they have changed
+	Events      []Event          `json:",omitempty"`
+	Done        bool             `json:",omitempty"`
+}
+
+// Orders is the answer to a report.
+type Orders struct {
+	Interval    time.Duration    // between reports
+	Phase       time.Duration    // of this PC's reports within the interval
+	Stream      uint8            // which stream to listen to
+	HTTPS       bool             `json:",omitempty"` // fetch everything by HTTPS, listen to no stream
+	Generations []Generation     `json:",omitempty"` // all so far
+	Rescue      []GenerationRuns `json:",omitempty"` // blocks (value 1) whose symbols the PC shall ask for by HTTPS
+	End         bool             `json:",omitempty"` // the session is over: what is missing comes by HTTPS
+}
+
+// Ask is a PC's request for symbols over TLS.
+type Ask struct {
+	Member     uint32
+	Generation uint16
+	Blocks     []BlockAsk
+}
+
+// BlockAsk names symbols of one block.
+type BlockAsk struct {
+	Block   uint32
+	Symbols []byte // their numbers; in JSON base64
+}
