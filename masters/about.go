@@ -20,7 +20,7 @@ import (
 
 const (
 	aboutName    = "about"
-	contextAbout = "ardoise master 0"
+	contextAbout = "ardoise master 1"
 	maxAbout     = 16 << 20 // bytes of the file
 
 	maxBefore = 50   // versions that a channel remembers to go back to

@@ -3,7 +3,7 @@
 //
 //	DIR/
 //	  lock                     held by the one process that uses DIR
-//	  format                   "ardoise data 0\n"
+//	  format                   "ardoise data 1\n"
 //	  keys/signing.key         private Ed25519 key that signs versions (package sign)
 //	  keys/rotations           proofs of the keys before it, whose signatures still count
 //	  store/                   packs of chunks (package store)

@@ -66,7 +66,7 @@ type FormatError struct {
 
 // Error implements error.
 func (e *FormatError) Error() string {
-	return fmt.Sprintf("folder %s has the format %q", e.Dir, e.Line)
+	return fmt.Sprintf("folder %s has the format %q, this program reads %q", e.Dir, e.Line, strings.TrimSpace(formatLine))
 }
 
 // IncompleteError says that a manifest cannot be published since the store lacks a chunk of it.

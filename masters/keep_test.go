@@ -406,7 +406,7 @@ func TestNobodyAddsAKeyWithoutTheSigningKey(t *testing.T) {
 	}
 	payload := []byte(mine.Public() + "\n" + keys[0])
 	forged := fmt.Sprintf(`[{"Old":%q,"New":%q,"ByOld":%q,"ByNew":%q},`, mine.Public(), keys[0],
-		b64(mine.Sign("ardoise key 0", payload)), b64(mine.Sign("ardoise key 0", payload)))
+		b64(mine.Sign("ardoise key 1", payload)), b64(mine.Sign("ardoise key 1", payload)))
 	for name, c := range map[string]struct {
 		content string
 		trusted []string

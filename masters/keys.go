@@ -20,7 +20,7 @@ const (
 	maxKeyFile    = 16 << 10 // bytes of a key file
 	maxRotations  = 4 << 20  // bytes of keys/rotations
 
-	contextRotation = "ardoise key 0"
+	contextRotation = "ardoise key 1"
 )
 
 // Rotation is the proof that one signing key follows another: each of the two has signed both.

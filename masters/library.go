@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	formatLine    = "ardoise data 0\n"
+	formatLine    = "ardoise data 1\n"
 	maxSignature  = 4 << 10 // bytes of signature.json
 	manifestName  = "manifest"
 	namesName     = "names"

@@ -17,7 +17,7 @@ import (
 )
 
 // contextStageTwo binds the signature of stage two: over the 32 bytes of its BLAKE3-256.
-const contextStageTwo = "ardoise stage two 0"
+const contextStageTwo = "ardoise stage two 1"
 
 // fileStageTwo is the archive's name in the boot environment.
 const fileStageTwo = "stage2.img"

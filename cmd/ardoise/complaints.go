@@ -67,6 +67,7 @@ func noticeOf(err error) (code, what, detail string) {
 		passphrase *backup.PassphraseError
 		weak       *backup.WeakError
 		noBackup   *backup.FileError
+		oldBackup  *backup.FormatError
 		full       *backup.NotEmptyError
 	)
 	switch {
@@ -98,6 +99,8 @@ func noticeOf(err error) (code, what, detail string) {
 		return "weak-passphrase", "", weak.Reason
 	case errors.As(err, &noBackup):
 		return "bad-backup", "", noBackup.Reason
+	case errors.As(err, &oldBackup):
+		return "newer-file", "", oldBackup.Error()
 	case errors.As(err, &full):
 		return "not-empty", full.Dir, full.Found
 	case errors.As(err, &unread):

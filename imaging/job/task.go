@@ -24,8 +24,8 @@ const (
 
 // The contexts that signatures are bound to: the signed bytes are the context, a zero byte and the payload.
 const (
-	ContextTask  = "ardoise task 0"
-	ContextGrant = "ardoise standing grant 0"
+	ContextTask  = "ardoise task 1"
+	ContextGrant = "ardoise standing grant 1"
 )
 
 // Envelope is a signed document. A receiver checks the signature over the payload's bytes before it parses them.

@@ -5,7 +5,7 @@
 //
 //	size
 //	   8  magic "ARDBACK0"
-//	   4  format version
+//	   4  format version: 1
 //	   4  iterations of PBKDF2 (RFC 8018, HMAC-SHA-256)
 //	  32  salt, random
 //	   n  segments: 65536 bytes of content, the last one 0 ..= 65536, each with the 16 bytes of its AES-256-GCM tag

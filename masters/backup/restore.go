@@ -27,7 +27,7 @@ func (e *NotEmptyError) Error() string { return fmt.Sprintf("%s holds %s already
 
 // Restore makes folder dir what it was when the backup in was made, chunks apart: dir must be new, empty, or hold
 // "store" alone, or be one that a restore was interrupted in. tops are the files and folders that a backup may hold.
-// It fails with *NotEmptyError, *durable.LockedError, *PassphraseError, *FileError; then dir is as it was found.
+// It fails with *NotEmptyError, *durable.LockedError, *PassphraseError, *FileError, *FormatError; then dir is as it was found.
 func Restore(d durable.FS, dir string, tops []string, in io.Reader, passphrase string) (err error) {
 	if err := durable.MakeFolder(d, dir); err != nil {
 		return fmt.Errorf("making folder %s: %w", dir, err)

@@ -14,8 +14,8 @@ import (
 	"unicode/utf8"
 )
 
-// Format is the version of the file that this code writes and reads.
-const Format = 0
+// Format is the version of the file that this code writes and reads. 1 is frozen; 0, from before, is refused.
+const Format = 1
 
 // Iterations is how often PBKDF2 runs: half a second of one core of 2026, and as much for each guess of a thief's.
 const Iterations = 2_000_000
@@ -24,7 +24,7 @@ const Iterations = 2_000_000
 const MinPassphrase = 12
 
 const (
-	magic         = "ARDBACK0"
+	magic         = "ARDBACK0" // a word: its digit is no version
 	headerSize    = 48
 	saltSize      = 32
 	segmentSize   = 64 << 10
@@ -51,6 +51,16 @@ type FileError struct{ Reason string }
 
 // Error implements error.
 func (e *FileError) Error() string { return "backup: " + e.Reason }
+
+// FormatError says that a backup is of a format version that this program does not read.
+type FormatError struct {
+	Version uint32
+}
+
+// Error implements error.
+func (e *FormatError) Error() string {
+	return fmt.Sprintf("backup: format version %d, this program reads %d", e.Version, Format)
+}
 
 // CheckPassphrase tells, by *WeakError, why a new passphrase is not taken.
 func CheckPassphrase(p string) error {
@@ -186,7 +196,7 @@ func (w *Writer) Close() error {
 }
 
 // Read calls visit for each file of a backup. What visit was given is known to be the backup's, byte by byte; that it is
-// all of it, only once Read returned nil. It fails with *PassphraseError, *FileError, and the errors of visit.
+// all of it, only once Read returned nil. It fails with *PassphraseError, *FileError, *FormatError, and the errors of visit.
 func Read(in io.Reader, passphrase string, visit func(name string, size int64, content io.Reader) error) error {
 	r, err := newReader(in, passphrase)
 	if err != nil {
@@ -233,12 +243,12 @@ func newReader(in io.Reader, passphrase string) (*reader, error) {
 		}
 		return nil, err
 	}
-	iterations := binary.LittleEndian.Uint32(header[12:])
+	version, iterations := binary.LittleEndian.Uint32(header[8:]), binary.LittleEndian.Uint32(header[12:])
 	switch {
 	case string(header[:8]) != magic:
 		return nil, &FileError{Reason: "this is none"}
-	case binary.LittleEndian.Uint32(header[8:]) != Format:
-		return nil, &FileError{Reason: fmt.Sprintf("format version %d, this program reads %d", binary.LittleEndian.Uint32(header[8:]), Format)}
+	case version != Format:
+		return nil, &FormatError{Version: version}
 	case iterations == 0 || iterations > maxIterations:
 		return nil, &FileError{Reason: fmt.Sprintf("%d iterations are out of range", iterations)}
 	}

@@ -3,7 +3,7 @@
 // The file, all integers little-endian:
 //
 //	size
-//	  16  preamble: magic "ARDEXPO0", format version (4), zero (4)
+//	  16  preamble: magic "ARDEXPO0", format version 1 (4), zero (4)
 //	  16  "SIGN", zero (4), length (8)    then the JSON of the manifest's signature
 //	  16  "MANI", zero (4), length (8)    then the encoded manifest, as it was signed (package manifest)
 //	  16  "NAMS", zero (4), length (8)    then the encoded names table

@@ -8,11 +8,11 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// Format is the version of the file that this code writes and reads. 0 is provisional, as that of manifests is.
-const Format = 0
+// Format is the version of the file that this code writes and reads. 1 is frozen; 0, from before, is refused.
+const Format = 1
 
 const (
-	fileMagic    = "ARDEXPO0"
+	fileMagic    = "ARDEXPO0" // a word: its digit is no version
 	trailerMagic = "ARDEXEND"
 	preambleSize = 16
 	headingSize  = 16

@@ -5,7 +5,7 @@
 //
 //	manifest                                        names table
 //	  8  magic "ARDMANIF"                             8  magic "ARDNAMES"
-//	  4  format version                               4  format version
+//	  4  format version: 1                            4  format version: 1
 //	  4  zero                                         4  zero
 //	     section HEAD  canonical JSON                    section NAME  records
 //	     section IDS_  32 bytes an entry              8  number of records

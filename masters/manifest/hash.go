@@ -8,7 +8,7 @@ import (
 )
 
 // SignatureContext is what the signature of a manifest is bound to; its payload is the 32 bytes of the hash.
-const SignatureContext = "ardoise manifest 0"
+const SignatureContext = "ardoise manifest 1"
 
 // Signature is the proof of who made a manifest. It travels as JSON.
 type Signature struct {

@@ -2,8 +2,8 @@ package manifest
 
 import "time"
 
-// Format is the version of the encoded form that this code writes. 0 is provisional: it is refused once 1 is frozen.
-const Format = 0
+// Format is the version of the encoded form that this code writes and reads. 1 is frozen; 0, from before, is refused.
+const Format = 1
 
 // Hash is the BLAKE3-256 of an encoded manifest or names table.
 type Hash [32]byte
