@@ -3,6 +3,7 @@ package restore
 import (
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -11,6 +12,7 @@ import (
 // The phases of Run, as Progress and the mark name them.
 const (
 	PhaseScan     = "scan"     // looking for what differs; not in a mark
+	PhaseReceive  = "receive"  // the same with a Carousel at work, Done is what the disk holds; not in a mark
 	PhaseBreak    = "break"    // the mark, ARDOISE, the table without the master, the heads
 	PhaseData     = "data"     // file data and fills
 	PhaseMetadata = "metadata" // metadata and all else
@@ -24,12 +26,17 @@ type Options struct {
 	Target     Target
 	SectorSize int             // logical, of Target, bytes; 0 = the manifest's
 	Source     Source          // of the frames that the disk lacks; Verify needs it only where there are Exceptions
+	Carousel   Carousel        // brings frames while the disk is looked at, before the Source is asked; may be nil
 	Marker     Marker          // told besides the mark on ARDOISE: the server, where the disk has no room; may be nil
 	Mark       job.Mark        // what the mark says; Run fills in the phase
 	Exceptions []job.Exception // extents that differ from the master on purpose
 
 	MakeArdoise bool   // make ARDOISE where there is room; one that is there is kept either way
 	Serial      uint32 // FAT serial number of a new ARDOISE
+
+	Rotates bool             // the disk has heads that move: one writer at a time, so that neighbours are joined
+	Draw    func(n int) int  // draws from 0 ..< n what is probed before a Carousel; nil = at random
+	Now     func() time.Time // for DiskRate; nil = time.Now
 
 	Workers  int            // hashing at once; 0 = one per CPU, at most 8
 	Progress func(Progress) // told after each batch, from one goroutine at a time; may be nil
@@ -49,21 +56,29 @@ type Progress struct {
 	Done    int64 // bytes of this phase
 	Total   int64 // bytes of this phase
 	Written int64 // bytes written to the disk so far
-	Fetched int64 // bytes of frames fetched so far
+	Fetched int64 // bytes of frames that came so far, by the Carousel or from the Source
 }
 
 // Report says what Run did.
 type Report struct {
 	ReadBytes     int64 // read from the disk
 	WrittenBytes  int64 // written to the disk, the mark and ARDOISE left out
-	FetchedBytes  int64 // of frames, headers included
+	FetchedBytes  int64 // of frames from the Source, headers included
 	FetchedChunks int
-	ChangedChunks int  // entries of the manifest that differed
-	CopiedChunks  int  // of these, those whose content lay elsewhere on the disk
-	Proven        bool // every kept and fill byte, every exception and the table were read from the medium and found right
-	Ardoise       *manifest.Partition
-	WhyNot        string   // why there is no ARDOISE, a sentence; "" if there is one or none was wanted
-	Warnings      []string // sentences for a person
+	ChangedChunks int   // entries of the manifest that differed
+	CopiedChunks  int   // of these, those whose content lay elsewhere on the disk
+	HeldChunks    int   // entries of the manifest that the disk held
+	HeldBytes     int64 // of these, on the disk
+
+	CarouselChunks  int    // different chunks that came by the Carousel and were written
+	CarouselBytes   int64  // of their frames, headers included
+	CarouselDamaged int    // frames it brought that were not what their ids say
+	CarouselError   string // why it ended before everything was there, a sentence; "" if it did not
+
+	Proven   bool // every kept and fill byte, every exception and the table were read from the medium and found right
+	Ardoise  *manifest.Partition
+	WhyNot   string   // why there is no ARDOISE, a sentence; "" if there is one or none was wanted
+	Warnings []string // sentences for a person
 }
 
 // InvalidError says that what was asked contradicts itself: a manifest whose chunks lie in its own partition table,
