@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -79,6 +81,63 @@ type Report struct {
 	Needs       []MasterRuns     `json:",omitempty"` // when they have changed
 	Events      []Event          `json:",omitempty"`
 	Done        bool             `json:",omitempty"`
+}
+
+// Limits of a report.
+const (
+	// MaxReport is the most bytes of a report in JSON.
+	MaxReport = 1 << 20
+	// MaxGenerations is the most generations of one session: numbers are never used twice.
+	MaxGenerations = 1 << 16
+	// MaxEvents is the most events of one report.
+	MaxEvents = 32
+	// MaxText is the most bytes of an event's code and of its text.
+	MaxText = 256
+)
+
+// ReportError says why a report is refused.
+type ReportError struct{ Reason string }
+
+// Error implements error.
+func (e *ReportError) Error() string { return "report: " + e.Reason }
+
+// ParseReport reads a report from JSON of at most MaxReport bytes and checks it; else *ReportError.
+func ParseReport(b []byte) (Report, error) {
+	if len(b) > MaxReport {
+		return Report{}, &ReportError{Reason: fmt.Sprintf("%d bytes", len(b))}
+	}
+	var r Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Report{}, &ReportError{Reason: err.Error()}
+	}
+	return r, r.Check()
+}
+
+// Check returns a *ReportError unless the report is within the limits.
+func (r Report) Check() error {
+	switch {
+	case r.Stream >= Streams:
+		return &ReportError{Reason: fmt.Sprintf("stream %d", r.Stream)}
+	case r.Buffer > 100:
+		return &ReportError{Reason: fmt.Sprintf("%d %% of the buffer is free", r.Buffer)}
+	case r.DiskRate < 0:
+		return &ReportError{Reason: fmt.Sprintf("disk of %d bytes a second", r.DiskRate)}
+	case len(r.Deficits) > MaxGenerations || len(r.Needs) > MaxMasters || len(r.Events) > MaxEvents:
+		return &ReportError{Reason: "too long"}
+	}
+	for _, e := range r.Events {
+		if len(e.Code) > MaxText || len(e.Text) > MaxText {
+			return &ReportError{Reason: "an event too long"}
+		}
+	}
+	for _, n := range r.Needs {
+		for _, run := range n.Runs {
+			if run.Value > Missing && run.Value != Unknown {
+				return &ReportError{Reason: fmt.Sprintf("need %d of a chunk", run.Value)}
+			}
+		}
+	}
+	return nil
 }
 
 // Orders is the answer to a report.
