@@ -16,13 +16,17 @@ import (
 // batches is how many batches there are: one being read, one hashed, one sealed, one put.
 const batches = 4
 
-// chunks moves the content of all streams through four stages that run beside each other:
+// chunks plans what there is to read, then moves it through four stages that run beside each other:
 //
 //	read --> hash, enter into the manifest, ask the sink --> seal --> put
 //
 // Sealing and putting are stages of their own: a sink proves what it is given, and that takes one core about as long as
 // sealing takes two.
 func (c *capture) chunks(ctx context.Context) error {
+	l := &plan{}
+	if err := c.streams(ctx, l.cut); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	free, read := make(chan *batch, batches), make(chan *batch)
 	asked, sealed := make(chan *batch), make(chan *batch)
@@ -31,11 +35,8 @@ func (c *capture) chunks(ctx context.Context) error {
 	}
 	group.Go(func() error {
 		defer close(read)
-		k := &cutter{ctx: ctx, c: c, free: free, out: read}
-		if err := c.streams(k.cut); err != nil {
-			return err
-		}
-		return k.flush()
+		k := &reader{ctx: ctx, c: c, free: free, out: read}
+		return k.sweep(l)
 	})
 	seen := &seen{table: &c.m.Chunks}
 	group.Go(stage(ctx, read, asked, func(b *batch) error { return c.hash(ctx, b, seen) }))
@@ -65,7 +66,7 @@ func stage(ctx context.Context, in <-chan *batch, out chan<- *batch, work func(*
 	}
 }
 
-// hash names the chunks of a batch on all cores, enters them into the manifest in stream order and asks the sink for
+// hash names the chunks of a batch on all cores, enters them into the manifest and asks the sink for
 // those that this capture has not met before.
 func (c *capture) hash(ctx context.Context, b *batch, seen *seen) error {
 	var zeros [4096]byte

@@ -144,12 +144,15 @@ func (f found) onDisk(e volume.Extent) manifest.Extent {
 }
 
 // streams walks all streams of all volumes, numbers and names them and gives them to cut.
-func (c *capture) streams(cut func(stream uint32, f found, s volume.Stream) error) error {
+func (c *capture) streams(ctx context.Context, cut func(stream uint32, f found, s volume.Stream) error) error {
 	next := uint32(0)
 	for i, f := range c.volumes {
 		meta := next // the first stream of each volume
 		c.m.Volumes[i].Meta = meta
 		err := f.layout.Streams(func(s volume.Stream) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if next == ^uint32(0) {
 				return fmt.Errorf("more than %d files", next)
 			}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"slices"
 
-	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -21,7 +20,7 @@ const (
 // batch is chunks that are read, hashed, asked for and sealed together.
 type batch struct {
 	buf    []byte           // their content, one after the other
-	chunks []cutChunk       // in stream order
+	chunks []cutChunk       // in the order of their first place on the disk
 	pieces []manifest.Piece // of all chunks
 	kept   int64            // bytes of all pieces
 	wanted []*cutChunk      // those that the sink lacks, once it was asked
@@ -45,8 +44,8 @@ func (b *batch) reset() {
 
 func (b *batch) content(c *cutChunk) []byte { return b.buf[c.at : c.at+c.length] }
 
-// cutter fills batches with the chunks of streams.
-type cutter struct {
+// reader fills batches with the chunks of a plan, in the order of the disk.
+type reader struct {
 	ctx  context.Context
 	c    *capture
 	free <-chan *batch // batches that nobody uses
@@ -55,36 +54,26 @@ type cutter struct {
 	big  []byte // for reads that go to several places
 }
 
-// cut adds the chunks of one stream that have a place on the disk.
-func (k *cutter) cut(stream uint32, f found, s volume.Stream) error {
-	open := int64(-1) // index of the chunk that is being added to
-	for _, p := range s.Pieces {
-		if p.Length <= 0 || p.At < 0 || p.At+p.Length > s.Length || p.Offset < 0 || p.Offset+p.Length > f.length {
-			return fmt.Errorf("stream %d: a piece of %d bytes at %d lies outside it or the volume", stream, p.Length, p.At)
-		}
-		for p.Length > 0 {
-			index := p.At / chunk.MaxSize
-			if index != open {
-				if index < open || index > int64(^uint32(0)) {
-					return fmt.Errorf("stream %d: pieces are out of order", stream)
-				}
-				if err := k.begin(stream, index, s); err != nil {
+// sweep reads the chunks of all windows, those far apart at the end.
+func (k *reader) sweep(l *plan) error {
+	var chunks []planned
+	var pieces []manifest.Piece
+	for _, w := range []windows{l.near, l.far} {
+		for n := range w {
+			chunks, pieces = w.take(n, chunks, pieces)
+			for i := range chunks {
+				if err := k.add(&chunks[i], pieces); err != nil {
 					return err
 				}
-				open = index
 			}
-			n := min(p.Length, (index+1)*chunk.MaxSize-p.At)
-			k.now.add(manifest.Piece{At: uint32(p.At % chunk.MaxSize), Length: uint32(n), Offset: f.start + p.Offset})
-			p.At, p.Offset, p.Length = p.At+n, p.Offset+n, p.Length-n
 		}
 	}
-	return nil
+	return k.flush()
 }
 
-// begin starts a chunk, in the next batch if this one is full.
-func (k *cutter) begin(stream uint32, index int64, s volume.Stream) error {
-	length := int(min(chunk.MaxSize, s.Length-index*chunk.MaxSize))
-	if k.now != nil && (len(k.now.chunks) == batchChunks || len(k.now.buf)+length > batchBytes) {
+// add puts a chunk into the batch, or into the next one if this one is full.
+func (k *reader) add(p *planned, pieces []manifest.Piece) error {
+	if k.now != nil && (len(k.now.chunks) == batchChunks || len(k.now.buf)+p.length > batchBytes) {
 		if err := k.flush(); err != nil {
 			return err
 		}
@@ -97,33 +86,21 @@ func (k *cutter) begin(stream uint32, index int64, s volume.Stream) error {
 		}
 		k.now.reset()
 	}
-	c := cutChunk{stream: stream, index: uint32(index), at: len(k.now.buf), length: length, zeroFrom: length,
-		first: len(k.now.pieces), end: len(k.now.pieces)}
-	if zero := s.ZeroFrom() - index*chunk.MaxSize; zero < int64(length) {
-		c.zeroFrom = int(max(0, zero))
+	b := k.now
+	c := cutChunk{stream: p.stream, index: p.index, at: len(b.buf), length: p.length, zeroFrom: p.zeroFrom,
+		first: len(b.pieces)}
+	b.pieces = append(b.pieces, pieces[p.first:p.end]...)
+	c.end = len(b.pieces)
+	for _, e := range b.pieces[c.first:c.end] {
+		b.kept += int64(e.Length)
 	}
-	k.now.buf = k.now.buf[:c.at+length]
-	k.now.chunks = append(k.now.chunks, c)
+	b.buf = b.buf[:c.at+p.length]
+	b.chunks = append(b.chunks, c)
 	return nil
 }
 
-// add gives the last chunk another piece, joined with the one before where both places touch.
-func (b *batch) add(p manifest.Piece) {
-	c := &b.chunks[len(b.chunks)-1]
-	b.kept += int64(p.Length)
-	if c.end > c.first {
-		last := &b.pieces[c.end-1]
-		if last.At+last.Length == p.At && last.Offset+int64(last.Length) == p.Offset {
-			last.Length += p.Length
-			return
-		}
-	}
-	b.pieces = append(b.pieces, p)
-	c.end++
-}
-
 // flush reads the batch and passes it on.
-func (k *cutter) flush() error {
+func (k *reader) flush() error {
 	b := k.now
 	k.now = nil
 	if b == nil {
@@ -147,7 +124,7 @@ type place struct {
 }
 
 // read fills the buffer from the disk: in disk order, what touches in one read of at most readBytes. Holes become zeros.
-func (k *cutter) read(b *batch) error {
+func (k *reader) read(b *batch) error {
 	places := make([]place, 0, len(b.pieces))
 	for i := range b.chunks {
 		c := &b.chunks[i]
@@ -183,7 +160,7 @@ func (k *cutter) read(b *batch) error {
 }
 
 // readRun reads places that touch on the disk; together: they touch in the buffer too.
-func (k *cutter) readRun(buf []byte, places []place, bytes int, together bool) error {
+func (k *reader) readRun(buf []byte, places []place, bytes int, together bool) error {
 	to := buf[places[0].at:]
 	if !together {
 		if k.big == nil {
