@@ -1,0 +1,84 @@
+package udp_test
+
+import (
+	"errors"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
+)
+
+// On the loopback interface what is sent is received in order, whatever the mode, and without rights.
+func TestLoopback(t *testing.T) {
+	group := udp.Groups(uint32(os.Getpid()))[udp.GroupFast]
+	for _, mode := range []udp.Mode{udp.ModeGSO, udp.ModeBatch, udp.ModeOneByOne} {
+		for _, noGRO := range []bool{false, true} {
+			r, err := udp.Listen(udp.ReceiverOptions{Interface: "lo", Group: group, NoGRO: noGRO})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := udp.Dial(udp.SenderOptions{Interface: "lo", Group: group, Mode: mode})
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := datagrams(100)
+			if err := s.Send(want); err != nil {
+				t.Fatal(err)
+			}
+			expect(t, r, want)
+			if st := s.Stats(); st.Packets != 100 || st.Mode != mode {
+				t.Errorf("%v: %+v", mode, st)
+			}
+			if err := errors.Join(s.Close(), r.Close()); err != nil {
+				t.Error(err)
+			}
+			if _, err := r.Read(r.NewBatch()); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		}
+	}
+}
+
+// datagrams makes datagrams of many sizes, each with its number in front.
+func datagrams(n int) [][]byte {
+	all := make([][]byte, n)
+	for i := range all {
+		size := udp.MaxPayload
+		switch i % 21 {
+		case 3:
+			size = 700
+		case 7:
+			size = 1
+		case 18:
+			size = 0
+		}
+		all[i] = make([]byte, size)
+		for j := range all[i] {
+			all[i][j] = byte(i + j)
+		}
+	}
+	return all
+}
+
+// expect reads exactly these datagrams in order.
+func expect(t *testing.T, r *udp.Receiver, want [][]byte) {
+	t.Helper()
+	if err := r.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	b := r.NewBatch()
+	for got := 0; got < len(want); {
+		n, err := r.Read(b)
+		if err != nil {
+			t.Fatalf("after %d of %d datagrams: %v", got, len(want), err)
+		}
+		for i := range n {
+			if got == len(want) || string(b.Packet(i)) != string(want[got]) {
+				t.Fatalf("datagram %d has %d bytes and is not the one that was sent", got, len(b.Packet(i)))
+			}
+			got++
+		}
+	}
+}
