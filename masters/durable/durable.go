@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -17,6 +18,13 @@ type FS struct {
 	Folders
 	Locker
 	Appender
+	Space // nil: nobody knows
+}
+
+// Space tells how much room there is.
+type Space interface {
+	// Free returns how many bytes may still be written in the folder name, and how many its file system holds in all.
+	Free(name string) (free, total int64, err error)
 }
 
 // Files creates, opens and removes files.
@@ -80,7 +88,9 @@ type LockedError struct {
 func (e *LockedError) Error() string { return fmt.Sprintf("%s is in use by another process", e.Path) }
 
 // OS returns the host's file system.
-func OS() FS { return FS{Files: host{}, Folders: host{}, Locker: host{}, Appender: host{}} }
+func OS() FS {
+	return FS{Files: host{}, Folders: host{}, Locker: host{}, Appender: host{}, Space: host{}}
+}
 
 type host struct{}
 
@@ -148,6 +158,23 @@ func (host) SyncDir(name string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// Free leaves out what the file system keeps for root, though the daemon may be root: that is not ours to fill.
+func (host) Free(name string) (free, total int64, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(name, &s); err != nil {
+		return 0, 0, fmt.Errorf("asking how much room there is in %s: %w", name, err)
+	}
+	return bytesOf(s.Bavail, s.Frsize), bytesOf(s.Blocks, s.Frsize), nil
+}
+
+// bytesOf is a number of blocks in bytes; a file system that claims more than there can be has no end.
+func bytesOf(blocks uint64, size int64) int64 {
+	if size <= 0 || blocks > uint64(math.MaxInt64/size) {
+		return math.MaxInt64
+	}
+	return int64(blocks) * size
+}
+
 func (host) Lock(name string) (io.Closer, error) {
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -205,10 +232,12 @@ func WriteFile(d FS, name string, content []byte) error {
 	if err := d.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := WriteNew(d, temp, content); err != nil {
-		return err
+	err := WriteNew(d, temp, content)
+	if err == nil {
+		err = d.Rename(temp, name)
 	}
-	if err := d.Rename(temp, name); err != nil {
+	if err != nil {
+		_ = d.Remove(temp) // on a full disk it would take the room that is wanted
 		return err
 	}
 	return d.SyncDir(filepath.Dir(name))

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/masters/durable"
+	"github.com/ardoise/ardoise/masters/storetest"
 )
 
 func TestHostFileSystem(t *testing.T) {
@@ -163,4 +164,27 @@ func openFiles(t *testing.T) []string {
 		open = append(open, e.Name())
 	}
 	return open
+}
+
+func TestAFullDiskKeepsNothingHalfWritten(t *testing.T) {
+	dir := storetest.Tmpfs(t, 1<<20)
+	d, path := durable.OS(), filepath.Join(dir, "file")
+	if free, total, err := d.Free(dir); err != nil || free != total || total != 1<<20 {
+		t.Errorf("Free = %d of %d, %v, want all of a MiB", free, total, err)
+	}
+	if err := durable.WriteFile(d, path, []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteFile(d, path, make([]byte, 1<<20)); !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("WriteFile of more than fits = %v, want ENOSPC", err)
+	}
+	if got, err := durable.ReadFile(d, path, 100); err != nil || string(got) != "old" {
+		t.Errorf("the file holds %q, %v", got, err)
+	}
+	if names, err := d.ReadDir(dir); err != nil || !slices.Equal(names, []string{"file"}) {
+		t.Errorf("the folder holds %v, %v: what was half written takes room", names, err)
+	}
+	if _, _, err := d.Free(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Free of nothing = %v, want fs.ErrNotExist", err)
+	}
 }

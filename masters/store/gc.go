@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -48,6 +49,13 @@ type Collected struct {
 	RemovedPacks   int   `json:"removed_packs"`
 	MovedBytes     int64 `json:"moved_bytes"` // frames copied into new packs
 	FreedBytes     int64 `json:"freed_bytes"` // of files removed, less files made
+	NoRoom
+}
+
+// NoRoom is what a work left as it was, since it copies before it removes and the disk is too full for that.
+type NoRoom struct {
+	SkippedPacks int   `json:"skipped_packs,omitempty"`
+	LackingBytes int64 `json:"lacking_bytes,omitempty"` // what the least of them lacks
 }
 
 // Cycles. Every entry of the index carries the cycle in which its chunk was last needed: a collection gives its own to
@@ -95,8 +103,9 @@ func (s *Store) Collect(ctx context.Context, live Live, w Work) (Collected, erro
 	r := &rewriter{s: s, w: w, drops: true, todo: s.poorPacks(perPack, youngest)}
 	err = r.run(ctx)
 	c.RewrittenPacks, c.RemovedPacks, c.MovedBytes, c.FreedBytes = r.rewritten, r.removed, r.moved, r.freed
+	c.NoRoom = NoRoom{SkippedPacks: r.skipped, LackingBytes: r.lacking}
 	if err == nil {
-		err = s.Checkpoint() // two cycles count across restarts
+		err = s.checkpointIfRoom() // two cycles count across restarts
 	}
 	if err != nil {
 		return c, fmt.Errorf("rewriting packs: %w", err)
@@ -232,7 +241,8 @@ func (s *Store) account(c *Collected) map[uint32]int64 {
 }
 
 // poorPacks returns the packs that are to be rewritten: those of which too little is needed, and those damaged as a
-// whole. Packs that an open session may have filled, and those with a frame that is lost but needed, stay.
+// whole. Packs that an open session may have filled, and those with a frame that is lost but needed, stay. Those of which
+// nothing is needed come first: removing them takes no room.
 func (s *Store) poorPacks(perPack map[uint32]int64, youngest uint32) []uint32 {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -242,7 +252,9 @@ func (s *Store) poorPacks(perPack map[uint32]int64, youngest uint32) []uint32 {
 			poor = append(poor, number)
 		}
 	}
-	slices.Sort(poor)
+	slices.SortFunc(poor, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(min(1, perPack[a]), min(1, perPack[b])), cmp.Compare(a, b))
+	})
 	return poor
 }
 

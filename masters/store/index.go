@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
@@ -67,6 +68,9 @@ func (s *Store) writeIndex() error {
 	s.stale = false
 	s.mu.Unlock()
 	err := s.writeIndexFile(in)
+	if errors.Is(err, syscall.ENOSPC) && s.fs.Remove(filepath.Join(s.dir, indexName)) == nil {
+		err = s.writeIndexFile(in) // a cache may go first; without it the footers tell the same
+	}
 	if err != nil {
 		s.mu.Lock()
 		s.stale = true
@@ -89,10 +93,11 @@ func (s *Store) writeIndexFile(in indexed) error {
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = s.fs.Rename(path+tempSuffix, path)
 	}
-	if err := s.fs.Rename(path+tempSuffix, path); err != nil {
+	if err != nil {
+		_ = s.fs.Remove(path + tempSuffix) // on a full disk it would take the room that is wanted
 		return err
 	}
 	return s.fs.SyncDir(s.dir)

@@ -18,6 +18,7 @@ type Recompressed struct {
 	Packs      int   `json:"packs"`
 	MovedBytes int64 `json:"moved_bytes"` // frames written
 	FreedBytes int64 `json:"freed_bytes"` // of files removed, less files made
+	NoRoom
 }
 
 // Recompress rewrites packs whose frames were not compressed at this level yet, with the smaller frame of each chunk:
@@ -38,9 +39,10 @@ func (s *Store) Recompress(ctx context.Context, level int, w Work) (Recompressed
 	r := &rewriter{s: s, w: w, level: uint8(level), todo: s.coarsePacks(uint8(level)),
 		change: func(ctx context.Context, frames []chunk.Frame) error { return recompress(ctx, codec, frames) }}
 	err = r.run(ctx)
-	done := Recompressed{Packs: r.removed, MovedBytes: r.moved, FreedBytes: r.freed}
+	done := Recompressed{Packs: r.removed, MovedBytes: r.moved, FreedBytes: r.freed,
+		NoRoom: NoRoom{SkippedPacks: r.skipped, LackingBytes: r.lacking}}
 	if err == nil {
-		err = s.Checkpoint()
+		err = s.checkpointIfRoom()
 	}
 	if err != nil {
 		return done, fmt.Errorf("recompressing: %w", err)

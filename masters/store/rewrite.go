@@ -11,7 +11,8 @@ import (
 	"github.com/ardoise/ardoise/masters/chunk"
 )
 
-// batchPacks is how many packs are rewritten before the old ones are removed: so much room that takes at most.
+// batchPacks is how many packs are rewritten before the old ones are removed: so much room that takes at most. With less
+// room there are fewer.
 const batchPacks = 16
 
 // rewriter moves frames into new packs and removes the old: new pack durable, known, index, then the old pack once
@@ -31,6 +32,9 @@ type rewriter struct {
 	sources []source             // whose frames are all in out, or moved
 	emptied []uint32             // in which nothing known lies any more
 
+	batch              int // packs in hand at most
+	skipped            int // packs for which there was no room
+	lacking            int64
 	done, total        int64
 	rewritten, removed int
 	moved, freed       int64
@@ -44,18 +48,31 @@ type source struct {
 	level   uint8
 }
 
-// run rewrites all packs of todo.
+// run rewrites all packs of todo that there is room for.
 func (r *rewriter) run(ctx context.Context) error {
+	r.batch = batchPacks
 	err := r.rewriteAll(ctx)
-	if r.out != nil { // of a run that ended early: nothing counts on it
-		r.out.discard(r.s.fs)
-		r.out = nil
+	if errors.Is(err, syscall.ENOSPC) { // there was less room than we were told: one pack at a time may fit
+		r.drop()
+		r.batch, r.skipped, r.lacking, r.done = 1, 0, 0, 0
+		err = r.rewriteAll(ctx)
 	}
+	r.drop()
 	return err
 }
 
+// drop throws away a new pack that was not finished: nothing counts on it.
+func (r *rewriter) drop() {
+	if r.out != nil {
+		r.out.discard(r.s.fs)
+		r.out = nil
+	}
+	r.rewritten -= len(r.sources)
+	r.sources = nil
+}
+
 func (r *rewriter) rewriteAll(ctx context.Context) error {
-	r.from = map[chunk.ID]frameAt{}
+	r.from, r.total = map[chunk.ID]frameAt{}, 0
 	r.s.mu.RLock()
 	for _, number := range r.todo {
 		r.total += r.s.packs[number].size
@@ -80,20 +97,51 @@ func (r *rewriter) rewriteAll(ctx context.Context) error {
 		if c.damage != nil {
 			from.entries = r.s.withIndexed(number, c.entries)
 		}
-		if err := r.take(ctx, from, r.known(from, true)); err != nil {
+		r.done += p.size
+		wanted := r.known(from, true)
+		if fits, err := r.makeRoom(ctx, wanted); err != nil || !fits {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := r.take(ctx, from, wanted); err != nil {
 			return err
 		}
 		r.sources = append(r.sources, from)
 		r.rewritten++
-		r.done += p.size
 		r.w.show("rewrite", r.done, r.total)
-		if len(r.sources) >= batchPacks {
+		if len(r.sources) >= r.batch {
 			if err := r.settle(ctx); err != nil {
 				return err
 			}
 		}
 	}
 	return r.settle(ctx)
+}
+
+// makeRoom tells whether there is room for copies of these frames, after removing the packs in hand if there was none.
+// A pack that does not fit is left as it is, and counted.
+func (r *rewriter) makeRoom(ctx context.Context, entries []entry) (fits bool, err error) {
+	need := int64(writeSize + trailerSize) // what may wait to be written, too
+	for _, e := range entries {
+		need += int64(e.size) + entrySize
+	}
+	free, _, known := r.s.free()
+	if len(entries) == 0 || !known || free >= need {
+		return true, nil
+	}
+	if err := r.settle(ctx); err != nil {
+		return false, err
+	}
+	if free, _, known = r.s.free(); !known || free >= need {
+		return true, nil
+	}
+	r.skipped++
+	if r.lacking == 0 || need-free < r.lacking {
+		r.lacking = need - free
+	}
+	return false, nil
 }
 
 // withIndexed adds to what was found in a damaged pack what the index knows to have been there.
@@ -325,8 +373,8 @@ func (r *rewriter) remove(ctx context.Context) error {
 	if len(r.emptied) == 0 {
 		return nil
 	}
-	if err := s.Checkpoint(); err != nil && !errors.Is(err, syscall.ENOSPC) {
-		return err // on a full disk the footers of the new packs must do: only removing makes room
+	if err := s.checkpointIfRoom(); err != nil {
+		return err
 	}
 	forgotten := false
 	for _, number := range r.emptied {

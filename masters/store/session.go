@@ -38,16 +38,22 @@ func (s *Store) Begin() *Session {
 	return n
 }
 
-// Missing tells for each id whether its frame is wanted. What it says is here is pinned in the same moment.
+// Missing tells for each id whether its frame is wanted. What it says is here is pinned in the same moment. It fails with
+// *SpaceError when a frame is wanted and the disk is full: that is known before it is sent.
 func (n *Session) Missing(ctx context.Context, ids []chunk.ID) ([]bool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	n.s.mu.Lock()
-	defer n.s.mu.Unlock()
 	wanted := make([]bool, len(ids))
+	any := false
+	n.s.mu.Lock()
 	for i, id := range ids {
 		wanted[i] = !n.holds(id)
+		any = any || wanted[i]
+	}
+	n.s.mu.Unlock()
+	if any {
+		return wanted, n.s.room(0)
 	}
 	return wanted, nil
 }
@@ -72,11 +78,13 @@ func (n *Session) holds(id chunk.ID) bool {
 	return true
 }
 
-// Put takes frames, after proving each content by its id: *chunk.DamagedError and nothing of the call is taken. What
-// the store has already is passed over. It may return before they are durable.
+// Put takes frames, after proving each content by its id: *chunk.DamagedError and nothing of the call is taken, as with
+// *SpaceError. What the store has already is passed over. It may return before they are durable.
 func (n *Session) Put(ctx context.Context, frames []chunk.Frame) error {
 	var content []byte
+	bytes := int64(writeSize) // what may wait to be written
 	for _, f := range frames {
+		bytes += int64(f.Size())
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -87,6 +95,9 @@ func (n *Session) Put(ctx context.Context, frames []chunk.Frame) error {
 		if err != nil {
 			return fmt.Errorf("proving a frame: %w", err)
 		}
+	}
+	if err := n.s.room(bytes); err != nil {
+		return err
 	}
 	full, err := n.append(frames)
 	for _, p := range full {

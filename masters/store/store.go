@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -304,6 +306,15 @@ func (s *Store) Sessions() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return len(s.sessions)
+}
+
+// checkpointIfRoom is Checkpoint that passes over a full disk: footers tell the same, only removing packs makes room, and
+// the next Checkpoint or Close tries again.
+func (s *Store) checkpointIfRoom() error {
+	if err := s.Checkpoint(); !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return nil
 }
 
 // Checkpoint writes the index file if it does not say what is known, so that the next Open is quick.

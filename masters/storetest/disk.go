@@ -46,6 +46,7 @@ type Disk struct {
 	failAt int // the operation that fails; negative: none
 	fail   error
 	sealed bool // read-only
+	room   int  // bytes that fit; negative: there is no end
 	rotten map[*node][2]int
 }
 
@@ -62,11 +63,13 @@ func newFolder() *node {
 
 // NewDisk returns an empty disk with power.
 func NewDisk() *Disk {
-	return &Disk{root: newFolder(), locks: map[string]bool{}, rotten: map[*node][2]int{}, cut: -1, failAt: -1}
+	return &Disk{root: newFolder(), locks: map[string]bool{}, rotten: map[*node][2]int{}, cut: -1, failAt: -1, room: -1}
 }
 
 // FS returns the disk as a file system. Its root is "/".
-func (d *Disk) FS() durable.FS { return durable.FS{Files: d, Folders: d, Locker: d, Appender: d} }
+func (d *Disk) FS() durable.FS {
+	return durable.FS{Files: d, Folders: d, Locker: d, Appender: d, Space: d}
+}
 
 // Ops returns how many operations have changed, or made durable, something so far.
 func (d *Disk) Ops() int {
@@ -351,7 +354,7 @@ func (f *file) enter() error {
 	return nil
 }
 
-// Write implements io.Writer. A write during which the power goes leaves nothing.
+// Write implements io.Writer. A write during which the power goes leaves nothing, one that does not fit leaves what does.
 func (f *file) Write(p []byte) (int, error) {
 	if err := f.enter(); err != nil {
 		return 0, err
@@ -360,8 +363,15 @@ func (f *file) Write(p []byte) (int, error) {
 	if err := f.d.change(); err != nil {
 		return 0, err
 	}
-	f.n.data = append(f.n.data, p...)
-	return len(p), nil
+	n := len(p)
+	if f.d.room >= 0 {
+		n = min(n, max(0, f.d.room-f.d.root.used()))
+	}
+	f.n.data = append(f.n.data, p[:n]...)
+	if n < len(p) {
+		return n, syscall.ENOSPC
+	}
+	return n, nil
 }
 
 // Read implements io.Reader.

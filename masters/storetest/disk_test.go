@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/ardoise/ardoise/masters/durable"
@@ -132,5 +133,26 @@ func TestAppendIsUndoneUntilItIsSynced(t *testing.T) {
 	}
 	if _, err := storetest.NewDisk().Append("/f", 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Append to nothing = %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestRoomEnds(t *testing.T) {
+	d := storetest.NewDisk()
+	d.Room(10)
+	file, err := d.FS().Create("/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{4, 4, 2, 0} {
+		n, err := file.Write([]byte("four"))
+		if n != want || (err != nil) != (want < 4) || err != nil && !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("write %d = %d, %v, want %d bytes", i, n, err, want)
+		}
+	}
+	if free, total, err := d.Free("/"); err != nil || free != 0 || total != 10 || d.Used() != 10 {
+		t.Errorf("Free = %d of %d, %v, used %d", free, total, err, d.Used())
+	}
+	if err := d.FS().Remove("/f"); err != nil || d.Used() != 0 {
+		t.Errorf("after removing it, %d bytes are used, %v", d.Used(), err)
 	}
 }

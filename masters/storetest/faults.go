@@ -55,6 +55,41 @@ func (d *Disk) ReadOnly(on bool) {
 	d.sealed = on
 }
 
+// Room makes the disk hold at most so many bytes of files; negative: as many as come.
+func (d *Disk) Room(bytes int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.room = bytes
+}
+
+// Used returns the bytes of all files.
+func (d *Disk) Used() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.root.used()
+}
+
+func (n *node) used() int {
+	total := len(n.data)
+	for _, child := range n.names {
+		total += child.used()
+	}
+	return total
+}
+
+// Free implements durable.Space.
+func (d *Disk) Free(name string) (free, total int64, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, err := d.find("free", name); err != nil {
+		return 0, 0, err
+	}
+	if d.room < 0 {
+		return 1 << 50, 1 << 50, nil
+	}
+	return int64(max(0, d.room-d.root.used())), int64(d.room), nil
+}
+
 // Size returns the bytes of a file, -1 if there is none.
 func (d *Disk) Size(name string) int {
 	d.mu.Lock()
