@@ -227,7 +227,7 @@ func TestTheDaemonIsKilledInTheMiddleOfACapture(t *testing.T) {
 	d.kill()
 	d.start()
 	encoded, names := encodedVersion(t, ids, frames)
-	p, err := sink.Publish(t.Context(), job.Publish{Manifest: encoded, Names: names})
+	p, err := sink.Publish(t.Context(), described(encoded, names))
 	if err != nil || p.Master != "salle" || p.Version != 1 {
 		t.Fatalf("published %+v, %v", p, err)
 	}
@@ -368,7 +368,7 @@ func TestADeploymentIsConfirmedByWhatItLoses(t *testing.T) {
 		t.Fatal(err)
 	}
 	encoded, names := encodedVersion(t, ids, frames)
-	if _, err := sink.Publish(t.Context(), job.Publish{Manifest: encoded, Names: names}); err != nil {
+	if _, err := sink.Publish(t.Context(), described(encoded, names)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Deliver(t.Context(), job.Report{Task: task.ID, State: job.TaskDone, Outcome: &job.Outcome{Code: "ok"}}); err != nil {
@@ -407,4 +407,15 @@ func TestAgentsComeByIPv4Alone(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Close()
+}
+
+// described is what a capture ends with.
+func described(encoded, names []byte) agent.Description {
+	part := func(b []byte) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		}
+	}
+	return agent.Description{Manifest: part(encoded), Names: part(names)}
 }

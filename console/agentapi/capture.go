@@ -1,9 +1,7 @@
 package agentapi
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,7 +55,7 @@ const captureIdle = time.Hour
 // captureSession is the ingest of one task.
 type captureSession struct {
 	mu         sync.Mutex // one batch at a time
-	publishing sync.Mutex // one description at a time: it is in memory while it comes
+	publishing sync.Mutex // one description at a time: it takes space on the disk while it comes
 	ingest     Ingest
 	used       time.Time
 }
@@ -252,85 +250,4 @@ func readBatch(body io.Reader) (batch []chunk.Frame, last bool, err error) {
 		size += f.Size()
 	}
 	return batch, false, nil
-}
-
-func (s *Server) capturePublish(w http.ResponseWriter, r *http.Request, c caller) error {
-	_, t, err := s.Fleet.Capturing(c.key, r.PathValue("task"))
-	if err != nil {
-		return err
-	}
-	if t.Published != nil { // the first answer was lost
-		return respond(w, http.StatusOK, t.Published)
-	}
-	x, j, t, err := s.session(r, c)
-	if err != nil {
-		return err
-	}
-	if !x.publishing.TryLock() {
-		return refused(http.StatusTooManyRequests, "too-many", "this capture is being published already")
-	}
-	defer x.publishing.Unlock()
-	p, err := s.readPublish(w, r)
-	if err != nil {
-		return err
-	}
-	m, _, err := manifest.Decode(bytes.NewReader(p.Manifest), 0)
-	if err != nil {
-		return refused(http.StatusBadRequest, "damaged", "reading the manifest: %v", err)
-	}
-	x.mu.Lock()
-	done, err := s.publish(r.Context(), x, j, t, c, m, p.Names)
-	x.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	if err := s.captures.end(t.ID); err != nil {
-		s.log().Error("closing a capture", "task", t.ID, "error", err)
-	}
-	_ = http.NewResponseController(w).SetWriteDeadline(s.now().Add(requestTime))
-	return respond(w, http.StatusOK, done)
-}
-
-func (s *Server) readPublish(w http.ResponseWriter, r *http.Request) (job.Publish, error) {
-	body, done := s.stream(w, r, maxPublish)
-	defer done()
-	var p job.Publish
-	raw, err := io.ReadAll(body)
-	if err != nil {
-		return p, err
-	}
-	return p, decodePublish(raw, &p)
-}
-
-// publish makes the version, once: a crash between the library's commit and ours is found by what we kept before.
-func (s *Server) publish(ctx context.Context, x *captureSession, j fleet.Job, t fleet.Task, c caller,
-	m *manifest.Manifest, names []byte) (job.Published, error) {
-	ctx = context.WithoutCancel(ctx) // who hangs up now must not stop it half way
-	latest, err := s.Captures.Latest(j.Master)
-	if err != nil {
-		return job.Published{}, fmt.Errorf("looking for versions of %s: %w", j.Master, err)
-	}
-	by, err := s.Fleet.BeginPublish(ctx, c.key, t.ID, latest)
-	if err != nil {
-		return job.Published{}, err
-	}
-	done, found, err := s.Captures.Find(j.Master, by)
-	if err != nil {
-		return done, fmt.Errorf("looking for versions of %s: %w", j.Master, err)
-	}
-	if !found {
-		done, err = x.ingest.Publish(ctx, NewVersion{Master: j.Master, Note: j.Note, By: by, Manifest: m,
-			Names: bytes.NewReader(names)})
-	}
-	if err != nil {
-		return done, fmt.Errorf("publishing %s: %w", j.Master, err)
-	}
-	return done, s.Fleet.Published(ctx, c.key, t.ID, done)
-}
-
-func decodePublish(raw []byte, p *job.Publish) error {
-	if err := json.Unmarshal(raw, p); err != nil {
-		return refused(http.StatusBadRequest, "bad-request", "the body is not what the contract says")
-	}
-	return nil
 }

@@ -74,16 +74,16 @@ func TestCaptureAndDeployWithARestartInTheMiddle(t *testing.T) {
 		t.Errorf("after a restart the store misses %v, want %v", missing, want)
 	}
 	encoded, names := described(t, frames)
-	status, problem := reference.problem(http.MethodPost, capture+"/publish", job.Publish{Manifest: encoded, Names: names})
+	status, problem := reference.problem(http.MethodPost, capture+"/publish", parts(encoded, names))
 	if status != http.StatusConflict || problem.Code != "incomplete" {
 		t.Errorf("publishing with chunks missing = %d %+v, want 409 incomplete", status, problem)
 	}
 	reference.call(http.MethodPost, capture+"/frames", packed(frames[10:]...))
-	published := must[job.Published](reference, http.MethodPost, capture+"/publish", job.Publish{Manifest: encoded, Names: names})
+	published := must[job.Published](reference, http.MethodPost, capture+"/publish", parts(encoded, names))
 	if published.Master != "salle-info" || published.Version != 1 {
 		t.Errorf("published %+v", published)
 	}
-	twice := must[job.Published](reference, http.MethodPost, capture+"/publish", job.Publish{Manifest: encoded, Names: names})
+	twice := must[job.Published](reference, http.MethodPost, capture+"/publish", parts(encoded, names))
 	if twice != published {
 		t.Errorf("asked twice it published %+v, then %+v", published, twice)
 	}

@@ -12,13 +12,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// Server answers agents. All fields but Log, Now and StageTwo are required.
+// Server answers agents. All fields but Log, Now, StageTwo and Spool are required.
 type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
@@ -26,12 +27,14 @@ type Server struct {
 	Certificate func() *tls.Certificate // leaf and CA, of the addresses that the server has now
 	SigningKeys func() []string         // that agents may trust, base64
 	StageTwo    *StageTwo               // nil: there is none
+	Spool       string                  // folder for what comes in, on a disk with room: the library's; "": os.TempDir
 	Log         *slog.Logger            // nil: none
 	Now         func() time.Time
 
 	limits   limits
 	sets     chunkSets
 	captures captureSessions
+	decoding sync.Mutex // of the manifests of captures
 }
 
 // The bounds of time and size of one request.
@@ -43,7 +46,6 @@ const (
 	pollTime    = 25 * time.Second
 	maxHello    = 256 << 10
 	maxReport   = 256 << 10
-	maxPublish  = 512 << 20
 )
 
 // caller is who a request comes from.

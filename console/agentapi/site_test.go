@@ -75,7 +75,7 @@ func (s *site) start() {
 	s.address = l.Addr().String()
 	server := &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
 		Captures: agentapi.Library{Library: s.library}, Certificate: func() *tls.Certificate { return &leaf },
-		SigningKeys: s.library.TrustedKeys, StageTwo: two}
+		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
@@ -146,6 +146,9 @@ func (a *agent) call(method, path string, body any) (int, []byte) {
 	}
 	r, err := http.NewRequestWithContext(a.s.t.Context(), method, "https://"+a.s.address+path, bytes.NewReader(raw))
 	check(a.s.t, err)
+	if bytes.HasPrefix(raw, []byte("--"+boundary)) {
+		r.Header.Set("Content-Type", partsType)
+	}
 	answer, err := a.http.Do(r)
 	check(a.s.t, err)
 	defer answer.Body.Close()

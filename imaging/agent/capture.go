@@ -1,10 +1,10 @@
 package agent
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
@@ -32,7 +32,7 @@ func (a *agent) capture(ctx context.Context, t job.Task, p *progress) (job.Outco
 	p.step(1)
 	a.Screen.Say(notices.Capturing, t.Master)
 	sink := a.client.Sink(t.ID)
-	var names bytes.Buffer
+	var names spool
 	m, r, err := capture.Run(ctx, capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(), Sink: sink,
 		Names: &names, AsIs: t.AsIs, Progress: func(g capture.Progress) { p.bytes(g.Done, g.Total, 0, g.Sent) }})
 	o := job.Outcome{ReadBytes: r.ReadBytes, StoredBytes: sink.Sent()}
@@ -43,14 +43,13 @@ func (a *agent) capture(ctx context.Context, t job.Task, p *progress) (job.Outco
 		return o, captureFault(ctx, err)
 	}
 	p.step(2)
-	var encoded bytes.Buffer
-	if _, err := m.Encode(&encoded); err != nil {
-		return o, err
-	}
 	if err := p.begin(ctx); err != nil { // publishing is one moment: no cancelling in the midst of it
 		return o, err
 	}
-	done, err := sink.Publish(ctx, job.Publish{Manifest: encoded.Bytes(), Names: names.Bytes()})
+	done, err := sink.Publish(ctx, client.Description{Names: names.copyTo, Manifest: func(w io.Writer) error {
+		_, err := m.Encode(w)
+		return err
+	}})
 	if err != nil {
 		return o, captureFault(ctx, err)
 	}

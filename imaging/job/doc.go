@@ -1,6 +1,6 @@
 // Package job is the contract between daemon and agent: types only.
 //
-// All exchanges are JSON over HTTPS (TLS 1.3) except frames. The agent trusts the one server certificate that chains to
+// All exchanges are JSON over HTTPS (TLS 1.3) except frames, manifests and names tables. The agent trusts the one server certificate that chains to
 // the CA whose fingerprint stands on its kernel command line; dates are not looked at, since clocks of PCs are wrong.
 // The server knows the agent by the public key of its self-signed client certificate: the handshake proves possession.
 //
@@ -15,7 +15,7 @@
 //	  |-- POST /agent/v1/chunks   IDs ------------------>|  frames, one after the other, in the order asked
 //	  |-- POST /agent/v1/capture/{task}/missing  IDs --->|  bytes, one per id: 1 = send it
 //	  |-- POST /agent/v1/capture/{task}/frames ---------->|  204 once durable
-//	  |-- POST /agent/v1/capture/{task}/publish Publish ->|  Published
+//	  |-- POST /agent/v1/capture/{task}/publish  parts ->|  Published: manifest, then names table, as multipart/form-data
 //
 // IDs travel as their 32 bytes end to end. Errors are Problem with a status of 4xx or 5xx. All of /agent/v1 but trust,
 // stage2 and hello is for enrolled computers only, and serves each one only what its running task names.

@@ -49,13 +49,16 @@ type ReportReply struct {
 	Cancel bool // stop if nothing has been written yet
 }
 
-// Publish ends a capture: the manifest without name, version and signature, and its names table, both encoded.
-type Publish struct {
-	Manifest []byte
-	Names    []byte
-}
+// A capture ends with a body of two parts (multipart/form-data, RFC 7578), in this order: the manifest without name,
+// version and signature, and its names table, both encoded. Neither end holds them in memory as they are.
+const (
+	PartManifest = "manifest"
+	PartNames    = "names"
+	MaxManifest  = 512 << 20 // bytes
+	MaxNames     = 2 << 30   // bytes: some 60 million files
+)
 
-// Published answers Publish.
+// Published answers the end of a capture.
 type Published struct {
 	Master      string
 	Version     int

@@ -80,7 +80,7 @@ func rogueWants(t *testing.T, school *lab.School, jobID string) []want {
 		{http.MethodPost, job.PathReport, job.Report{Task: task, State: job.TaskDone}},
 		{http.MethodPost, job.PathCapture + task + "/missing", ids[:]},
 		{http.MethodPost, job.PathCapture + task + "/frames", ids[:]},
-		{http.MethodPost, job.PathCapture + task + "/publish", job.Publish{}},
+		{http.MethodPost, job.PathCapture + task + "/publish", []byte{}},
 	}
 }
 

@@ -14,8 +14,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"log"
 	"math/big"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"sync"
@@ -52,10 +54,20 @@ type Server struct {
 	Reports   []job.Report
 	Requests  map[string]int // by path
 	Put       map[chunk.ID]chunk.Frame
-	Publishes []job.Publish
+	Publishes []Description
 
 	http     *http.Server
 	listener net.Listener
+}
+
+// Description is what a capture ended with.
+type Description struct{ Manifest, Names []byte }
+
+// parts returns the parts of the body, in their order.
+func (d *Description) parts() iter.Seq2[string, *[]byte] {
+	return func(yield func(string, *[]byte) bool) {
+		_ = yield(job.PartManifest, &d.Manifest) && yield(job.PartNames, &d.Names)
+	}
 }
 
 // Authority is a certificate authority.
@@ -332,13 +344,31 @@ func (s *Server) frames(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
-	var p job.Publish
-	if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
+	var d Description
+	parts, err := r.MultipartReader()
+	for name, to := range d.parts() {
+		var p *multipart.Part
+		if err == nil {
+			p, err = parts.NextPart()
+		}
+		if err == nil && p.FormName() != name {
+			err = fmt.Errorf("part %q in the place of %q", p.FormName(), name)
+		}
+		if err == nil {
+			*to, err = io.ReadAll(p)
+		}
+	}
+	if err == nil {
+		if _, err = parts.NextPart(); err == io.EOF {
+			err = nil
+		}
+	}
+	if err != nil {
 		refuse(w, http.StatusBadRequest, "bad-request")
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.Publishes = append(s.Publishes, p)
+	s.Publishes = append(s.Publishes, d)
 	answer(w, job.Published{Master: "m", Version: 1, Hash: "00", StoredBytes: 10, NewBytes: 5})
 }

@@ -89,11 +89,13 @@ func New(o Options) (*Client, error) {
 		},
 		TLSClientConfig:     config,
 		TLSHandshakeTimeout: 20 * time.Second,
-		MaxIdleConnsPerHost: InFlight + 2,
-		IdleConnTimeout:     time.Minute,
-		DisableCompression:  true,
-		ReadBufferSize:      64 << 10,
-		WriteBufferSize:     64 << 10,
+		// A refusal should be heard before a large body is sent: later it may be lost with the connection.
+		ExpectContinueTimeout: firstPause,
+		MaxIdleConnsPerHost:   InFlight + 2,
+		IdleConnTimeout:       time.Minute,
+		DisableCompression:    true,
+		ReadBufferSize:        64 << 10,
+		WriteBufferSize:       64 << 10,
 	}
 	return &Client{o: o, http: &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
@@ -181,6 +183,7 @@ func (c *Client) exchange(ctx context.Context, method, path string, in, out any)
 type request struct {
 	method, path string
 	body         []byte
+	stream       io.Reader // instead of body
 	header       map[string]string
 	limit        int64
 	answered     func(http.Header)
@@ -188,7 +191,11 @@ type request struct {
 
 // open sends a request and returns the answer with its body open; a refusal is *ProblemError.
 func (c *Client) open(ctx context.Context, q request) (*http.Response, error) {
-	r, err := http.NewRequestWithContext(ctx, q.method, "https://"+c.o.Server+q.path, bytes.NewReader(q.body))
+	var body io.Reader = bytes.NewReader(q.body)
+	if q.stream != nil {
+		body = q.stream
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, "https://"+c.o.Server+q.path, body)
 	if err != nil {
 		return nil, fmt.Errorf("asking %s: %w", q.path, err)
 	}
@@ -268,9 +275,10 @@ func away(err error) bool {
 	var unproven *UnprovenError
 	var altered *AlteredError
 	var damaged *chunk.DamagedError
+	var broken *brokenError
 	var p *ProblemError
 	switch {
-	case errors.As(err, &unproven), errors.As(err, &altered), errors.As(err, &damaged):
+	case errors.As(err, &unproven), errors.As(err, &altered), errors.As(err, &damaged), errors.As(err, &broken):
 		return false
 	case errors.As(err, &p):
 		switch p.Problem.Code {

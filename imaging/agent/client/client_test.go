@@ -260,9 +260,13 @@ func TestCaptureGoesOnAfterALostServer(t *testing.T) {
 	if d := cmp.Diff(src.Chunks, s.Put); d != "" {
 		t.Error(d)
 	}
-	p, err := sink.Publish(context.Background(), job.Publish{Manifest: []byte{1}})
+	s.Down.Store(true)
+	p, err := sink.Publish(context.Background(), described([]byte{1}, bytes.Repeat([]byte{2}, 5<<20)))
 	if err != nil || p.Version != 1 || len(s.Publishes) != 1 {
-		t.Errorf("Publish = %+v, %v", p, err)
+		t.Fatalf("Publish = %+v, %v", p, err)
+	}
+	if got := s.Publishes[0]; !bytes.Equal(got.Manifest, []byte{1}) || len(got.Names) != 5<<20 {
+		t.Errorf("published a manifest of %d bytes and names of %d", len(got.Manifest), len(got.Names))
 	}
 }
 
@@ -273,5 +277,31 @@ func TestWaitingEndsWithItsContext(t *testing.T) {
 	c := start(t, s, client.Options{Lost: func(error) { cancel() }})
 	if _, err := c.Trust(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("Trust = %v", err)
+	}
+}
+
+// described is what a capture ends with.
+func described(manifest, names []byte) client.Description {
+	part := func(b []byte) func(io.Writer) error {
+		return func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		}
+	}
+	return client.Description{Manifest: part(manifest), Names: part(names)}
+}
+
+// What goes wrong on this side is no reason to wait for a server.
+func TestADescriptionThatCannotBeWrittenEndsAtOnce(t *testing.T) {
+	s := agenttest.New()
+	c := start(t, s, client.Options{Lost: func(err error) { t.Errorf("it waits for the server: %v", err) }})
+	d := described([]byte{1}, nil)
+	broken := errors.New("a chunk outside its volume")
+	d.Names = func(io.Writer) error { return broken }
+	if _, err := c.Sink("7/1").Publish(t.Context(), d); !errors.Is(err, broken) {
+		t.Errorf("Publish = %v, want what the function failed with", err)
+	}
+	if len(s.Publishes) != 0 {
+		t.Errorf("%d were published", len(s.Publishes))
 	}
 }

@@ -300,9 +300,3 @@ func (s *Sink) Put(ctx context.Context, frames []chunk.Frame) error {
 	}
 	return nil
 }
-
-// Publish ends the capture.
-func (s *Sink) Publish(ctx context.Context, p job.Publish) (job.Published, error) {
-	var done job.Published
-	return done, s.c.exchange(ctx, http.MethodPost, s.path("/publish"), p, &done)
-}
