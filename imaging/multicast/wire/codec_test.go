@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"testing"
 
@@ -107,6 +108,31 @@ func TestRunsInJSON(t *testing.T) {
 	}
 	if uint64(n) != runs.Len() || sum != 128+255 {
 		t.Errorf("%d values", n)
+	}
+}
+
+func TestCoarseRunsLeaveNothingOut(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var runs wire.Runs
+		for range random.IntN(300) {
+			runs = runs.Add(1+random.Uint32N(9), []uint8{0, 1, 7, wire.Unknown}[random.IntN(4)])
+		}
+		limit := 1 + random.IntN(50)
+		coarse := runs.Coarse(limit)
+		if len(coarse) > max(limit, 2) || coarse.Len() != runs.Len() {
+			t.Fatalf("%d runs of %d values became %d of %d, limit %d", len(runs), runs.Len(), len(coarse), coarse.Len(), limit)
+		}
+		values := make([]uint8, 0, coarse.Len())
+		for _, value := range coarse.All() {
+			values = append(values, value)
+		}
+		for at, value := range runs.All() {
+			got := values[at]
+			if value == wire.Unknown && got == wire.Held || value != wire.Unknown && (got < value || got == wire.Unknown && value > 0) {
+				t.Fatalf("value %d became %d", value, got)
+			}
+		}
 	}
 }
 

@@ -1,6 +1,10 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/ardoise/ardoise/masters/manifest"
+)
 
 // Sizes of the protocol.
 const (
@@ -35,9 +39,9 @@ const (
 // Generation is one immutable piece of a session's stream, as the server announces it.
 type Generation struct {
 	Number uint16
-	Index  int64    // bytes
-	Data   int64    // bytes
-	Hash   [32]byte // BLAKE3-256 of the index
+	Index  int64         // bytes
+	Data   int64         // bytes
+	Hash   manifest.Hash // BLAKE3-256 of the index
 }
 
 // SizeError says that a generation cannot be as it was announced.

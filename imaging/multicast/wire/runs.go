@@ -75,6 +75,48 @@ func (r Runs) All() iter.Seq2[uint32, uint8] {
 	}
 }
 
+// Coarse returns a list of at most limit runs (2 or more) for one that has more: neighbours are put together in groups of a
+// power of two, of which the highest value but Unknown counts, then Unknown. So nothing that is needed is left out.
+func (r Runs) Coarse(limit int) Runs {
+	for group := uint32(2); len(r) > max(limit, 2); group *= 2 {
+		var out Runs
+		var have, total uint32
+		var value uint8
+		unknown := false
+		flush := func() {
+			if unknown && value == 0 {
+				value = Unknown
+			}
+			out = out.Add(have, value)
+			have, value, unknown = 0, 0, false
+		}
+		for _, run := range r {
+			for left := run.Count; left > 0; {
+				n := min(left, group-have)
+				if have == 0 && left >= group {
+					n = left / group * group // whole groups of one value
+				}
+				if run.Value == Unknown {
+					unknown = true
+				} else {
+					value = max(value, run.Value)
+				}
+				have += n
+				left -= n
+				total += n
+				if total%group == 0 {
+					flush()
+				}
+			}
+		}
+		if have > 0 {
+			flush()
+		}
+		r = out
+	}
+	return r
+}
+
 // AppendBinary appends the compact form: for each run a varint and a byte.
 func (r Runs) AppendBinary(b []byte) []byte {
 	for _, run := range r {
