@@ -42,7 +42,7 @@ const (
 	patience   = 2 * time.Second        // a card that takes nothing
 	firstPause = 500 * time.Microsecond // after the queue before the card was full; doubled
 	longPause  = 250 * time.Millisecond // all such pauses of one burst together
-	maxRumours = 16                     // errors of others in a row: see push
+	maxRumours = 64                     // errors in a row that may be somebody's ICMP
 )
 
 // dscpBulk is CS1, "lower effort" (RFC 2474, RFC 3662), in the place of the TOS octet.
@@ -223,8 +223,6 @@ func (s *Sender) push(packets [][]byte) (int, error) {
 			s.nPackets.Add(uint64(s.sent))
 			s.nCalls.Add(1)
 			return s.sent, nil
-		case mode < ModeOneByOne && refusesMode(errno):
-			s.StepDown(mode + 1)
 		case errno == unix.ENOBUFS || errno == unix.ENOMEM:
 			s.nFull.Add(1)
 			if paused >= longPause {
@@ -234,9 +232,12 @@ func (s *Sender) push(packets [][]byte) (int, error) {
 			time.Sleep(pause)
 			paused += pause
 		case isRumour(errno) && rumours < maxRumours:
-			// ICMP about a datagram sent before, or a forgery: the kernel tells it to the next call, once
+			// ICMP about a datagram sent before, or a forgery: the kernel tells it to the next call, once. What lasts is
+			// the kernel's own refusal
 			rumours++
 			s.nRu.Add(1)
+		case mode < ModeOneByOne && refusesMode(errno):
+			s.StepDown(mode + 1)
 		default:
 			return 0, fmt.Errorf("sending: %w", errno)
 		}
@@ -270,11 +271,11 @@ func refusesMode(e syscall.Errno) bool {
 	return e == unix.EIO || e == unix.EINVAL || e == unix.ENOPROTOOPT || e == unix.EOPNOTSUPP || e == unix.ENOSYS
 }
 
-// isRumour tells whether an error may come of an ICMP message.
+// isRumour tells whether an error may come of an ICMP message: destination unreachable, time exceeded, parameter problem.
 func isRumour(e syscall.Errno) bool {
 	switch e {
-	case unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EPROTO, unix.EACCES, unix.EMSGSIZE,
-		unix.ENOTCONN, unix.EOPNOTSUPP, unix.ENONET, unix.ENOPROTOOPT:
+	case unix.ENETUNREACH, unix.EHOSTUNREACH, unix.ENOPROTOOPT, unix.ECONNREFUSED, unix.EMSGSIZE, unix.EOPNOTSUPP,
+		unix.EHOSTDOWN, unix.ENONET, unix.EPROTO:
 		return true
 	}
 	return false
