@@ -21,6 +21,7 @@ func (r *run) breakDisk(ctx context.Context, f *findings) error {
 	if err := r.setMarks(ctx, PhaseBreak); err != nil {
 		return err
 	}
+	r.broken = true
 	r.holdHeads(f)
 	if err := r.firstTable(ctx, f); err != nil {
 		return err
@@ -58,7 +59,7 @@ func (r *run) firstTable(ctx context.Context, f *findings) error {
 func (r *run) makeArdoise() error {
 	mark := r.o.Mark
 	mark.Phase = PhaseBreak
-	r.dirty = true
+	r.dirty.Store(true)
 	a, err := disk.MakeArdoise(r.t, *r.plan.Ardoise, int(r.w.sector),
 		disk.MakeOptions{Serial: r.o.Serial, Carry: r.ours, Mark: &mark})
 	if err != nil {
@@ -110,6 +111,7 @@ func (r *run) holdHeads(f *findings) {
 	}
 	slices.SortStableFunc(hold, func(a, b head) int { return cmp.Compare(a.Offset, b.Offset) })
 	var end int64
+	var heads []head
 	for _, h := range hold {
 		// Heads of a volume may overlap each other and the place of a table.
 		if cut := end - h.Offset; cut > 0 {
@@ -119,12 +121,15 @@ func (r *run) holdHeads(f *findings) {
 			continue
 		}
 		end = h.End()
-		r.hold(h)
+		heads = r.hold(heads, h)
 	}
+	r.w.mu.Lock()
+	r.w.heads = heads
+	r.w.mu.Unlock()
 }
 
 // hold takes the bytes of a head into memory: its first sector, where the magic is, and the rest apart.
-func (r *run) hold(h head) {
+func (r *run) hold(heads []head, h head) []head {
 	first := h
 	first.Length = min(h.Length, r.w.sector-h.Offset%r.w.sector)
 	rest := h
@@ -136,8 +141,9 @@ func (r *run) hold(h head) {
 		x.bytes = make([]byte, x.Length)
 		// What cannot be read differs, and comes from a chunk.
 		_, _ = r.read(x.bytes, x.Offset)
-		r.w.heads = append(r.w.heads, x)
+		heads = append(heads, x)
 	}
+	return heads
 }
 
 // changedVolumes returns the volumes in which anything differs, as indexes, in disk order.
@@ -199,6 +205,7 @@ func (r *run) writeHeads(ctx context.Context, _ *findings) error {
 	if err := r.setMarks(ctx, PhaseHeads); err != nil {
 		return err
 	}
+	r.begin(PhaseHeads, 0)
 	write := func(h head) error { return r.w.write(h.Offset, h.bytes) }
 	esp := func(h head) bool { return !h.tail && r.isESP(h.volume) }
 	other := func(h head) bool { return !h.tail && !r.isESP(h.volume) }

@@ -27,6 +27,7 @@ type memDisk struct {
 	fail   func(off int64, n int) error
 	drop   func(off int64, n int) bool
 	unread func(off int64, n int) bool
+	slow   func(off int64, n int) // called before a read, without a lock
 }
 
 // op is a write, or a flush where data is nil.
@@ -43,6 +44,9 @@ func (d *memDisk) clone() *memDisk {
 }
 
 func (d *memDisk) ReadAt(p []byte, off int64) (int, error) {
+	if d.slow != nil {
+		d.slow(off, len(p))
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.unread != nil && d.unread(off, len(p)) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -25,12 +26,21 @@ type run struct {
 	markers    []Marker
 	w          *writer
 	report     Report
-	progress   Progress
+
+	telling  sync.Mutex // guards progress
+	progress Progress
+	done     atomic.Int64 // bytes of this phase
 
 	readBytes, fetchedBytes, fetchedChunks, copied atomic.Int64
+	came                                           came
 
-	dirty bool // something has been written
+	marked string      // the phase that the marks name
+	broken bool        // breakDisk has begun
+	dirty  atomic.Bool // something has been written
 }
+
+// came counts what a carousel did.
+type came struct{ chunks, bytes, damaged, changed, held, heldBytes atomic.Int64 }
 
 // Run makes the target equal to the manifest, writing only what differs, and proves it by reading everything back. The
 // order of its writes is that of imaging/DESIGN.md, "The order of a restore": wherever it is interrupted, either the mark
@@ -46,28 +56,33 @@ func Run(ctx context.Context, o Options) (Report, error) {
 	err = r.run(ctx)
 	var source *SourceError
 	if errors.As(err, &source) {
-		source.Written = r.dirty
+		source.Written = r.dirty.Load()
 	}
 	return r.finalReport(), err
 }
 
 func (r *run) finalReport() Report {
-	r.report.ReadBytes, r.report.WrittenBytes = r.readBytes.Load(), r.w.written
+	r.report.ReadBytes, r.report.WrittenBytes = r.readBytes.Load(), r.w.written.Load()
 	r.report.FetchedBytes, r.report.FetchedChunks = r.fetchedBytes.Load(), int(r.fetchedChunks.Load())
 	r.report.CopiedChunks = int(r.copied.Load())
+	r.report.CarouselChunks, r.report.CarouselBytes = int(r.came.chunks.Load()), r.came.bytes.Load()
+	r.report.CarouselDamaged = int(r.came.damaged.Load())
+	r.report.HeldChunks, r.report.HeldBytes = int(r.came.held.Load()), r.came.heldBytes.Load()
 	return r.report
 }
 
 func (r *run) run(ctx context.Context) error {
-	f, err := r.scan(ctx, PhaseScan)
+	look := r.look
+	if r.o.Carousel != nil {
+		look = r.receive
+	}
+	f, err := look(ctx)
+	r.report.ChangedChunks = int(r.came.changed.Load())
 	if err != nil {
 		return err
 	}
-	r.report.ChangedChunks = f.count
-	if err := r.findArdoise(f); err != nil {
-		return err
-	}
-	if f.nothing() {
+	r.report.ChangedChunks += f.count
+	if !r.broken && f.nothing() {
 		r.report.Proven = true
 		return r.forgetMark(ctx)
 	}
@@ -75,7 +90,11 @@ func (r *run) run(ctx context.Context) error {
 		return err
 	}
 	steps := []func(context.Context, *findings) error{
-		r.breakDisk, r.writeData, r.writeMetadata, r.writeHeads, r.writeTables, r.readBack,
+		r.writeData, r.writeMetadata, r.writeHeads, r.writeTables, r.readBack,
+	}
+	if !r.broken {
+		r.begin(PhaseBreak, 0)
+		steps = append([]func(context.Context, *findings) error{r.breakDisk}, steps...)
 	}
 	for _, step := range steps {
 		if err := ctx.Err(); err != nil {
@@ -93,10 +112,40 @@ func (r *run) run(ctx context.Context) error {
 	return nil
 }
 
-// checkSource refuses to begin what cannot be ended.
+// look finds out what differs.
+func (r *run) look(ctx context.Context) (*findings, error) {
+	f, err := r.scan(ctx, PhaseScan)
+	if err != nil {
+		return nil, err
+	}
+	for i, e := range r.m.Chunks.All() {
+		if !f.differs(uint32(i)) {
+			r.came.held.Add(1)
+			r.came.heldBytes.Add(onDisk(e))
+		}
+	}
+	return f, r.findArdoise(f)
+}
+
+// onDisk returns the bytes of an entry's pieces.
+func onDisk(e manifest.Entry) int64 {
+	var n int64
+	for _, p := range e.Pieces {
+		n += int64(p.Length)
+	}
+	return n
+}
+
+// checkSource refuses to begin, or to go on with, what cannot be ended.
 func (r *run) checkSource(f *findings) error {
-	if r.o.Source == nil && f.count+len(f.unproven) > 0 {
+	switch {
+	case r.o.Source != nil:
+	case r.o.Carousel == nil && f.count+len(f.unproven) > 0:
 		return &SourceError{Err: errors.New("there is no source")}
+	case r.o.Carousel != nil:
+		if n := r.countFetches(f); n > 0 {
+			return &SourceError{Err: fmt.Errorf("%d did not come, and there is no other source", n)}
+		}
 	}
 	return nil
 }
@@ -233,6 +282,9 @@ func (r *run) forgetMark(ctx context.Context) error {
 
 // setMarks writes the mark for a phase wherever one is kept, and returns when it is durable.
 func (r *run) setMarks(ctx context.Context, phase string) error {
+	if r.marked == phase {
+		return nil
+	}
 	mark := r.o.Mark
 	mark.Phase = phase
 	for _, m := range r.markers {
@@ -240,7 +292,7 @@ func (r *run) setMarks(ctx context.Context, phase string) error {
 			return fmt.Errorf("setting the mark: %w", err)
 		}
 	}
-	r.begin(phase, 0)
+	r.marked = phase
 	return nil
 }
 
@@ -265,15 +317,23 @@ func (r *run) readBack(ctx context.Context, _ *findings) error {
 	return nil
 }
 
+// begin tells a new phase.
 func (r *run) begin(phase string, total int64) {
-	r.progress.Phase, r.progress.Done, r.progress.Total = phase, 0, total
+	r.telling.Lock()
+	r.progress.Phase, r.progress.Total = phase, total
+	r.done.Store(0)
+	r.telling.Unlock()
 	r.advance(0)
 }
 
+// advance counts n more bytes of this phase. While somebody is being told, others who come by only count.
 func (r *run) advance(n int64) {
-	r.progress.Done += n
-	r.progress.Written, r.progress.Fetched = r.w.written, r.fetchedBytes.Load()
-	if r.o.Progress != nil {
-		r.o.Progress(r.progress)
+	r.done.Add(n)
+	if r.o.Progress == nil || !r.telling.TryLock() {
+		return
 	}
+	defer r.telling.Unlock()
+	r.progress.Done, r.progress.Written = r.done.Load(), r.w.written.Load()
+	r.progress.Fetched = r.fetchedBytes.Load() + r.came.bytes.Load()
+	r.o.Progress(r.progress)
 }

@@ -77,7 +77,7 @@ func (r *run) scan(ctx context.Context, phase string) (*findings, error) {
 	if err := r.t.Drop(); err != nil {
 		return nil, fmt.Errorf("dropping the cache: %w", err)
 	}
-	f := &findings{entries: make([]uint64, (r.m.Chunks.Len()+63)/64), unreadable: map[uint32]bool{}}
+	f := r.noFindings()
 	r.begin(phase, r.readTotal())
 	if err := r.scanEntries(ctx, f); err != nil {
 		return nil, err
@@ -85,6 +85,12 @@ func (r *run) scan(ctx context.Context, phase string) (*findings, error) {
 	if err := r.scanFills(ctx, f); err != nil {
 		return nil, err
 	}
+	r.scanRest(f)
+	return f, nil
+}
+
+// scanRest compares exceptions and the table.
+func (r *run) scanRest(f *findings) {
 	for i, x := range r.exceptions {
 		have := make([]byte, x.Length)
 		if _, err := r.read(have, x.Offset); err != nil || !bytes.Equal(have, x.content) {
@@ -94,16 +100,17 @@ func (r *run) scan(ctx context.Context, phase string) (*findings, error) {
 	if ok, why := r.plan.Holds(r.t); !ok {
 		f.table = why
 	}
-	return f, nil
+}
+
+func (r *run) noFindings() *findings {
+	return &findings{entries: make([]uint64, (r.m.Chunks.Len()+63)/64), unreadable: map[uint32]bool{}}
 }
 
 // readTotal returns the bytes that a scan reads.
 func (r *run) readTotal() int64 {
 	var total int64
 	for _, e := range r.m.Chunks.All() {
-		for _, p := range e.Pieces {
-			total += int64(p.Length)
-		}
+		total += onDisk(e)
 	}
 	for _, x := range r.m.Fills {
 		total += x.Length
@@ -111,11 +118,17 @@ func (r *run) readTotal() int64 {
 	return total
 }
 
-// scanEntries has one reader, in disk order, and workers that hash.
+// scanEntries compares all entries.
 func (r *run) scanEntries(ctx context.Context, f *findings) error {
+	all := func(uint32) bool { return false }
+	return r.sweep(ctx, r.o.workers(), all, func(h *hasher, b *batch) int64 { return h.note(b, f) })
+}
+
+// sweep has one reader, in disk order, that passes over what skip says, and workers that hash. One at a time notes what
+// was judged and says how far that advances the phase.
+func (r *run) sweep(ctx context.Context, workers int, skip func(uint32) bool, note func(*hasher, *batch) int64) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	workers := r.o.workers()
 	free := make(chan []byte, workers+1)
 	for range workers + 1 {
 		free <- nil
@@ -124,7 +137,7 @@ func (r *run) scanEntries(ctx context.Context, f *findings) error {
 	var failed error
 	go func() {
 		defer close(full)
-		failed = r.readBatches(ctx, free, full)
+		failed = r.readBatches(ctx, skip, free, full)
 	}()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -132,12 +145,11 @@ func (r *run) scanEntries(ctx context.Context, f *findings) error {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			h := hasher{r: r, sum: blake3.New(), zeros: make([]byte, zeroRun)}
+			h := r.newHasher()
 			for b := range full {
 				h.judge(b)
 				mu.Lock()
-				done := h.note(b, f)
-				r.advance(done)
+				r.advance(note(h, b))
 				mu.Unlock()
 				free <- b.buf
 			}
@@ -148,10 +160,12 @@ func (r *run) scanEntries(ctx context.Context, f *findings) error {
 }
 
 // readBatches reads the entries in order. It returns the context's error alone: what cannot be read differs.
-func (r *run) readBatches(ctx context.Context, free <-chan []byte, full chan<- *batch) error {
+func (r *run) readBatches(ctx context.Context, skip func(uint32) bool, free <-chan []byte, full chan<- *batch) error {
 	for i := uint32(0); i < uint32(r.m.Chunks.Len()); {
-		b := r.nextBatch(i)
-		i = b.end
+		b := r.nextBatch(i, skip)
+		if i = b.end; len(b.spans) == 0 {
+			continue
+		}
 		select {
 		case b.buf = <-free:
 		case <-ctx.Done():
@@ -181,23 +195,22 @@ func (b *batch) need() int {
 }
 
 // nextBatch takes entries from i on until it is full.
-func (r *run) nextBatch(i uint32) *batch {
+func (r *run) nextBatch(i uint32, skip func(uint32) bool) *batch {
 	b := &batch{first: i, end: i}
 	total := 0
-	for b.end < uint32(r.m.Chunks.Len()) {
-		e := r.m.Chunks.At(int(b.end))
-		size := 0
-		for _, p := range e.Pieces {
-			size += int(p.Length)
+	for ; b.end < uint32(r.m.Chunks.Len()); b.end++ {
+		if skip(b.end) {
+			continue
 		}
-		if b.end > b.first && (total+size > batchBytes || len(b.spans)+len(e.Pieces) > batchPieces) {
+		e := r.m.Chunks.At(int(b.end))
+		size := int(onDisk(e))
+		if len(b.spans) > 0 && (total+size > batchBytes || len(b.spans)+len(e.Pieces) > batchPieces) {
 			break
 		}
 		for _, p := range e.Pieces {
 			b.spans = append(b.spans, span{entry: b.end, piece: p})
 		}
 		total += size
-		b.end++
 	}
 	return b
 }
@@ -250,11 +263,12 @@ func (r *run) readRun(b *batch, spans []int, start int64, buf []byte, used int) 
 	}
 }
 
-// read fills p or says why not.
+// read fills p or says why not. Heads that are broken just now read as what they will be.
 func (r *run) read(p []byte, off int64) (int, error) {
 	n, err := r.t.ReadAt(p, off)
 	r.readBytes.Add(int64(n))
 	if n == len(p) {
+		r.w.layHeads(p, off)
 		return n, nil
 	}
 	if err == nil || errors.Is(err, io.EOF) {
@@ -271,6 +285,10 @@ type hasher struct {
 	zeroIDs    [chunk.MaxSize/readUnit + 1]chunk.ID // of contents of so many units of zeros
 	wrong      []uint32
 	unreadable []uint32
+}
+
+func (r *run) newHasher() *hasher {
+	return &hasher{r: r, sum: blake3.New(), zeros: make([]byte, zeroRun)}
 }
 
 // judge hashes the entries of b.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -34,51 +36,89 @@ type head struct {
 type writer struct {
 	r       *run
 	sector  int64
-	heads   []head // by offset, without overlap
 	parts   []part
 	buf     []byte
-	written int64
+	written atomic.Int64
+
+	mu    sync.RWMutex // guards heads and their bytes where a carousel is at work; a reader takes it after reading
+	heads []head       // by offset, without overlap
 }
 
 // add takes bytes for off. They are not copied and must not change until flushParts.
-func (w *writer) add(off int64, data []byte) {
+func (w *writer) add(off int64, data []byte) { w.parts = w.split(w.parts, off, data) }
+
+// split appends what has to be written for data at off, exceptions laid over it. What falls on a head goes there.
+func (w *writer) split(parts []part, off int64, data []byte) []part {
 	if len(w.r.touching(off, int64(len(data)))) > 0 {
 		data = slices.Clone(data)
 		w.r.overlay(data, off)
 	}
-	w.addBelow(off, data)
+	return w.splitBelow(parts, off, data)
 }
 
-// addBelow is add without exceptions: what falls on a head goes there instead of to the disk.
-func (w *writer) addBelow(off int64, data []byte) {
+// splitBelow is split without exceptions.
+func (w *writer) splitBelow(parts []part, off int64, data []byte) []part {
+	if !w.touchesHead(off, int64(len(data))) {
+		return append(parts, part{off, data})
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	h := w.heads
-	first := sort.Search(len(h), func(i int) bool { return h[i].End() > off })
-	for ; first < len(h) && h[first].Offset < off+int64(len(data)); first++ {
+	for first := w.firstHead(off); first < len(h) && h[first].Offset < off+int64(len(data)); first++ {
 		if before := h[first].Offset - off; before > 0 {
-			w.parts = append(w.parts, part{off, data[:before]})
+			parts = append(parts, part{off, data[:before]})
 			off, data = h[first].Offset, data[before:]
 		}
 		n := copy(h[first].bytes[off-h[first].Offset:], data)
 		off, data = off+int64(n), data[n:]
 	}
 	if len(data) > 0 {
-		w.parts = append(w.parts, part{off, data})
+		parts = append(parts, part{off, data})
 	}
+	return parts
+}
+
+// firstHead returns the index of the first head that ends behind off.
+func (w *writer) firstHead(off int64) int {
+	return sort.Search(len(w.heads), func(i int) bool { return w.heads[i].End() > off })
 }
 
 // touchesHead tells whether n bytes at off are on a head that is broken.
 func (w *writer) touchesHead(off, n int64) bool {
-	h := w.heads
-	first := sort.Search(len(h), func(i int) bool { return h[i].End() > off })
-	return first < len(h) && h[first].Offset < off+n
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	first := w.firstHead(off)
+	return first < len(w.heads) && w.heads[first].Offset < off+n
 }
 
-// flushParts writes what was added, in disk order, neighbours together, cut at multiples of joinBytes.
+// layHeads puts heads that are broken just now over what was read at off.
+func (w *writer) layHeads(p []byte, off int64) {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	h := w.heads
+	for i := w.firstHead(off); i < len(h) && h[i].Offset < off+int64(len(p)); i++ {
+		if h[i].Offset >= off {
+			copy(p[h[i].Offset-off:], h[i].bytes)
+		} else {
+			copy(p, h[i].bytes[off-h[i].Offset:])
+		}
+	}
+}
+
+// flushParts writes what was added.
 func (w *writer) flushParts(ctx context.Context) error {
-	slices.SortFunc(w.parts, func(a, b part) int { return cmp.Compare(a.off, b.off) })
 	if w.buf == nil {
 		w.buf = disk.Aligned(joinBytes)
 	}
+	err := w.writeParts(ctx, w.parts, w.buf)
+	clear(w.parts)
+	w.parts = w.parts[:0]
+	return err
+}
+
+// writeParts writes in disk order, neighbours together, cut at multiples of joinBytes, which is the length of buf.
+func (w *writer) writeParts(ctx context.Context, parts []part, buf []byte) error {
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.off, b.off) })
 	used, start := 0, int64(0)
 	out := func() error {
 		if used == 0 {
@@ -89,9 +129,9 @@ func (w *writer) flushParts(ctx context.Context) error {
 		}
 		n := used
 		used = 0
-		return w.write(start, w.buf[:n])
+		return w.write(start, buf[:n])
 	}
-	for _, p := range w.parts {
+	for _, p := range parts {
 		for len(p.data) > 0 {
 			if used == 0 || p.off != start+int64(used) || p.off%joinBytes == 0 {
 				if err := out(); err != nil {
@@ -99,18 +139,16 @@ func (w *writer) flushParts(ctx context.Context) error {
 				}
 				start = p.off
 			}
-			n := copy(w.buf[used:], p.data[:min(int64(len(p.data)), joinBytes-p.off%joinBytes)])
+			n := copy(buf[used:], p.data[:min(int64(len(p.data)), joinBytes-p.off%joinBytes)])
 			used, p.off, p.data = used+n, p.off+int64(n), p.data[n:]
 		}
 	}
-	clear(w.parts)
-	w.parts = w.parts[:0]
 	return out()
 }
 
-// write writes once; where the disk refuses, again in small steps, so that the sector can be named.
+// write may be called by several goroutines. It writes once; where the disk refuses, again in small steps, so that the sector can be named.
 func (w *writer) write(off int64, p []byte) error {
-	w.r.dirty = true
+	w.r.dirty.Store(true)
 	if _, err := w.r.t.WriteAt(p, off); err != nil {
 		for done := int64(0); done < int64(len(p)); {
 			n := min(retryUnit-(off+done)%retryUnit, int64(len(p))-done)
@@ -120,7 +158,7 @@ func (w *writer) write(off int64, p []byte) error {
 			done += n
 		}
 	}
-	w.written += int64(len(p))
+	w.written.Add(int64(len(p)))
 	return nil
 }
 
@@ -228,7 +266,7 @@ func (r *run) writeMetadata(ctx context.Context, f *findings) error {
 	}
 	for _, i := range f.exceptions {
 		x := r.exceptions[i]
-		r.w.addBelow(x.Offset, x.content)
+		r.w.parts = r.w.splitBelow(r.w.parts, x.Offset, x.content)
 	}
 	if err := r.w.flushParts(ctx); err != nil {
 		return err
