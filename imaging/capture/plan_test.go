@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -153,5 +155,13 @@ func TestStreamsThatCannotBeAreRefused(t *testing.T) {
 		if err := (&plan{}).cut(0, f, volume.Stream{Length: 400_000, Pieces: p}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+func TestAdviceBecomesAWarning(t *testing.T) {
+	l := &volume.Layout{Kind: "ntfs", Advice: []string{"switch it off"}}
+	got := volumeWarnings(&disk.Table{}, []found{{partition: 3, layout: l}, {partition: 4, layout: &volume.Layout{}}})
+	if want := "Partition 3 (ntfs): switch it off."; strings.Join(got, "|") != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -13,7 +13,7 @@ const (
 	typeReserved = "E3C9E316-0B5C-4DB8-817D-F92DF00215AE"
 )
 
-// volumeWarnings says which volumes could not be read file by file, and why.
+// volumeWarnings says which volumes could not be read file by file, and why, and what should be changed on them.
 func volumeWarnings(t *disk.Table, volumes []found) []string {
 	types := map[int]string{}
 	for _, p := range t.Partitions {
@@ -22,16 +22,19 @@ func volumeWarnings(t *disk.Table, volumes []found) []string {
 	var out []string
 	for _, f := range volumes {
 		kind := types[f.partition]
+		where := fmt.Sprintf("Partition %d", f.partition)
+		if f.partition == 0 {
+			where = "The disk"
+		}
+		for _, a := range f.layout.Advice {
+			out = append(out, fmt.Sprintf("%s (%s): %s.", where, f.layout.Kind, a))
+		}
 		if f.layout.Reason == "" || kind == typeBIOSBoot || kind == typeReserved {
 			continue
 		}
 		how := "all its bytes are kept as one stream"
 		if f.layout.Order == manifest.ByPosition {
 			how = "its used blocks are kept by position"
-		}
-		where := fmt.Sprintf("Partition %d", f.partition)
-		if f.partition == 0 {
-			where = "The disk"
 		}
 		out = append(out, fmt.Sprintf("%s (%s): %s, because %s.", where, f.layout.Kind, how, f.layout.Reason))
 	}

@@ -14,8 +14,8 @@
 // Sources: ext2/3/4: Linux Documentation/filesystems/ext4 (globals, group descriptors, inodes, extents, directories,
 // inline data, checksums) and the headers of e2fsprogs for bigalloc, meta_bg and sparse_super2. FAT: Microsoft FAT32
 // File System Specification 1.03, sections "Boot Sector and BPB", "FAT Data Structure", "Long Directory Entries". NTFS:
-// see package ntfs. Swap: the header of mkswap(8). LVM2, btrfs, XFS and exFAT: see packages lvm, btrfs, xfs and
-// exfat. Others are only recognised: by the magic numbers of their specifications.
+// see package ntfs. Swap: the header of mkswap(8). LVM2, btrfs, XFS, exFAT and the settings of Windows: see packages lvm, btrfs,
+// xfs, exfat and hive. Others are only recognised: by the magic numbers of their specifications.
 //
 // Guaranteed: kept, fill and don't-care together are the allocation of the volume, rounded to its allocation unit, plus
 // what lies outside it; no byte is in two of them. A volume that contradicts itself is never trusted: it becomes one

@@ -60,6 +60,7 @@ type Layout struct {
 	Heads    []Extent // without these nothing mounts or starts the volume
 	Fills    []Fill
 	DontCare []Extent
+	Advice   []string // sentences about what is on it that a person should change before it becomes a master
 	walk     func(yield func(Stream) error) error
 }
 

@@ -18,6 +18,7 @@ type ntfsVolume struct {
 	bad    []Extent
 	fills  []Fill
 	unread []Extent // don't-care
+	hive   uint64   // record of the file with Windows' settings; 0: none was met
 }
 
 // pagedReader reads a lot at once past the cache, and little through it.
@@ -54,7 +55,9 @@ func readNTFS(p *pager, _ []byte) (*Layout, error) {
 		return n.stepBack(l, err)
 	}
 	l.Used = n.used()
-	if err := n.claimAll(); err != nil {
+	err = n.claimAll()
+	l.Advice = n.advice()
+	if err != nil {
 		return n.stepBack(l, err)
 	}
 	n.meta = nil
@@ -154,6 +157,9 @@ func (n *ntfsVolume) claimAll() error {
 	err := n.Files(func(f *ntfs.File, damage error) error {
 		if err := n.checkHibernation(f, damage); err != nil {
 			return err
+		}
+		if damage == nil && n.isSystemHive(f) {
+			n.hive = f.Number
 		}
 		err := ntfsDoubt(damage, manifest.ByPosition)
 		if err == nil && first == nil {
@@ -327,7 +333,7 @@ func (n *ntfsVolume) stepBack(l *Layout, err error) (*Layout, error) {
 		return nil, err
 	}
 	r := rawLayout(l.Kind, n.p.size, d.why, l.Heads)
-	r.Label, r.UUID = l.Label, l.UUID
+	r.Label, r.UUID, r.Advice = l.Label, l.UUID, l.Advice
 	if d.order != manifest.ByPosition {
 		return r, nil
 	}

@@ -42,9 +42,17 @@ func text(b []byte) string {
 
 // InRoot says whether the file lies in the root directory under that name, capital letters or not.
 func (f *File) InRoot(name string) bool {
-	return slices.ContainsFunc(f.Names, func(n Name) bool {
-		return n.Parent == RecordRoot && len(n.chars) == 2*len(name) && strings.EqualFold(n.Text(), name)
-	})
+	return slices.ContainsFunc(f.Names, func(n Name) bool { return n.Parent == RecordRoot && n.is(name) })
+}
+
+// Named says whether the file has that name in any directory, capital letters or not.
+func (f *File) Named(name string) bool {
+	return slices.ContainsFunc(f.Names, func(n Name) bool { return n.is(name) })
+}
+
+// is compares with a name in ASCII.
+func (n Name) is(name string) bool {
+	return len(n.chars) == 2*len(name) && strings.EqualFold(n.Text(), name)
 }
 
 const (
