@@ -17,6 +17,9 @@
 // The dnsmasq announces an IPv6 prefix although nothing uses it: without an announcement iPXE waits 15 seconds for one
 // (observed). It does not probe addresses before it hands them out (`--no-ping`), which would cost 3 more.
 //
+// A Room is the other half: a server and any number of PCs as bare namespaces on one switch, with ports of a set speed
+// and queue and with packets lost at random. Programs of this machine run in it; what it costs is only their own work.
+//
 // Guaranteed: every name carries the process id and a random part, so schools never meet; children die with the
 // process that started them; what a killed run left (namespaces, folders) is swept by the next one, which touches only
 // names of this form whose process is dead. Not guaranteed: speed. Without KVM a PC is some fifty times slower than a

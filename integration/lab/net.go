@@ -22,20 +22,9 @@ func (s *School) DHCPSpace() string { return s.id + "-dhcp" }
 
 // raiseSwitch makes the switch with the ports of DHCP server and daemon.
 func (s *School) raiseSwitch(ctx context.Context) error {
-	steps := [][]string{
-		{"ip", "netns", "add", s.Switch()},
-		{"ip", "-n", s.Switch(), "link", "set", "lo", "up"},
-		{"ip", "-n", s.Switch(), "link", "add", "br0", "type", "bridge", "stp_state", "0", "mcast_snooping", "0"},
-		{"ip", "-n", s.Switch(), "link", "set", "br0", "up"},
+	if err := raiseBridge(ctx, s.Switch(), "0"); err != nil {
+		return err
 	}
-	for _, step := range steps {
-		if _, err := command(ctx, step...); err != nil {
-			return err
-		}
-	}
-	// New namespaces send bridged packets through iptables where that exists (observed); a switch does not.
-	_, _ = command(ctx, "ip", "netns", "exec", s.Switch(), "sh", "-c",
-		"test ! -e /proc/sys/net/bridge/bridge-nf-call-iptables || echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables")
 	if err := s.plug(ctx, "dhcp", AddressDHCP); err != nil {
 		return err
 	}
@@ -45,21 +34,43 @@ func (s *School) raiseSwitch(ctx context.Context) error {
 	return s.plug(ctx, "srv", AddressServer)
 }
 
+// raiseBridge makes a namespace with a switch; snooping "1" sends multicast only to the ports that asked for it.
+func raiseBridge(ctx context.Context, space, snooping string) error {
+	for _, step := range [][]string{
+		{"ip", "netns", "add", space},
+		{"ip", "-n", space, "link", "set", "lo", "up"},
+		{"ip", "-n", space, "link", "add", "br0", "type", "bridge", "stp_state", "0", "mcast_snooping", snooping},
+		{"ip", "-n", space, "link", "set", "br0", "up"},
+	} {
+		if _, err := command(ctx, step...); err != nil {
+			return err
+		}
+	}
+	// New namespaces send bridged packets through iptables where that exists (observed); a switch does not.
+	_, _ = command(ctx, "ip", "netns", "exec", space, "sh", "-c",
+		"test ! -e /proc/sys/net/bridge/bridge-nf-call-iptables || echo 0 >/proc/sys/net/bridge/bridge-nf-call-iptables")
+	return nil
+}
+
 // Plug adds a namespace with its own port on the switch and returns its name: a pupil's laptop, another server.
 func (s *School) Plug(ctx context.Context, name, address string) (string, error) {
 	return s.id + "-" + name, s.plug(ctx, name, address)
 }
 
-// plug makes a namespace with eth0 on a port of the switch.
 func (s *School) plug(ctx context.Context, name, address string) error {
-	space, port := s.id+"-"+name, "p-"+name
+	return plugInto(ctx, s.Switch(), s.id+"-"+name, name, address+"/24")
+}
+
+// plugInto makes a namespace with eth0 on a port of a switch, and gives it an address with the length of its network.
+func plugInto(ctx context.Context, bridge, space, name, address string) error {
+	port := "p-" + name
 	steps := [][]string{
 		{"ip", "netns", "add", space},
-		{"ip", "-n", s.Switch(), "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space},
-		{"ip", "-n", s.Switch(), "link", "set", port, "master", "br0", "up"},
+		{"ip", "-n", bridge, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", space},
+		{"ip", "-n", bridge, "link", "set", port, "master", "br0", "up"},
 		{"ip", "-n", space, "link", "set", "lo", "up"},
 		{"ip", "-n", space, "link", "set", "eth0", "up"},
-		{"ip", "-n", space, "addr", "add", address + "/24", "brd", "+", "dev", "eth0"},
+		{"ip", "-n", space, "addr", "add", address, "brd", "+", "dev", "eth0"},
 	}
 	for _, step := range steps {
 		if _, err := command(ctx, step...); err != nil {

@@ -23,11 +23,16 @@ type Process struct {
 
 // start runs a program in a namespace ("" for the one we are in) with its output going to out.
 func start(name, namespace string, out io.Writer, args ...string) (*Process, error) {
+	return startApart(name, namespace, out, out, args...)
+}
+
+// startApart does it with what the program says on standard error kept apart.
+func startApart(name, namespace string, out, complaints io.Writer, args ...string) (*Process, error) {
 	if namespace != "" {
 		args = append([]string{"ip", "netns", "exec", namespace}, args...)
 	}
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Stdout, cmd.Stderr = out, out
+	cmd.Stdout, cmd.Stderr = out, complaints
 	// A group of its own, so that Ctrl-C reaches only us and we end the school in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return launch(name, cmd)
@@ -60,6 +65,14 @@ func (p *Process) Err() error {
 	default:
 		return nil
 	}
+}
+
+// CPU is the processor time that the ended program took, its own and the kernel's for it; 0 while it runs.
+func (p *Process) CPU() time.Duration {
+	if p.Running() || p.cmd.ProcessState == nil {
+		return 0
+	}
+	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
 }
 
 // Running tells whether the program has not ended yet.

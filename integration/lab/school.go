@@ -149,7 +149,8 @@ func (s *School) logFile(name string) (*os.File, error) {
 // Sweep removes what schools of dead processes left: their namespaces, with whatever still runs inside, and folders.
 func Sweep(ctx context.Context) error {
 	ids := map[string]bool{}
-	for _, pattern := range []string{"/run/netns/" + prefix + "*", filepath.Join(os.TempDir(), prefix+"*")} {
+	for _, dir := range []string{"/run/netns", os.TempDir(), memory} {
+		pattern := filepath.Join(dir, prefix+"*")
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			return err
@@ -162,7 +163,8 @@ func Sweep(ctx context.Context) error {
 	}
 	var errs error
 	for id := range ids {
-		errs = errors.Join(errs, removeNamespaces(ctx, id), os.RemoveAll(filepath.Join(os.TempDir(), id)))
+		errs = errors.Join(errs, removeNamespaces(ctx, id), os.RemoveAll(filepath.Join(os.TempDir(), id)),
+			os.RemoveAll(filepath.Join(memory, id)))
 	}
 	return errs
 }

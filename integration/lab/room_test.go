@@ -1,0 +1,159 @@
+package lab_test
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/net/ipv4"
+
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// blast sends n datagrams of 1,000 bytes from the server of a room.
+func blast(t *testing.T, r *lab.Room, address string, n int) {
+	t.Helper()
+	to, err := net.ResolveUDPAddr("udp4", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conn net.PacketConn
+	err = lab.Inside(r.Server(), func() error {
+		eth0, err := net.InterfaceByName("eth0")
+		if err != nil {
+			return err
+		}
+		if conn, err = net.ListenPacket("udp4", lab.RoomAddress+":0"); err != nil {
+			return err
+		}
+		return ipv4.NewPacketConn(conn).SetMulticastInterface(eth0) // there is no route for groups
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for range n {
+		_, _ = conn.WriteTo(make([]byte, 1000), to) // a refusal answers an earlier one: nobody listens there
+	}
+}
+
+// arrive counts what reaches a PC while work runs, and for as long afterwards as more comes.
+func arrive(t *testing.T, r *lab.Room, work func()) int {
+	t.Helper()
+	var count atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	done, err := r.Watch(ctx, "pc0", 1000, func(lab.Datagram) bool { count.Add(1); return true })
+	if err != nil {
+		t.Fatal(err)
+	}
+	work()
+	for last := int64(-1); last != count.Load(); time.Sleep(500 * time.Millisecond) {
+		last = count.Load()
+	}
+	stop()
+	<-done
+	return int(count.Load())
+}
+
+// A room must drop, queue and slow down as it is told, else what is measured in it says nothing.
+func TestRoomIsABadNetworkWhenTold(t *testing.T) {
+	needRoot(t)
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 2, Server: lab.Cable{Mbit: 1000, Queue: 1 << 20},
+		PC: lab.Cable{Mbit: 100, Queue: 256 << 10}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := false
+	t.Cleanup(func() {
+		if !closed {
+			_ = r.Close() // the test has failed already
+		}
+	})
+	const group = "239.1.2.3:4000"
+	if n := arrive(t, r, func() { blast(t, r, lab.PCAddress(0)+":4000", 1) }); n != 1 {
+		t.Errorf("the first packet did not arrive") // the others need not wait for ARP
+	}
+	// 200 packets fit into the queue, 2,000 at once do not
+	if n := arrive(t, r, func() { blast(t, r, lab.PCAddress(0)+":4000", 200) }); n != 200 {
+		t.Errorf("%d of 200 packets reached a PC with a good cable", n)
+	}
+	if err := r.ShapePC(t.Context(), 0, lab.Cable{Mbit: 1, Queue: 10_000}); err != nil {
+		t.Fatal(err)
+	}
+	if n := arrive(t, r, func() { blast(t, r, lab.PCAddress(0)+":4000", 2000) }); n < 8 || n > 1000 {
+		t.Errorf("%d of 2,000 packets passed a port of 1 Mb/s that queues ten", n)
+	}
+	if err := r.ShapePC(t.Context(), 0, lab.Cable{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.LosePC(t.Context(), 0, 1000); err != nil {
+		t.Fatal(err)
+	}
+	blast(t, r, lab.PCAddress(0)+":4000", 5000)
+	time.Sleep(time.Second)
+	came, lost, err := r.Lost(t.Context(), 0)
+	if err != nil || came < 4000 || lost < came*7/100 || lost > came*13/100 {
+		t.Errorf("%d of %d packets lost, %v; 10 %% were ordered", lost, came, err)
+	}
+	if err := r.LosePC(t.Context(), 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := arrive(t, r, func() { blast(t, r, group, 100) }); n != 100 {
+		t.Errorf("%d of 100 multicast packets arrived", n)
+	}
+	if err := r.EatMulticast(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := arrive(t, r, func() { blast(t, r, group, 100) }); n != 0 {
+		t.Errorf("%d multicast packets passed a switch that eats them", n)
+	}
+	closed = true
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, left := range []string{r.Dir, r.Disk, "/run/netns/" + r.Switch(), "/run/netns/" + r.PC(1)} {
+		if exists(left) {
+			t.Errorf("%s is left", left)
+		}
+	}
+}
+
+func TestCounterSeesWhatTheServerSends(t *testing.T) {
+	needRoot(t)
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	c, err := r.CountServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	before, err := c.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var frames atomic.Int64
+	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	defer stop()
+	done, err := r.WatchServer(ctx, 1000, func(lab.Datagram) bool { return frames.Add(1) < 1000 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	blast(t, r, "239.1.2.3:4000", 1000)
+	<-done
+	if n := frames.Load(); n != 1000 {
+		t.Errorf("%d of 1,000 frames were seen", n)
+	}
+	after, err := c.Bytes()
+	if sent := after - before; err != nil || sent < 1042*1000 || sent > 1042*1000+10_000 {
+		t.Errorf("the counter says %d bytes for 1,000 frames of 1,042, %v", sent, err)
+	}
+}
