@@ -11,9 +11,9 @@ import (
 // systemHive is where Windows keeps HKEY_LOCAL_MACHINE\SYSTEM.
 const systemHive = "Windows/System32/config/SYSTEM"
 
-const fastStartupAdvice = "fast startup is switched on in this Windows (HiberbootEnabled=1): computers that are shut down " +
-	"keep changes in Windows' cache, and can then neither be captured nor repaired in place. Switch it off in Windows with " +
-	"powercfg /h off and shut down, or always shut down with shutdown /s /t 0, then capture again"
+const fastStartupAdvice = "fast startup is switched on in this Windows (HiberbootEnabled=1): a computer that is shut down " +
+	"with this master is half hibernated, and cannot be captured so. Switch fast startup off in Windows with powercfg /h off, " +
+	"or shut down with shutdown /s /t 0, then capture again"
 
 // isSystemHive says whether f is the file with the settings of Windows.
 func (n *ntfsVolume) isSystemHive(f *ntfs.File) bool {
@@ -55,7 +55,7 @@ func (r attributeReader) ReadAt(b []byte, off int64) (int, error) {
 }
 
 // fastStartup reads HiberbootEnabled from the control set that Windows used last. Without hibernation there is no fast
-// startup whatever it says: powercfg /h off sets HibernateEnabled to 0 and leaves HiberbootEnabled as it was.
+// startup whatever it says: powercfg /h off sets HibernateEnabled to 0, and who followed the advice is not warned again.
 func fastStartup(r attributeReader, size int64) (bool, error) {
 	h, err := hive.Open(r, size)
 	if err != nil {
