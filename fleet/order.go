@@ -38,7 +38,7 @@ type Planned struct {
 
 // limits of an order's free text and numbers.
 const (
-	maxNote      = 1000
+	maxNote      = 4000 // what a version takes
 	maxCountdown = 600
 	maxTargets   = 1000
 )

@@ -23,10 +23,33 @@ const (
 	contextAbout = "ardoise master 1"
 	maxAbout     = 16 << 20 // bytes of the file
 
-	maxBefore = 50   // versions that a channel remembers to go back to
-	maxMoves  = 500  // moves of channels that are remembered
-	maxNote   = 4000 // bytes of a note
+	maxBefore = 50  // versions that a channel remembers to go back to
+	maxMoves  = 500 // moves of channels that are remembered
 )
+
+// The most bytes of what people say of a version.
+const (
+	MaxNote   = 4000
+	MaxAuthor = 200
+)
+
+// CheckMeta tells, by *NoteError, why author or note cannot be those of a version.
+func CheckMeta(m Meta) error {
+	if err := checkText("an author's name", m.Author, MaxAuthor); err != nil {
+		return err
+	}
+	return checkText("a note", m.Note, MaxNote)
+}
+
+func checkText(what, text string, most int) error {
+	switch {
+	case len(text) > most:
+		return &NoteError{Reason: fmt.Sprintf("%s has at most %d bytes, this one has %d", what, most, len(text))}
+	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
+		return &NoteError{Reason: what + " is text in UTF-8"}
+	}
+	return nil
+}
 
 // Note is what somebody wrote of a version after its capture.
 type Note struct {
@@ -66,6 +89,7 @@ type About struct {
 	Channels []Channel // by name
 	Notes    []Note    // oldest first
 	Moves    []Move    // oldest first
+	Rule     Rule      // which versions stay
 	Damaged  string    // why nothing of it can be believed; "" when all is well
 }
 
@@ -77,6 +101,7 @@ type record struct {
 	Notes     []Note
 	Moves     []Move
 	Forgotten []Pointing // versions that were forgotten
+	Rule      Rule
 }
 
 // envelope is the file itself.
@@ -188,7 +213,7 @@ func (l *Library) About(name string) (About, error) {
 	if !ok {
 		return About{}, &UnknownError{What: name}
 	}
-	out := About{Notes: slices.Clone(a.Notes), Moves: slices.Clone(a.Moves)}
+	out := About{Notes: slices.Clone(a.Notes), Moves: slices.Clone(a.Moves), Rule: a.Rule}
 	if a.damaged != nil {
 		out.Damaged = a.damaged.Error()
 	}
@@ -230,8 +255,8 @@ func (l *Library) before(name string, stack []Pointing) int {
 // Note adds a note to a version. The one of its capture stays in the manifest; the newest is what is shown.
 func (l *Library) Note(ref, text, by string) (Version, error) {
 	text = strings.TrimSpace(text)
-	if len(text) > maxNote || !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return Version{}, &NoteError{Reason: fmt.Sprintf("a note is text of at most %d bytes", maxNote)}
+	if err := checkText("a note", text, MaxNote); err != nil {
+		return Version{}, err
 	}
 	l.publishing.Lock()
 	defer l.publishing.Unlock()

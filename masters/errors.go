@@ -114,13 +114,21 @@ func (e *NothingBeforeError) Error() string {
 	return fmt.Sprintf("%s has pointed at no other version that is still there", e.Channel)
 }
 
-// NoteError says why a text cannot be a note.
+// NoteError says why a text cannot be a note, or an author.
 type NoteError struct {
 	Reason string
 }
 
 // Error implements error.
 func (e *NoteError) Error() string { return e.Reason }
+
+// RuleError says why something cannot be a retention rule.
+type RuleError struct {
+	Reason string
+}
+
+// Error implements error.
+func (e *RuleError) Error() string { return e.Reason }
 
 // HeldError says that a version cannot be forgotten, and for whose sake.
 type HeldError struct {

@@ -1,7 +1,6 @@
 package masters
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -114,67 +113,6 @@ func (r record) wasForgotten(number int, hash manifest.Hash) bool {
 		return false
 	}
 	return slices.ContainsFunc(r.Forgotten, func(p Pointing) bool { return p.Version == number && p.Hash != hash })
-}
-
-// Kept is what a retention rule says of one version.
-type Kept struct {
-	Version Version
-	Why     []string // why it stays; empty: it is forgotten
-}
-
-// Retain says which versions of a master a rule keeps: the last sound ones, those that channels point at or would go
-// back to, those that users names, and damaged ones, which a backup may heal. Unless dry, the others are forgotten. On
-// an error it returns what was decided; some of it may have been done.
-func (l *Library) Retain(name string, last int, by string, users func(Version) []string, dry bool) ([]Kept, error) {
-	if err := CheckName(name); err != nil {
-		return nil, err
-	}
-	if last < 1 {
-		return nil, &NameError{Name: name, Reason: "would lose its newest version: keep at least one"}
-	}
-	l.publishing.Lock()
-	defer l.publishing.Unlock()
-	about, err := l.About(name)
-	if err != nil {
-		return nil, err
-	}
-	if about.Damaged != "" {
-		return nil, &AboutError{Name: name, Err: errors.New(about.Damaged)}
-	}
-	l.mu.RLock()
-	versions := slices.Clone(l.versions[name])
-	l.mu.RUnlock()
-	kept := make([]Kept, 0, len(versions))
-	for _, v := range slices.Backward(versions) { // newest first, to count the last ones
-		k := Kept{Version: v}
-		switch {
-		case v.Damaged != "":
-			k.Why = append(k.Why, "damaged: a backup may heal it")
-		case last > 0:
-			k.Why = append(k.Why, "among the last")
-			last--
-		}
-		for _, c := range about.Channels {
-			switch v.Number {
-			case c.Version:
-				k.Why = append(k.Why, "channel "+c.Name)
-			case c.Before:
-				k.Why = append(k.Why, "channel "+c.Name+" would go back to it")
-			}
-		}
-		k.Why = append(k.Why, askUsers(users, v)...)
-		kept = append(kept, k)
-	}
-	slices.Reverse(kept)
-	for _, k := range kept {
-		if len(k.Why) > 0 || dry {
-			continue
-		}
-		if err := l.forget(k.Version, by); err != nil {
-			return kept, err
-		}
-	}
-	return kept, nil
 }
 
 // leftover tells whether a name in a master's folder is of a version that is none any more, or not yet.

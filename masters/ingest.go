@@ -69,10 +69,13 @@ func (i *Ingest) Stats() Stats {
 func (i *Ingest) Close() { i.session.Close() }
 
 // Publish makes m, with its encoded names table, the next version of a master: it gives m name, number, date, author,
-// note and parent, signs it, and commits it by one rename. It fails with *NameError, *IncompleteError when a chunk is
+// note and parent, signs it, and commits it by one rename. It fails with *NameError, *NoteError, *IncompleteError when a chunk is
 // not durably in the store, *manifest.InvalidError when m or the names are inconsistent; then nothing is published.
 func (i *Ingest) Publish(ctx context.Context, name string, meta Meta, m *manifest.Manifest, names io.Reader) (Version, error) {
 	if err := CheckName(name); err != nil {
+		return Version{}, err
+	}
+	if err := CheckMeta(meta); err != nil {
 		return Version{}, err
 	}
 	if err := i.session.Flush(ctx); err != nil {

@@ -82,6 +82,9 @@ type Upkeep struct {
 	Healer store.Healer                                     // nil: none
 	Log    *slog.Logger                                     // nil: none
 	Sleep  func(ctx context.Context, d time.Duration) error // nil: in real time
+	// Retain applies the retention rules that were set before a moment, once a night; nil: nobody does. The one who calls
+	// ApplyRules knows who needs a version.
+	Retain func(ctx context.Context, before time.Time) error
 }
 
 const (
@@ -92,8 +95,8 @@ const (
 	idleLook       = 2 * time.Second
 )
 
-// RunUpkeep collects, scrubs and recompresses until ctx ends, which is no error. What goes wrong is logged and tried
-// again: a store that cannot be collected can still be read.
+// RunUpkeep forgets by rule, collects, scrubs and recompresses until ctx ends, which is no error. What goes wrong is
+// logged and tried again: a store that cannot be collected can still be read.
 func (l *Library) RunUpkeep(ctx context.Context, u Upkeep) error {
 	if u.Every == 0 {
 		u.Every = upkeepEvery
@@ -114,7 +117,13 @@ func (l *Library) RunUpkeep(ctx context.Context, u Upkeep) error {
 	}()
 	defer func() { <-scrubbed }()
 	var last upkeepState
+	var n nights
 	for u.Sleep(ctx, u.Every) == nil {
+		if began, due := n.due(l.now()); due && u.Retain != nil {
+			if err := u.Retain(ctx, began); err != nil {
+				u.Log.Error("applying the retention rules", "error", err)
+			}
+		}
 		last = l.tend(ctx, u, last)
 	}
 	return nil

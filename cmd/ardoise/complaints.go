@@ -57,6 +57,7 @@ func noticeOf(err error) (code, what, detail string) {
 		long    *api.PathTooLongError
 		inUse   *masters.InUseError
 		port    *pxe.PortInUseError
+		note    *masters.NoteError
 		noLink  *pxe.NoInterfaceError
 		missing *pxe.MissingFileError
 		newer   *sqlite.NewerError
@@ -81,6 +82,8 @@ func noticeOf(err error) (code, what, detail string) {
 		return "path-too-long", "", long.Error()
 	case errors.As(err, &inUse):
 		return "data-in-use", inUse.Dir, ""
+	case errors.As(err, &note):
+		return "bad-note", "", note.Reason
 	case errors.As(err, &port):
 		return "port-in-use", port.Network + " port " + strconv.Itoa(port.Port), port.For
 	case errors.As(err, &noLink):

@@ -61,27 +61,52 @@ func TestTheLifeOfAMaster(t *testing.T) {
 			refused(t, 3, at("rollback", "salle", "pilot")...)
 			refused(t, 2, at("promote", "salle@1", "Pilot")...)
 			refused(t, 3, at("promote", "salle@9", "test")...)
-			refused(t, 2, at("retain", "salle")...)
-			plan := said[[]api.Retained](t, at("retain", "salle", "--keep-last", "1", "--dry-run")...)
-			if len(plan) != 4 || !plan[0].Kept || !plan[1].Kept || plan[2].Kept || !plan[3].Kept {
-				t.Errorf("retain --dry-run = %+v", plan)
-			}
+			retention(t, at)
 			if left := said[[]api.Master](t, at("list")...); len(left) != 4 {
 				t.Errorf("a dry run has left %d versions", len(left))
 			}
-			said[[]api.Retained](t, at("retain", "salle", "--keep-last", "1")...)
+			if r := said[api.Retention](t, at("retain", "salle", "--now")...); !r.Done || r.Versions[2].Kept {
+				t.Errorf("retain --now = %+v", r)
+			}
+			if r := said[api.Retention](t, at("retain", "salle", "--off")...); r.Rule != nil || r.Done {
+				t.Errorf("retain --off = %+v", r)
+			}
 			said[api.Master](t, at("forget", "salle@4")...)
 			said[api.Move](t, at("promote", "salle", "test", "--off")...)
 			left := said[[]api.Master](t, at("list")...)
 			if len(left) != 2 || left[0].Version != 1 || left[1].Version != 2 || len(left[1].Channels) != 0 {
 				t.Errorf("left are %+v", left)
 			}
-			for _, args := range [][]string{at("list"), at("show", "salle"), at("key"), at("retain", "salle", "--keep-last", "5", "--dry-run")} {
+			for _, args := range [][]string{at("list"), at("show", "salle"), at("key"), at("retain", "salle", "--last", "5", "--dry-run"), at("retain", "salle")} {
 				if exit, out, complaints := ardoise(args...); exit != 0 || len(out) < 20 || complaints != "" {
 					t.Errorf("ardoise %s = %d %s%s", strings.Join(args, " "), exit, out, complaints)
 				}
 			}
 		})
+	}
+}
+
+// retention makes and shows the rule of four versions, of which the first two are on a channel, or were.
+func retention(t *testing.T, at func(...string) []string) {
+	t.Helper()
+	if r := said[api.Retention](t, at("retain", "salle")...); r.Rule != nil || len(r.Versions) != 0 {
+		t.Errorf("without a rule retain = %+v", r)
+	}
+	for _, args := range [][]string{{"--last", "0"}, {"--last", "-1"}, {"--last", "many"}, {"--last", "20000"}, {"--now"}, {"--dry-run"},
+		{"--off", "--last", "1"}, {"--off", "--now"}} {
+		refused(t, 2, at(append([]string{"retain", "salle"}, args...)...)...)
+	}
+	refused(t, 2, at("retain", "salle@1", "--last", "1")...)
+	refused(t, 3, at("retain", "nobody", "--last", "1")...)
+	plan := said[api.Retention](t, at("retain", "salle", "--last", "1", "--dry-run")...)
+	if v := plan.Versions; plan.Rule != nil || plan.Done || len(v) != 4 || !v[0].Kept || !v[1].Kept || v[2].Kept || !v[3].Kept {
+		t.Errorf("retain --dry-run = %+v", plan)
+	}
+	if r := said[api.Retention](t, at("retain", "salle", "--last", "1")...); r.Rule == nil || r.Rule.KeepLast != 1 || r.Done || r.Versions[2].Kept {
+		t.Errorf("retain --last 1 = %+v", r)
+	}
+	if m := said[api.Master](t, at("show", "salle")...); m.Retention == nil || m.Retention.KeepLast != 1 || m.Retention.By == "" {
+		t.Errorf("show says of retention %+v", m.Retention)
 	}
 }
 

@@ -88,6 +88,9 @@ func masterCapture() *cobra.Command {
 			if meta.Author == "" {
 				meta.Author = whoAmI()
 			}
+			if err := masters.CheckMeta(meta); err != nil { // before the disk is read for an hour
+				return err
+			}
 			return b.capture(c, args[0], meta, asIs)
 		},
 	})

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -92,46 +91,6 @@ func masterForget() *cobra.Command {
 			})
 		},
 	})
-}
-
-func masterRetain() *cobra.Command {
-	var k client
-	var last int
-	var dry bool
-	c := k.flags(&cobra.Command{
-		Use: "retain NAME --keep-last N", Args: cobra.ExactArgs(1),
-		Short: "forget all versions but the last, those on channels and those in use",
-		RunE: func(c *cobra.Command, args []string) error {
-			if last < 1 {
-				return usagef("say with --keep-last how many versions stay, one at least")
-			}
-			return k.at(c.Context(), needs{fleet: true}, func(d *desk) error {
-				all, err := d.Retain(c.Context(), args[0], last, dry)
-				if err != nil {
-					return err
-				}
-				return k.show(c.OutOrStdout(), all, func(w io.Writer) { showRetained(w, all, dry) })
-			})
-		},
-	})
-	c.Flags().IntVar(&last, "keep-last", 0, "keep so many of the newest versions")
-	c.Flags().BoolVar(&dry, "dry-run", false, "only say what would be forgotten")
-	return c
-}
-
-func showRetained(w io.Writer, all []api.Retained, dry bool) {
-	rows := [][]string{{"VERSION", "", "WHY"}}
-	for _, r := range all {
-		what := "kept"
-		switch {
-		case !r.Kept && dry:
-			what = "would be forgotten"
-		case !r.Kept:
-			what = "forgotten"
-		}
-		rows = append(rows, []string{r.Version, what, dash(strings.Join(r.Why, ", "))})
-	}
-	table(w, rows)
 }
 
 func masterKey() *cobra.Command {

@@ -79,6 +79,7 @@ func showMaster(w io.Writer, m api.Master) {
 		{"parent", dash(parent)}, {"created", m.Created.Local().Format(time.DateTime)}, {"author", dash(m.Author)},
 		{"disk", bytesText(m.DiskBytes)}, {"used", bytesText(m.UsedBytes)}, {"stored", bytesText(m.StoredBytes)},
 		{"new", known(m, m.NewBytes)}, {"chunks", fmt.Sprint(m.Chunks)}, {"offline reset", dash(m.OfflineReset)}}
+	rows = append(rows, []string{"retention", dash(ruleText(m.Retention))})
 	for _, v := range m.Volumes {
 		text := fmt.Sprintf("%s %s, %s used of %s, cut by %s", v.Kind, v.Label, bytesText(v.Used), bytesText(v.Length), v.Order)
 		if v.Reason != "" {

@@ -227,7 +227,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
-			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep")})
+			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.orderServer().ApplyRules})
 		}},
 	}
 	if s.o.boot == noBoot {

@@ -25,7 +25,9 @@ type site struct {
 	dir    string
 	fleet  *fleet.Fleet
 	client *api.Client
-	woken  []string
+
+	library *masters.Library
+	woken   []string
 }
 
 func check(t testing.TB, err error) {
@@ -46,6 +48,7 @@ func newSite(t *testing.T) *site {
 	check(t, err)
 	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "ardoise.db"))
 	check(t, err)
+	s.library = library
 	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key()})
 	check(t, err)
 	l, err := api.Listen(dir)

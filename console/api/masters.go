@@ -116,9 +116,10 @@ func (s *Server) changeMaster(w http.ResponseWriter, r *http.Request, by string)
 		if err != nil {
 			return err
 		}
+		s.recordForgotten(r.Context(), v, by)
 		return respond(w, s.describe(v, nil))
 	case "retain":
-		return s.retain(w, ref, body, by)
+		return s.retain(w, r, ref, body, by)
 	default:
 		return &Error{Status: http.StatusNotFound, Code: "no-route", What: verb}
 	}
@@ -140,21 +141,6 @@ func (s *Server) moveChannel(w http.ResponseWriter, verb, ref, channel, by strin
 		return err
 	}
 	return respond(w, Move{Name: name, Channel: move.Channel, From: move.From, To: move.To, At: move.At, By: move.By})
-}
-
-func (s *Server) retain(w http.ResponseWriter, name string, body MasterChange, by string) error {
-	out := []Retained{}
-	err := s.undisturbed(func() error {
-		kept, err := s.Masters.Retain(name, body.KeepLast, by, s.users, body.DryRun)
-		for _, k := range kept {
-			out = append(out, Retained{Version: k.Version.String(), Kept: len(k.Why) > 0, Why: k.Why, NewBytes: k.Version.NewBytes})
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	return respond(w, out)
 }
 
 // importMaster takes an export file as its body.
@@ -272,6 +258,7 @@ func masterError(err error) *Error {
 		nothing    *masters.NothingBeforeError
 		channel    *masters.ChannelError
 		note       *masters.NoteError
+		rule       *masters.RuleError
 		about      *masters.AboutError
 		foreign    *masters.ForeignKeyError
 		taken      *masters.TakenError
@@ -295,6 +282,8 @@ func masterError(err error) *Error {
 		return &Error{Status: http.StatusBadRequest, Code: "bad-channel", What: channel.Channel, Detail: channel.Reason}
 	case errors.As(err, &note):
 		return &Error{Status: http.StatusBadRequest, Code: "bad-note", Detail: note.Reason}
+	case errors.As(err, &rule):
+		return &Error{Status: http.StatusBadRequest, Code: "bad-rule", Detail: rule.Reason}
 	case errors.As(err, &about):
 		return conflict("about-damaged", about.Name, about.Err.Error())
 	case errors.As(err, &foreign):

@@ -37,9 +37,9 @@ func (c *Client) Forget(ctx context.Context, ref string) (Master, error) {
 	return ask[Master](ctx, c, http.MethodPost, "/v1/masters/"+segment(ref)+"/forget", MasterChange{})
 }
 
-// Retain applies a retention rule to a master, or only says what it would do.
-func (c *Client) Retain(ctx context.Context, name string, keepLast int, dry bool) ([]Retained, error) {
-	return ask[[]Retained](ctx, c, http.MethodPost, "/v1/masters/"+segment(name)+"/retain", MasterChange{KeepLast: keepLast, DryRun: dry})
+// Retain sets, takes away, shows or applies the retention rule of a master.
+func (c *Client) Retain(ctx context.Context, name string, change MasterChange) (Retention, error) {
+	return ask[Retention](ctx, c, http.MethodPost, "/v1/masters/"+segment(name)+"/retain", change)
 }
 
 // Keys lists the signing keys that count, the present one first.

@@ -7,7 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -120,6 +123,66 @@ func TestAVersionIsReadThroughAClient(t *testing.T) {
 			_, err = c.Names(manifest.Hash{1})
 			wantCode(t, "names that are not there", err, 404, "no-master")
 		})
+	}
+}
+
+// At night versions go that no rule keeps and nobody needs; what a task waits for or runs stays, and each one that went is
+// written down for people.
+func TestTheNightForgetsWhatNobodyNeeds(t *testing.T) {
+	s := newSite(t)
+	for n := range 5 {
+		published(t, s.library, 1+n)
+	}
+	_, err := s.client.Approve(t.Context(), api.Approve{Code: s.pending(t, "key", "52:54:00:00:00:01"), Name: "pc1"})
+	check(t, err)
+	_, err = s.client.Channel(t.Context(), "promote", "salle@1", "stable")
+	check(t, err)
+	j, err := s.client.Order(t.Context(), api.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "salle@2"})
+	check(t, err)
+	r, err := s.client.Retain(t.Context(), "salle", api.MasterChange{KeepLast: 1})
+	check(t, err)
+	stays := ""
+	for _, v := range r.Versions {
+		stays += fmt.Sprintf("%s %v %s; ", v.Version, v.Kept, strings.Join(v.Why, ", "))
+	}
+	want := "salle@1 true channel stable; salle@2 true job 1 puts it on pc1; salle@3 false ; salle@4 false ; salle@5 true among the last; "
+	if stays != want || r.Done || r.Rule == nil {
+		t.Errorf("retain says %s, want %s", stays, want)
+	}
+	server := api.Server{Fleet: s.fleet, Masters: s.library}
+	check(t, server.ApplyRules(t.Context(), time.Now().Add(-time.Hour))) // it was set since
+	if all, err := s.client.Masters(t.Context()); err != nil || len(all) != 5 {
+		t.Errorf("before its first night the rule left %d versions, %v", len(all), err)
+	}
+	// The job waits; then it runs; then it is over.
+	for step, left := range []int{3, 3, 2} {
+		switch step {
+		case 1:
+			e, err := s.fleet.Next(t.Context(), "key")
+			if err != nil || e == nil {
+				t.Fatalf("Next = %v, %v", e, err)
+			}
+		case 2:
+			_, err := s.fleet.Report(t.Context(), "key", job.Report{Task: j.ID + "-1", State: job.TaskFailed,
+				Outcome: &job.Outcome{Code: "disk-fault"}})
+			check(t, err)
+		}
+		check(t, server.ApplyRules(t.Context(), time.Now().Add(time.Hour)))
+		if all, err := s.client.Masters(t.Context()); err != nil || len(all) != left {
+			t.Errorf("in night %d %d versions are left, %v, want %d", step, len(all), err, left)
+		}
+	}
+	told := []string{}
+	events, err := s.client.Events(t.Context(), "", "")
+	check(t, err)
+	for _, e := range events {
+		if e.Kind == "forgotten" {
+			told = append(told, e.Detail[:len("salle@1")])
+		}
+	}
+	slices.Sort(told)
+	if !slices.Equal(told, []string{"salle@2", "salle@3", "salle@4"}) {
+		t.Errorf("events tell of %v", told)
 	}
 }
 

@@ -13,8 +13,25 @@ type Note struct {
 type MasterChange struct {
 	Channel  string `json:"channel,omitempty"`   // promote, withdraw, rollback
 	Text     string `json:"text,omitempty"`      // note
-	KeepLast int    `json:"keep_last,omitempty"` // retain
-	DryRun   bool   `json:"dry_run,omitempty"`   // retain: only say what would be
+	KeepLast int    `json:"keep_last,omitempty"` // retain: make this the rule; 0: the rule that there is
+	Off      bool   `json:"off,omitempty"`       // retain: take the rule away
+	Now      bool   `json:"now,omitempty"`       // retain: forget at once, not tonight
+	DryRun   bool   `json:"dry_run,omitempty"`   // retain: only say what would be; the rule stays what it was
+}
+
+// Rule is the retention rule of a master.
+type Rule struct {
+	KeepLast int       `json:"keep_last"` // of its newest versions; others stay only if something needs them
+	At       time.Time `json:"at"`
+	By       string    `json:"by,omitempty"`
+}
+
+// Retention is what a retention rule says of the versions of a master.
+type Retention struct {
+	Name     string     `json:"name"`
+	Rule     *Rule      `json:"rule,omitempty"` // that is in force now; nil: all versions stay
+	Done     bool       `json:"done"`           // what is not kept was forgotten now, else it will be, the next night
+	Versions []Retained `json:"versions"`
 }
 
 // Move is one change of a channel.

@@ -128,6 +128,7 @@ func (s *Server) master(w http.ResponseWriter, r *http.Request, _ string) error 
 	}
 	out := s.describe(v, all)
 	out.Notes = s.notes(v)
+	out.Retention = s.rule(v.Name)
 	out.StoredBytes = s.Masters.StoredBytes(m)
 	out.Volumes = volumes(m)
 	out.OfflineReset = offlineReset(m, m.Disk.Size)
@@ -164,7 +165,10 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: by, Within: time.Duration(o.Within) * time.Second}}
 	switch o.Kind {
 	case job.KindCapture:
-		return out, masters.CheckName(o.Master)
+		if err := masters.CheckName(o.Master); err != nil {
+			return out, err
+		}
+		return out, masters.CheckMeta(masters.Meta{Note: o.Note})
 	case job.KindDeploy:
 		v, err := s.Masters.Resolve(o.Master)
 		if err != nil {

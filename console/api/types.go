@@ -112,6 +112,7 @@ type Master struct {
 	Damaged      string    `json:"damaged,omitempty"`
 	Volumes      []Volume  `json:"volumes,omitempty"` // when one version is asked for
 	OfflineReset string    `json:"offline_reset,omitempty"`
+	Retention    *Rule     `json:"retention,omitempty"` // of its master, when one version is asked for; nil: all versions stay
 }
 
 // Volume is what lies in a partition of a master.
