@@ -17,3 +17,13 @@ func WithoutChecksums(t testing.TB, s *Sender) {
 		t.Fatal(err)
 	}
 }
+
+// Arrived tells how many datagrams of its group have arrived for a listener, read or not.
+func Arrived(t testing.TB, l *ProbeListener) int {
+	t.Helper()
+	stats, err := l.conn.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(stats.Packets)
+}

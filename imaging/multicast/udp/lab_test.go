@@ -52,6 +52,15 @@ func newLab(t testing.TB, hosts ...string) *lab {
 		}
 		l.in(host, "ip addr add "+address+" brd + dev eth0")
 	}
+	// A port forwards only once the kernel has noticed its carrier, which it does when it has time
+	for strings.Count(l.in("sw", "bridge link show"), "state forwarding") < len(hosts) {
+		time.Sleep(20 * time.Millisecond)
+	}
+	for _, host := range hosts {
+		for !strings.Contains(l.in(host, "ip link show dev eth0"), "state UP") {
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
 	return l
 }
 
@@ -81,6 +90,13 @@ func (l *lab) in(host, command string) string {
 // on runs f with the network of a host: sockets that it opens belong to it and stay so.
 func (l *lab) on(host string, f func() error) {
 	l.t.Helper()
+	if err := l.try(host, f); err != nil {
+		l.t.Fatalf("on %s: %v", host, err)
+	}
+}
+
+// try is on for goroutines that may not end the test.
+func (l *lab) try(host string, f func() error) error {
 	result := make(chan error, 1)
 	go func() {
 		// The thread stays locked and ends with this goroutine, so that nobody else wakes up in that namespace
@@ -94,9 +110,7 @@ func (l *lab) on(host string, f func() error) {
 		}
 		result <- err
 	}()
-	if err := <-result; err != nil {
-		l.t.Fatalf("on %s: %v", host, err)
-	}
+	return <-result
 }
 
 // listen opens a receiver on a host for the time of the test.

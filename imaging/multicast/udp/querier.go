@@ -66,14 +66,7 @@ func (q Querier) Run(ctx context.Context) error {
 	return errors.Join(err, c.Close())
 }
 
-// igmpConn is the part of a socket that the loop uses; reads give whole IPv4 packets.
-type igmpConn interface {
-	ReadFrom([]byte) (int, net.Addr, error)
-	WriteTo([]byte, net.Addr) (int, error)
-	SetReadDeadline(time.Time) error
-}
-
-func (q Querier) loop(ctx context.Context, c igmpConn, e *election) error {
+func (q Querier) loop(ctx context.Context, c *net.IPConn, e *election) error {
 	var told QuerierState
 	for first := true; ctx.Err() == nil; {
 		if e.due(time.Now()) {
@@ -102,9 +95,9 @@ func (q Querier) loop(ctx context.Context, c igmpConn, e *election) error {
 }
 
 // hear waits for one packet, or for the next deadline.
-func hear(c igmpConn, e *election) error {
+func hear(c *net.IPConn, e *election) error {
 	var packet [2048]byte
-	n, _, err := c.ReadFrom(packet[:])
+	n, _, _, _, err := c.ReadMsgIP(packet[:], nil) // unlike ReadFrom it leaves the IPv4 header
 	switch {
 	case err == nil:
 		if query, err := ParseQuery(packet[:n]); err == nil {
@@ -184,7 +177,7 @@ func (e *election) due(now time.Time) bool {
 func (e *election) state() QuerierState { return QuerierState{Active: e.active, Other: e.other} }
 
 // openIGMP makes a raw socket that sends IGMP with Router Alert (RFC 2113) and hears what comes in on one interface.
-func openIGMP(ifi *net.Interface, us netip.Addr) (net.PacketConn, error) {
+func openIGMP(ifi *net.Interface, us netip.Addr) (*net.IPConn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocolIGMP)
 	if err != nil {
 		return nil, fmt.Errorf("opening a raw socket: %w", err)
@@ -215,5 +208,9 @@ func openIGMP(ifi *net.Interface, us netip.Addr) (net.PacketConn, error) {
 	if err := file.Close(); err != nil {
 		return nil, errors.Join(fmt.Errorf("closing the copy of a raw socket: %w", err), c.Close())
 	}
-	return c, nil
+	ip, ok := c.(*net.IPConn)
+	if !ok {
+		return nil, errors.Join(fmt.Errorf("a raw socket became a %T", c), c.Close())
+	}
+	return ip, nil
 }

@@ -1,0 +1,305 @@
+package udp
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"net/netip"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// handClock is a clock that a test moves: a sleep lasts as long as it should, and what the machine adds.
+type handClock struct {
+	now  time.Duration
+	late []time.Duration // added to the next sleeps
+}
+
+func (c *handClock) Now() time.Duration { return c.now }
+
+func (c *handClock) SleepUntil(at time.Duration) {
+	c.now = max(c.now, at)
+	if len(c.late) > 0 {
+		c.now += c.late[0]
+		c.late = c.late[1:]
+	}
+}
+
+func TestPacerKeepsTheMean(t *testing.T) {
+	const rate, burst = 100e6, 16 * 1514
+	tests := map[string]struct {
+		late        func(i int) time.Duration
+		least, most float64 // of the rate, over 10 s
+	}{
+		"a quiet machine":         {func(int) time.Duration { return 0 }, 0.999, 1.001},
+		"each sleep 60 us late":   {func(int) time.Duration { return 60 * time.Microsecond }, 0.999, 1.001},
+		"3 ms late at each tenth": {func(i int) time.Duration { return time.Duration(i%10/9) * 3 * time.Millisecond }, 0.999, 1.001},
+		"20 ms late at each 1,000th": {
+			func(i int) time.Duration { return time.Duration(i%1000/999) * 20 * time.Millisecond }, 0.99, 1.001,
+		},
+		// 0.24 s at the rate and 1 s away, of which 0.1 s is made good
+		"a second late at each 1,000th": {
+			func(i int) time.Duration { return time.Duration(i%1000/999) * time.Second }, 0.19, 0.25,
+		},
+	}
+	for name, tt := range tests {
+		c := &handClock{}
+		p := NewPacer(rate, c)
+		sent, window := 0.0, []float64{}
+		for i := 0; c.now < 10*time.Second; i++ {
+			c.late = []time.Duration{tt.late(i)}
+			before := c.now
+			if err := p.Wait(context.Background(), burst); err != nil {
+				t.Fatal(err)
+			}
+			sent += burst
+			if before == c.now && len(window) > 0 {
+				window[len(window)-1] += burst
+			} else {
+				window = append(window, burst)
+			}
+		}
+		if got := sent / c.now.Seconds() / rate; got < tt.least || got > tt.most {
+			t.Errorf("%s: %.4f of the rate", name, got)
+		}
+		// What leaves without a sleep in between is what a slow port's buffer must hold: 4 ms and the bursts around it
+		for _, n := range window {
+			if n > rate*catchUp.Seconds()*9/8+2*burst {
+				t.Errorf("%s: %.0f bytes at once", name, n)
+			}
+		}
+	}
+}
+
+func TestPacerFollowsTheRate(t *testing.T) {
+	c := &handClock{}
+	p := NewPacer(1e6, c)
+	spent := func(bytes int) time.Duration {
+		before := c.now
+		for range 100 {
+			if err := p.Wait(context.Background(), bytes); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return c.now - before
+	}
+	if got := spent(1000); got != 99*time.Millisecond { // the first goes at once
+		t.Errorf("1 MB/s: 100 kB in %v", got)
+	}
+	p.SetRate(10e6)
+	if got := spent(10_000); got != 100*time.Millisecond {
+		t.Errorf("10 MB/s: 1 MB in %v", got)
+	}
+	if p.Rate() != 10e6 {
+		t.Errorf("rate %v", p.Rate())
+	}
+	// A sender that had nothing to send does not make good for it
+	c.now += time.Minute
+	p.Rest()
+	if got := spent(10_000); got < 98*time.Millisecond || got > 100*time.Millisecond {
+		t.Errorf("after a rest: 1 MB in %v", got)
+	}
+}
+
+func TestPacerStopsAtZero(t *testing.T) {
+	for _, rate := range []float64{0, -1, math.NaN(), math.Inf(1), math.Inf(-1)} {
+		c := &handClock{}
+		p := NewPacer(rate, c)
+		ctx, cancel := context.WithCancel(context.Background())
+		sleeps := 0
+		p.clock = sleeper{c, func() {
+			if sleeps++; sleeps == 5 {
+				cancel()
+			}
+		}}
+		if err := p.Wait(ctx, 1); !errors.Is(err, context.Canceled) || p.Rate() != 0 {
+			t.Errorf("rate %v: %v", rate, err)
+		}
+	}
+	// A very low rate is not forever once it is raised
+	c := &handClock{}
+	p := NewPacer(1e-300, c)
+	p.clock = sleeper{c, func() { p.SetRate(1e9) }}
+	for range 2 {
+		if err := p.Wait(context.Background(), 1000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.now > 24*time.Hour {
+		t.Errorf("%v", c.now)
+	}
+}
+
+// sleeper calls a function at each sleep.
+type sleeper struct {
+	*handClock
+	then func()
+}
+
+func (s sleeper) SleepUntil(at time.Duration) {
+	s.then()
+	s.handClock.SleepUntil(at)
+}
+
+func TestElection(t *testing.T) {
+	start := time.Unix(1_000_000, 0)
+	us, lower, higher := netip.MustParseAddr("10.9.0.5"), netip.MustParseAddr("10.9.0.1"), netip.MustParseAddr("10.9.0.9")
+	general := func(from netip.Addr) Query { return Query{Version: 2, From: from, Group: netip.IPv4Unspecified()} }
+	e := newElection(us, start, Querier{})
+	now := start
+	expect := func(what string, after time.Duration, due bool, state QuerierState) {
+		t.Helper()
+		now = now.Add(after)
+		if got := e.due(now); got != due || e.state() != state {
+			t.Errorf("%s: due %v, state %+v", what, got, e.state())
+		}
+	}
+	ours := QuerierState{Active: true}
+	expect("while it listens", QueryListen-1, false, QuerierState{})
+	expect("nobody was heard", 1, true, ours)
+	expect("the second query comes soon", QueryEvery/4, true, ours)
+	expect("then at the interval", QueryEvery-1, false, ours)
+	expect("then at the interval", 1, true, ours)
+	e.heard(general(us), now)
+	e.heard(general(higher), now)
+	e.heard(general(netip.IPv4Unspecified()), now)
+	e.heard(Query{Version: 2, From: lower, Group: netip.MustParseAddr("239.64.0.4")}, now)
+	expect("what does not make us give way", 0, false, ours)
+	e.heard(general(lower), now)
+	expect("a lower address", QueryEvery, false, QuerierState{Other: lower})
+	e.heard(general(higher), now)
+	expect("any other is enough while we are silent", QuerySilence-1, false, QuerierState{Other: higher})
+	expect("silence", 1, true, ours)
+	expect("the second query comes soon again", QueryEvery/4, true, ours)
+}
+
+// driver is a network card's, as DisablePause sees it.
+type driver struct {
+	autoneg, rx, tx uint32
+	fail            map[uint32]error
+	set             int
+}
+
+func (d *driver) ioctl(_ string, cmd []byte) error {
+	what := binary.NativeEndian.Uint32(cmd)
+	if err := d.fail[what]; err != nil {
+		return err
+	}
+	if what == unix.ETHTOOL_GPAUSEPARAM {
+		for i, v := range []uint32{d.autoneg, d.rx, d.tx} {
+			binary.NativeEndian.PutUint32(cmd[4+4*i:], v)
+		}
+		return nil
+	}
+	d.set++
+	d.autoneg, d.rx, d.tx = binary.NativeEndian.Uint32(cmd[4:]), binary.NativeEndian.Uint32(cmd[8:]), binary.NativeEndian.Uint32(cmd[12:])
+	return nil
+}
+
+func TestPauseFramesAreSwitchedOffAndBack(t *testing.T) {
+	d := &driver{autoneg: 1, rx: 1, tx: 1}
+	p, err := disablePause("eth0", d.ioctl)
+	if err != nil || !p.Changed || p.Before != (PauseFrames{true, true, true}) || d.autoneg != 1 || d.rx != 0 || d.tx != 0 {
+		t.Fatalf("%+v, %v: %+v", p, err, d)
+	}
+	for range 2 {
+		if err := p.Restore(); err != nil || d.autoneg != 1 || d.rx != 1 || d.tx != 1 || d.set != 2 {
+			t.Errorf("%v: %+v", err, d)
+		}
+	}
+	d = &driver{autoneg: 1} // off already: the link is left alone
+	if p, err := disablePause("eth0", d.ioctl); err != nil || p.Changed || p.Restore() != nil || d.set != 0 {
+		t.Errorf("%+v, %v: %+v", p, err, d)
+	}
+	d = &driver{rx: 1, fail: map[uint32]error{unix.ETHTOOL_SPAUSEPARAM: unix.EINVAL}}
+	if _, err := disablePause("eth0", d.ioctl); !errors.Is(err, ErrNoPause) {
+		t.Errorf("a driver that refuses: %v", err)
+	}
+	d = &driver{rx: 1, fail: map[uint32]error{unix.ETHTOOL_GPAUSEPARAM: unix.EPERM}}
+	if _, err := disablePause("eth0", d.ioctl); !errors.Is(err, unix.EPERM) || errors.Is(err, ErrNoPause) {
+		t.Errorf("without rights: %v", err)
+	}
+}
+
+func TestRunsOfOneSize(t *testing.T) {
+	for name, tt := range map[string]struct {
+		sizes []int
+		mode  Mode
+		want  int
+	}{
+		"equal":               {[]int{9, 9, 9}, ModeGSO, 3},
+		"a short end":         {[]int{9, 9, 8, 9}, ModeGSO, 3},
+		"a longer one":        {[]int{8, 9, 9}, ModeGSO, 1},
+		"an empty one":        {[]int{9, 0, 9}, ModeGSO, 1},
+		"empty ones":          {[]int{0, 0}, ModeGSO, 1},
+		"more than a burst":   {make([]int, 40), ModeBatch, Burst},
+		"any sizes":           {[]int{1, 2, 0, 3}, ModeBatch, 4},
+		"one by one":          {[]int{9, 9, 9}, ModeOneByOne, 1},
+		"a burst of one size": {[]int{5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, ModeGSO, Burst},
+	} {
+		var packets [][]byte
+		for _, n := range tt.sizes {
+			packets = append(packets, make([]byte, n))
+		}
+		if got := run(packets, Burst, tt.mode); got != tt.want {
+			t.Errorf("%s: %d", name, got)
+		}
+	}
+}
+
+// Whatever sizes the kernel names, no byte is handed out twice or lost, and none beyond a buffer.
+func FuzzCut(f *testing.F) {
+	f.Add(4*MaxPayload, MaxPayload)
+	f.Add(3*MaxPayload+7, MaxPayload)
+	f.Add(100, 0)
+	f.Add(0, 0)
+	f.Add(9000, 3000)
+	f.Add(65507, 1)
+	f.Add(10, -1)
+	f.Fuzz(func(t *testing.T, length, size int) {
+		if length < 0 || length > joinedSize {
+			return
+		}
+		b := &Batch{}
+		refused := b.cut(make([]byte, length), size)
+		got := 0
+		for _, p := range b.packets {
+			if got += len(p); len(p) > MaxPayload {
+				t.Fatalf("%d bytes handed out", len(p))
+			}
+		}
+		if refused == 0 && got != length || got > length || refused == 0 && len(b.packets) == 0 {
+			t.Fatalf("%d bytes in parts of %d: %d bytes, %d refused", length, size, got, refused)
+		}
+	})
+}
+
+func FuzzParseProbe(f *testing.F) {
+	tag := Tag{1, 2, 3}
+	whole := append(make([]byte, 28), probeDatagram(tag, 5)...)
+	whole[0], whole[9] = 0x45, unix.IPPROTO_UDP
+	binary.BigEndian.PutUint16(whole[2:], uint16(len(whole)))
+	f.Add(whole)
+	f.Add(whole[:40])
+	f.Add([]byte{0x4f, 0, 0, 60})
+	other := append([]byte(nil), whole...)
+	other[28+probeNumberAt] = ProbeCount
+	f.Add(other)
+	if n, ok := parseProbe(whole, tag); !ok || n != 5 {
+		f.Fatalf("%d, %v", n, ok)
+	}
+	if _, ok := parseProbe(other, tag); ok {
+		f.Fatal("a number beyond the last")
+	}
+	if _, ok := parseProbe(whole, Tag{}); ok {
+		f.Fatal("another probe's tag")
+	}
+	f.Fuzz(func(t *testing.T, p []byte) {
+		if n, ok := parseProbe(p, tag); n < 0 || n >= ProbeCount || !ok && n != 0 {
+			t.Fatalf("%d, %v", n, ok)
+		}
+	})
+}
