@@ -14,6 +14,7 @@ import (
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/backup"
 	"github.com/ardoise/ardoise/masters/export"
+	"github.com/ardoise/ardoise/masters/store"
 	"github.com/ardoise/ardoise/pxe"
 )
 
@@ -62,6 +63,7 @@ func noticeOf(err error) (code, what, detail string) {
 		missing *pxe.MissingFileError
 		newer   *sqlite.NewerError
 		unread  *masters.UncountableError
+		replica *store.ReplicaError
 
 		exists     *export.ExistsError
 		restores   *masters.RestoringError
@@ -108,10 +110,12 @@ func noticeOf(err error) (code, what, detail string) {
 		return "not-empty", full.Dir, full.Found
 	case errors.As(err, &unread):
 		return "uncountable", unread.Version, unread.Err.Error()
+	case errors.As(err, &replica):
+		return "no-replica", replica.Dir, replica.Error()
 	case errors.Is(err, syscall.EROFS):
 		return "read-only", "", err.Error()
 	case errors.Is(err, syscall.ENOSPC):
-		return "no-space", "", ""
+		return "no-space", "", err.Error()
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EPERM):
 		return "no-permission", "", err.Error()
 	}

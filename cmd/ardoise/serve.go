@@ -38,6 +38,7 @@ type serveOptions struct {
 	httpPort   int
 	agentPort  int
 	unknown    string
+	replica    string
 	verbose    bool
 }
 
@@ -67,6 +68,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&o.httpPort, "http-port", pxe.DefaultHTTP, "TCP port that firmware and GRUB fetch from")
 	f.IntVar(&o.agentPort, "agent-port", 7443, "TCP port of the agents' API")
 	f.StringVar(&o.unknown, "unknown", "agent", "what computers that nobody knows start: agent (so that they can be enrolled) or disk")
+	f.StringVar(&o.replica, "replica", "", "data folder of another box, or a copy of one, that damaged chunks are healed from")
 	f.BoolVar(&o.verbose, "verbose", false, "log what is only of interest when something does not work")
 	return c
 }
@@ -90,6 +92,7 @@ type site struct {
 	started    time.Time
 
 	library *masters.Library
+	replica *replica // nil: none
 	store   *sqlite.Store
 	fleet   *fleet.Fleet
 	ca      *agentapi.CA
@@ -133,6 +136,9 @@ func (s *site) open(ctx context.Context) error {
 		return fmt.Errorf("making the data folder: %w", err)
 	}
 	if s.library, err = masters.Open(s.o.data, masters.Options{}); err != nil {
+		return err
+	}
+	if err = s.openReplica(); err != nil {
 		return err
 	}
 	if s.ca, err = agentapi.OpenCA(filepath.Join(s.o.data, "ca"), time.Now()); err != nil {
@@ -227,8 +233,15 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
-			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.orderServer().ApplyRules})
+			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.orderServer().ApplyRules,
+				Healer: s.healer()})
 		}},
+	}
+	if s.replica != nil {
+		components = append(components, component{"healing", func(ctx context.Context) error {
+			s.replica.run(ctx, s.library, s.log.With("part", "healing"))
+			return nil
+		}})
 	}
 	if s.o.boot == noBoot {
 		bootReady <- struct{}{}
@@ -300,7 +313,7 @@ func (s *site) agentServer() *agentapi.Server {
 
 func (s *site) orderServer() *api.Server {
 	return &api.Server{Fleet: s.fleet, Masters: s.library, Status: s.status, Wake: s.wake, Doctor: s.doctor,
-		Log: s.log.With("part", "orders")}
+		Healer: s.healer(), Log: s.log.With("part", "orders")}
 }
 
 func (s *site) bootServer(ready chan<- struct{}) pxe.Server {

@@ -42,6 +42,7 @@ type daemon struct {
 	t    *testing.T
 	data string
 	port int
+	args []string // besides
 
 	cmd   *exec.Cmd
 	ready chan string // the ready line
@@ -52,15 +53,32 @@ type daemon struct {
 
 func newDaemon(t *testing.T) *daemon {
 	t.Helper()
-	data, err := os.MkdirTemp("", "ardoise") // short enough for a socket
+	d := daemonAt(t, shortFolder(t))
+	d.start()
+	return d
+}
+
+// daemonAt is a daemon that has not started yet, on a data folder, with more arguments.
+func daemonAt(t *testing.T, data string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, data: data, port: freePort(t), args: args}
+	t.Cleanup(func() {
+		if d.cmd != nil {
+			d.kill()
+		}
+	})
+	return d
+}
+
+// shortFolder is an empty folder with a path that is short enough for a socket.
+func shortFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ardoise")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(data) })
-	d := &daemon{t: t, data: data, port: freePort(t)}
-	d.start()
-	t.Cleanup(d.kill)
-	return d
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 func freePort(t *testing.T) int {
@@ -76,7 +94,8 @@ func freePort(t *testing.T) int {
 // start starts the daemon and waits for its ready line.
 func (d *daemon) start() {
 	d.t.Helper()
-	d.cmd = exec.Command(os.Args[0], "serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port))
+	d.cmd = exec.Command(os.Args[0], append([]string{"serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port)},
+		d.args...)...)
 	d.cmd.Env = append(os.Environ(), roleVariable+"=1", "NOTIFY_SOCKET=", "LC_ALL=C")
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {

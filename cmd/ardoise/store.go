@@ -47,6 +47,9 @@ func storeVerb[Result any](verb, short string, show func(w io.Writer, r Result) 
 				return usagef("--rate is a number of megabytes a second, not %d", k.rate)
 			}
 			k.order.Rate = int64(k.rate) * 1_000_000
+			if err := k.checkFrom(); err != nil {
+				return err
+			}
 			raw, err := k.run(c, verb)
 			if err != nil {
 				return err
@@ -67,8 +70,23 @@ func storeVerb[Result any](verb, short string, show func(w io.Writer, r Result) 
 	}
 	if verb == "scrub" {
 		c.Flags().BoolVar(&k.order.Content, "content", false, "prove every chunk's content too, not only checksums")
+		c.Flags().StringVar(&k.order.From, "from", "", "heal what is damaged from another data folder, or a copy of one")
 	}
 	return c
+}
+
+// checkFrom refuses a folder that heals nothing before anything is read. The daemon needs its whole path.
+func (k *storeWork) checkFrom() error {
+	if k.order.From == "" {
+		return nil
+	}
+	r, err := replicaAt(k.order.From, k.data)
+	if err != nil {
+		return err
+	}
+	k.order.From = r.dir
+	_, err = r.open()
+	return err
 }
 
 // run asks the daemon, which holds the folder while it runs, else does the work itself.
@@ -118,10 +136,19 @@ func showCollected(w io.Writer, c store.Collected) error {
 		_, _ = fmt.Fprintf(w, "%s in %d chunks will be removed the next time, unless something needs them by then\n",
 			bytesText(c.WaitingBytes), c.WaitingChunks)
 	}
+	showNoRoom(w, c.NoRoom)
 	if c.MissingChunks > 0 {
 		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d chunks that masters need are missing", c.MissingChunks)}
 	}
 	return nil
+}
+
+// showNoRoom says what was left on a full disk.
+func showNoRoom(w io.Writer, n store.NoRoom) {
+	if n.SkippedPacks > 0 {
+		_, _ = fmt.Fprintf(w, "%d packs were left, since they are copied before they are removed: the next of them needs %s more room\n",
+			n.SkippedPacks, bytesText(n.LackingBytes))
+	}
 }
 
 func showScrubbed(w io.Writer, r store.Scrubbed) error {
@@ -135,14 +162,22 @@ func showScrubbed(w io.Writer, r store.Scrubbed) error {
 	if r.Sound > 0 {
 		_, _ = fmt.Fprintf(w, "%d frames that were damaged could be read again\n", r.Sound)
 	}
-	if len(r.Bad)+len(r.Damaged) > 0 {
-		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d frames and %d packs", len(r.Bad), len(r.Damaged))}
+	if r.Healed > 0 {
+		_, _ = fmt.Fprintf(w, "%d chunks were healed\n", r.Healed)
+	}
+	if r.Unhealed != "" {
+		_, _ = fmt.Fprintf(w, "healing ended early: %s\n", oneLine(r.Unhealed))
+	}
+	if r.Lost+len(r.Damaged) > 0 {
+		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d chunks are nowhere else, %d packs are damaged as a whole",
+			r.Lost, len(r.Damaged))}
 	}
 	return nil
 }
 
 func showRecompressed(w io.Writer, r store.Recompressed) error {
 	_, _ = fmt.Fprintf(w, "%d packs recompressed, %s freed\n", r.Packs, bytesText(max(0, r.FreedBytes)))
+	showNoRoom(w, r.NoRoom)
 	return nil
 }
 

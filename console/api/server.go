@@ -19,6 +19,7 @@ import (
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/store"
 )
 
 // Server takes orders. Fleet and Masters are required.
@@ -28,6 +29,7 @@ type Server struct {
 	Status  func() Status
 	Wake    func(ctx context.Context, macs []string) error // nil: nobody can be woken
 	Doctor  func(ctx context.Context) []Check
+	Healer  store.Healer // what a scrub heals from, unless it is told; nil: nothing
 	Log     *slog.Logger // nil: none
 }
 

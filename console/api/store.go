@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/durable"
 	"github.com/ardoise/ardoise/masters/store"
 )
 
@@ -17,6 +19,9 @@ import (
 type StoreOrder struct {
 	Rate    int64 `json:"rate,omitempty"`    // most bytes read a second; 0: as fast as it goes
 	Content bool  `json:"content,omitempty"` // scrub: prove contents, not only checksums
+
+	From   string       `json:"from,omitempty"` // scrub: heal from this folder, an absolute path: another data folder, a copy of one
+	Healer store.Healer `json:"-"`              // scrub: what heals without From; nil: nothing. The daemon's own
 }
 
 // StoreLine is a line of the answer to a work on the store: progress, and at last its result or error.
@@ -39,7 +44,7 @@ func RunStore(ctx context.Context, lib *masters.Library, verb string, o StoreOrd
 	case "gc":
 		return lib.Collect(ctx, w)
 	case "scrub":
-		return lib.Scrub(ctx, store.Scrub{Work: w, Whole: true, Content: o.Content})
+		return scrub(ctx, lib, o, w)
 	case "recompress":
 		return lib.Recompress(ctx, w)
 	case "rebuild-index":
@@ -48,6 +53,19 @@ func RunStore(ctx context.Context, lib *masters.Library, verb string, o StoreOrd
 		return lib.Check(ctx, w)
 	}
 	return nil, &Error{Status: http.StatusNotFound, Code: "no-route", What: verb}
+}
+
+// scrub reads everything, and heals what it can. A folder that cannot be healed from is refused before anything is read.
+func scrub(ctx context.Context, lib *masters.Library, o StoreOrder, w store.Work) (store.Scrubbed, error) {
+	how := store.Scrub{Work: w, Whole: true, Content: o.Content, Healer: o.Healer}
+	if o.From != "" {
+		from, err := store.OpenReplica(o.From, durable.FS{})
+		if err != nil {
+			return store.Scrubbed{}, err
+		}
+		how.Healer = from
+	}
+	return lib.Scrub(ctx, how)
 }
 
 // progressPause is the least time between two lines of progress.
@@ -59,6 +77,7 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, _ string) error {
 	if err := read(r, &o); err != nil {
 		return err
 	}
+	o.Healer = s.Healer
 	control := http.NewResponseController(w)
 	// The order is read. What comes now takes hours, and ends when the connection does.
 	if err := control.SetReadDeadline(time.Time{}); err != nil {
@@ -98,8 +117,16 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, _ string) error {
 // storeError gives an error of a work on the store its code.
 func storeError(err error) error {
 	var uncountable *masters.UncountableError
-	if errors.As(err, &uncountable) {
+	var replica *store.ReplicaError
+	switch {
+	case errors.As(err, &uncountable):
 		return &Error{Status: http.StatusConflict, Code: "uncountable", What: uncountable.Version, Detail: uncountable.Err.Error()}
+	case errors.As(err, &replica):
+		return &Error{Status: http.StatusConflict, Code: "no-replica", What: replica.Dir, Detail: replica.Error()}
+	case errors.Is(err, syscall.ENOSPC):
+		return &Error{Status: http.StatusInsufficientStorage, Code: "no-space", Detail: err.Error()}
+	case errors.Is(err, syscall.EROFS):
+		return &Error{Status: http.StatusInternalServerError, Code: "read-only", Detail: err.Error()}
 	}
 	return err
 }

@@ -205,8 +205,12 @@ func aboutDaemon() []Notice {
 		notice("newer-data", Refusal, "the data was written by a newer Ardoise: {detail}",
 			"install that version again; nothing was changed", "les données viennent d'un Ardoise plus récent : {detail}",
 			"réinstallez cette version ; rien n'a été modifié"),
-		notice("no-space", Failure, "the disk of the server is full", "free some space, then try again: nothing is lost",
-			"le disque du serveur est plein", "libérez de la place, puis réessayez : rien n'est perdu"),
+		notice("no-space", Failure, "the disk of the server is full",
+			"forget versions that nobody needs (`ardoise master forget`), run `ardoise store gc` twice, or use a larger disk, "+
+				"then try again: nothing is lost",
+			"le disque du serveur est plein",
+			"oubliez des versions inutiles (`ardoise master forget`), lancez deux fois `ardoise store gc`, ou prenez un disque plus "+
+				"grand, puis réessayez : rien n'est perdu"),
 		notice("internal", Failure, "the server has a fault: {detail}", "its log says more: `journalctl -u ardoise`",
 			"le serveur a un défaut : {detail}", "son journal en dit plus : `journalctl -u ardoise`"),
 		notice("no-route", Usage, "the daemon does not know this request", "daemon and command must be of the same version",

@@ -15,12 +15,15 @@ import (
 // replica is a healer that has some frames.
 type replica map[chunk.ID]chunk.Frame
 
-func (r replica) Heal(_ context.Context, id chunk.ID) (chunk.Frame, error) {
-	f, ok := r[id]
-	if !ok {
-		return f, errors.New("the replica has not got it")
+func (r replica) Heal(_ context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
+	for _, id := range ids {
+		if f, ok := r[id]; ok {
+			if err := yield(f); err != nil {
+				return err
+			}
+		}
 	}
-	return f, nil
+	return nil
 }
 
 func scrub(t testing.TB, s *store.Store, o store.Scrub) store.Scrubbed {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -17,13 +18,6 @@ const (
 	contentEvery = 4    // rounds, of which one proves contents, not only checksums
 	maxNamed     = 1000 // damaged frames that a report names one by one
 )
-
-// Healer gets chunks back from elsewhere: a replica, a computer that holds them. What it gives is proven before it is
-// stored.
-type Healer interface {
-	// Heal returns the frame of a chunk, or an error when it has not got it.
-	Heal(ctx context.Context, id chunk.ID) (chunk.Frame, error)
-}
 
 // Scrub is how a store is read through.
 type Scrub struct {
@@ -45,6 +39,9 @@ type Scrubbed struct {
 	Damaged []string      `json:"damaged,omitempty"` // packs that are damaged as a whole; collecting rewrites them
 	Healed  int           `json:"healed"`            // chunks that the healer gave
 	Sound   int           `json:"sound_again"`       // frames in quarantine that were read soundly after all
+	Lost    int           `json:"lost"`              // chunks of damaged frames that are nowhere else, after all this
+
+	Unhealed string `json:"unhealed,omitempty"` // why the healer gave no more
 }
 
 // scrubState is the file "scrub": where the next scrub goes on. Losing it costs reading again.
@@ -87,7 +84,7 @@ func (s *Store) Scrub(ctx context.Context, o Scrub) (Scrubbed, error) {
 			return x.report, err
 		}
 	}
-	if err := x.heal(ctx); err != nil {
+	if err := x.healRest(ctx); err != nil {
 		return x.report, err
 	}
 	return x.report, s.writeScrubState(scrubState{Round: at.Round + 1})
@@ -124,6 +121,7 @@ type scrubber struct {
 	total   int64
 	buf     []byte
 	content []byte
+	found   []chunk.ID // damaged in the present pack
 }
 
 // pack reads one pack.
@@ -158,6 +156,10 @@ func (x *scrubber) pack(ctx context.Context, number uint32) error {
 	if err := x.retry(number, c.entries); err != nil {
 		return err
 	}
+	if err := x.heal(ctx, x.found); err != nil {
+		return err
+	}
+	x.found = x.found[:0]
 	x.report.Bytes += p.size
 	x.o.show("scrub", x.report.Bytes, x.total)
 	return nil
@@ -234,7 +236,12 @@ func (x *scrubber) name(number uint32, group []entry) {
 	x.s.mu.RLock()
 	defer x.s.mu.RUnlock()
 	for _, e := range group {
-		if q, bad := x.s.bad[frameAt{number, e.offset}]; bad && len(x.report.Bad) < maxNamed {
+		q, bad := x.s.bad[frameAt{number, e.offset}]
+		if !bad {
+			continue
+		}
+		x.found = append(x.found, q.ID)
+		if len(x.report.Bad) < maxNamed {
 			x.report.Bad = append(x.report.Bad, q)
 		}
 	}
@@ -276,54 +283,36 @@ func (x *scrubber) retry(number uint32, entries []entry) error {
 	return nil
 }
 
-// lost returns the chunks that are in quarantine or needed, and nowhere.
-func (x *scrubber) lost(ctx context.Context) (map[chunk.ID]struct{}, error) {
-	lost := map[chunk.ID]struct{}{}
-	for _, q := range x.s.Quarantine() {
-		if !q.Healed {
-			lost[q.ID] = struct{}{}
-		}
-	}
-	if x.o.Needed == nil {
-		return lost, nil
-	}
-	err := x.o.Needed(ctx, func(id chunk.ID) error {
-		if _, here := x.s.Has(id); !here {
-			lost[id] = struct{}{}
-		}
-		return ctx.Err()
-	})
-	return lost, err
-}
-
-// heal asks the healer for every chunk that is lost.
-func (x *scrubber) heal(ctx context.Context) error {
-	if x.o.Healer == nil {
+// heal asks the healer for what this scrub has found, so that a deployment need not wait for the end of a round.
+func (x *scrubber) heal(ctx context.Context, lost []chunk.ID) error {
+	if x.o.Healer == nil || len(lost) == 0 {
 		return nil
 	}
-	lost, err := x.lost(ctx)
-	if err != nil {
-		return err
+	healed, failed, err := x.s.Heal(ctx, x.o.Healer, lost)
+	x.report.Healed += healed
+	if failed != nil {
+		x.report.Unhealed = failed.Error()
 	}
-	session := x.s.Begin()
-	defer session.Close()
-	for id := range lost {
-		f, err := x.o.Healer.Heal(ctx, id)
-		if ctx.Err() != nil {
+	return err
+}
+
+// healRest asks the healer for every chunk that is lost: what was found before, and what is needed and not here at all.
+func (x *scrubber) healRest(ctx context.Context) error {
+	lost := x.s.Lost(math.MaxInt)
+	if x.o.Healer != nil && x.o.Needed != nil {
+		err := x.o.Needed(ctx, func(id chunk.ID) error {
+			if _, here := x.s.Has(id); !here {
+				lost = append(lost, id)
+			}
 			return ctx.Err()
-		}
-		if err != nil || f.ID != id {
-			continue // it has not got it; somebody may, the next time
-		}
-		err = session.Put(ctx, []chunk.Frame{f})
-		var damaged *chunk.DamagedError
-		if errors.As(err, &damaged) {
-			continue
-		}
+		})
 		if err != nil {
 			return err
 		}
-		x.report.Healed++
 	}
-	return session.Flush(ctx)
+	if err := x.heal(ctx, lost); err != nil {
+		return err
+	}
+	x.report.Lost = len(x.s.Lost(math.MaxInt))
+	return nil
 }

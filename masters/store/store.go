@@ -116,6 +116,13 @@ func packPath(dir string, number uint32) string {
 	return filepath.Join(dir, fmt.Sprintf("%010d%s", number, packSuffix))
 }
 
+// packNumber returns the number of the pack that a file is, by its name.
+func packNumber(dir, name string) (uint32, bool) {
+	digits, ok := strings.CutSuffix(name, packSuffix)
+	number, err := strconv.ParseUint(digits, 10, 32)
+	return uint32(number), ok && err == nil && name == filepath.Base(packPath(dir, uint32(number)))
+}
+
 // load learns what the packs hold, from the index file as far as that is right.
 func (s *Store) load() error {
 	numbers, err := s.listPacks()
@@ -199,10 +206,8 @@ func (s *Store) listPacks() ([]uint32, error) {
 			}
 			continue
 		}
-		digits, ok := strings.CutSuffix(name, packSuffix)
-		number, err := strconv.ParseUint(digits, 10, 32)
-		if ok && err == nil && name == filepath.Base(packPath(s.dir, uint32(number))) {
-			numbers = append(numbers, uint32(number))
+		if number, ok := packNumber(s.dir, name); ok {
+			numbers = append(numbers, number)
 		}
 	}
 	slices.Sort(numbers)
