@@ -1,6 +1,7 @@
 package multicast
 
 import (
+	"math"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
@@ -15,6 +16,16 @@ type SenderOptions struct {
 	HoldOff  time.Duration // after the first join, for the others; 0: 20 s
 }
 
+// Defaults and delays of a sender.
+const (
+	defaultStart   = 5_000_000
+	leastRate      = 64_000 // bytes a second: below it a session does not go, whatever is reported
+	defaultHoldOff = 20 * time.Second
+	quiet          = 60 * time.Millisecond // after the last packet, everything sent has passed everyone
+	lateness       = 2 * time.Millisecond  // how much of the past a late driver may catch up
+	recheck        = 10 * time.Millisecond // between two looks for demand without a new report
+)
+
 // Member is what a computer says of itself when it joins.
 type Member struct {
 	Name      string // for people
@@ -23,47 +34,259 @@ type Member struct {
 }
 
 // Sender decides what a session sends, to whom and when.
-type Sender struct{}
+type Sender struct {
+	o           SenderOptions
+	generations []*generation
+	numbers     map[uint16]int
+	members     map[uint32]*member
+	order       []*member // in the order of joining
+	streams     [wire.Streams]stream
+	lacking     [groups]int   // blocks that members of the group lack something of
+	demand      [groups]int64 // symbols that would serve them
+	parity      int           // pro-active, symbols a block
+	limit       int64         // lack of near members, symbols
+	interval    uint16        // counts what the packets carry
+	turned      time.Time     // when it last changed
+	checked     time.Time     // when members were last looked at
+	firstJoin   time.Time
+	finished    bool
+	sent        [3]uint64 // packets: first pass, pro-active, rounds
+	scratch     []float64
+}
 
 // NewSender returns the sender of a new session.
-func NewSender(o SenderOptions) *Sender { return nil }
+func NewSender(o SenderOptions) *Sender {
+	if o.Start <= 0 {
+		o.Start = defaultStart
+	}
+	if o.HoldOff <= 0 {
+		o.HoldOff = defaultHoldOff
+	}
+	s := &Sender{o: o, numbers: map[uint16]int{}, members: map[uint32]*member{}, parity: 2}
+	for i := range s.streams {
+		s.streams[i] = stream{id: uint8(i)}
+	}
+	fast := &s.streams[wire.StreamFast]
+	fast.rate, fast.start = float64(o.Start), true
+	if o.Rate > 0 {
+		fast.rate, fast.start, fast.fixed = float64(o.Rate), false, true
+	}
+	return s
+}
 
-// Announce adds a generation, which must pass its Check and have the next number. Its first pass follows those of the
-// generations before.
-func (s *Sender) Announce(now time.Time, g wire.Generation) {}
+// Announce adds a generation. One that does not pass its Check, or whose number was announced before, is ignored. Its
+// first pass follows those of the generations before.
+func (s *Sender) Announce(now time.Time, g wire.Generation) {
+	if _, known := s.numbers[g.Number]; known || g.Check() != nil {
+		return
+	}
+	added := &generation{Generation: g, index: g.IndexBlocks(), total: g.Blocks(), announced: now}
+	added.blocks = make([]block, added.total)
+	added.next = added.index
+	s.numbers[g.Number] = len(s.generations)
+	s.generations = append(s.generations, added)
+	for _, m := range s.order {
+		m.runs = append(m.runs, nil)
+		m.lacks = append(m.lacks, nil)
+		if m.open {
+			added.unreported++
+		}
+	}
+	s.wake()
+}
+
+// wake makes the streams look for something to send again.
+func (s *Sender) wake() {
+	for i := range s.streams {
+		s.streams[i].dry = time.Time{}
+	}
+}
 
 // Join adds a member, or greets one again that was restarted: what it reported before is forgotten.
-func (s *Sender) Join(now time.Time, member uint32, m Member) wire.Orders { return wire.Orders{} }
+func (s *Sender) Join(now time.Time, id uint32, about Member) wire.Orders {
+	m := s.members[id]
+	if m == nil {
+		m = &member{id: id, phase: len(s.order), trial: 0,
+			runs: make([]wire.Runs, len(s.generations)), lacks: make([][]entry, len(s.generations))}
+		s.members[id] = m
+		s.order = append(s.order, m)
+	} else {
+		s.forget(m)
+	}
+	if s.firstJoin.IsZero() {
+		s.firstJoin = now
+	}
+	m.Member, m.joined, m.seen, m.buffer = about, now, now, 100
+	m.state, m.stream, m.group, m.base, m.weight = "", wire.StreamFast, groupNone, 0, 0
+	s.begin(now, m)
+	s.wake()
+	return s.orders(now, m)
+}
 
 // Leave forgets a member.
-func (s *Sender) Leave(now time.Time, member uint32) {}
+func (s *Sender) Leave(now time.Time, id uint32) {
+	m := s.members[id]
+	if m == nil {
+		return
+	}
+	s.forget(m)
+	delete(s.members, id)
+	kept := s.order[:0]
+	for _, other := range s.order {
+		if other != m {
+			kept = append(kept, other)
+		}
+	}
+	s.order = kept
+	s.wake()
+}
 
-// Report takes a member's report and returns its orders. The report must have passed its Check. A member that has not
-// joined is told to fetch by HTTPS.
-func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders { return wire.Orders{} }
+// Report takes a member's report and returns its orders. It keeps the report's runs: they must not be changed. A member
+// that has not joined is told to fetch by HTTPS.
+func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders {
+	m := s.members[r.Member]
+	if m == nil {
+		return wire.Orders{Interval: s.Interval(), HTTPS: true}
+	}
+	m.reports++
+	m.seen = now
+	s.revive(now, m, r.Done)
+	if m.listens() && r.Stream == m.stream {
+		s.measure(now, m, r)
+		s.judge(now, m)
+	} else if m.state == StateHTTPS {
+		m.buffer, m.disk, m.covers = r.Buffer, r.DiskRate, math.MaxUint64
+		s.judge(now, m)
+	}
+	m.ready = m.ready || len(r.Needs) > 0 || r.Done
+	m.lack = 0
+	taken := map[int]bool{}
+	for _, of := range r.Deficits {
+		if i, known := s.numbers[of.Generation]; known && !taken[i] {
+			taken[i] = true
+			s.take(m, i, of.Runs)
+		}
+	}
+	s.classify(m)
+	s.check(now)
+	s.adapt(now, m.stream)
+	s.wake()
+	return s.orders(now, m)
+}
 
-// Next returns the next symbol and the time before which it must not be sent. With the symbol it is counted as sent.
-// ok is false when there is nothing to send: until the next report or announcement, or until at, where that is not zero.
-func (s *Sender) Next(now time.Time) (sym Symbol, at time.Time, ok bool) { return Symbol{}, time.Time{}, false }
+// noMulticast is the cause of members that cannot hear multicast, such as those on Wi-Fi.
+const noMulticast = "no multicast over its link"
 
-// Ready tells whether the hold-off is over: everyone expected has joined and said what it misses (its first report with
-// Needs or Deficits), or the hold-off has passed since the first join. at is when to ask again at the latest.
-// Generations from 1 on are composed and announced by the driver when it is.
-func (s *Sender) Ready(now time.Time) (ready bool, at time.Time) { return false, time.Time{} }
+// begin gives a member that joins or returns its part.
+func (s *Sender) begin(now time.Time, m *member) {
+	if m.Multicast {
+		s.tune(now, m, wire.StreamFast, StateFast)
+	} else {
+		s.enter(m, StateHTTPS, noMulticast)
+	}
+}
 
-// Demand returns how many bytes of first passes are left, and how long they take at the present rate. The next
-// generation is due when that is less than a second.
-func (s *Sender) Demand() (bytes int64, left time.Duration) { return 0, 0 }
+// revive brings a member back that had been silent or done.
+func (s *Sender) revive(now time.Time, m *member, done bool) {
+	switch {
+	case done && m.state != StateDone:
+		s.enter(m, StateDone, "")
+	case !done && (m.state == StateDone || m.state == StateSilent):
+		s.begin(now, m)
+	}
+}
+
+// check looks, now and then, for members that fell silent, and at who is near.
+func (s *Sender) check(now time.Time) {
+	if now.Sub(s.checked) < 50*time.Millisecond {
+		return
+	}
+	s.checked = now
+	silent := silentReports * s.Interval()
+	s.scratch = s.scratch[:0]
+	for _, m := range s.order {
+		if m.state != StateSilent && m.state != StateDone && now.Sub(m.seen) > silent {
+			s.enter(m, StateSilent, "")
+			continue
+		}
+		if m.state == StateFast && m.reports > 0 {
+			s.scratch = append(s.scratch, float64(m.lack))
+		}
+	}
+	s.limit = s.symbols()/100 + 2*int64(quantile(s.scratch, 0.5))
+	for _, m := range s.order {
+		s.classify(m)
+	}
+	if s.streams[wire.StreamSlow].running() && !s.listened(wire.StreamSlow) {
+		s.streams[wire.StreamSlow].rate = 0
+	}
+}
+
+// classify tells near from far.
+func (s *Sender) classify(m *member) {
+	if m.state != StateFast {
+		return
+	}
+	if m.lack > s.limit {
+		s.regroup(m, groupFar)
+	} else {
+		s.regroup(m, groupNear)
+	}
+}
+
+// listened tells whether a stream has members.
+func (s *Sender) listened(stream uint8) bool {
+	for _, m := range s.order {
+		if m.stream == stream && m.listens() {
+			return true
+		}
+	}
+	return false
+}
+
+// symbols returns how many source symbols the session has.
+func (s *Sender) symbols() int64 {
+	var n int64
+	for _, g := range s.generations {
+		n += (g.Index + g.Data + wire.SymbolSize - 1) / wire.SymbolSize
+	}
+	return n
+}
+
+// Ready tells whether the hold-off is over: everyone expected has joined and said what it misses (a report with
+// Needs), or the hold-off has passed since the first join. at is when to ask again at the latest. Generations
+// from 1 on are composed and announced by the driver when it is.
+func (s *Sender) Ready(now time.Time) (ready bool, at time.Time) {
+	if s.firstJoin.IsZero() {
+		return false, time.Time{}
+	}
+	said := 0
+	for _, m := range s.order {
+		if m.ready {
+			said++
+		}
+	}
+	at = s.firstJoin.Add(s.o.HoldOff)
+	return s.o.Expected > 0 && said >= s.o.Expected && said == len(s.order) || !now.Before(at), at
+}
 
 // SetCap changes the limit of bytes a second for all streams together; 0 is none.
-func (s *Sender) SetCap(now time.Time, bytes int64) {}
+func (s *Sender) SetCap(now time.Time, bytes int64) { s.o.Cap = max(0, bytes) }
 
-// Finish says that no generation will follow. Members that lack nothing are then told that the session is over, and so
-// is everyone when there is nothing left that multicast should send.
-func (s *Sender) Finish(now time.Time) {}
+// Finish says that no generation will follow. Members are then told that the session is over as soon as nothing is left
+// that multicast should send.
+func (s *Sender) Finish(now time.Time) { s.finished = true }
 
 // Done tells whether Finish was called and every member that still reports is done.
-func (s *Sender) Done(now time.Time) bool { return false }
-
-// Status returns what people see.
-func (s *Sender) Status(now time.Time) Status { return Status{} }
+func (s *Sender) Done(now time.Time) bool {
+	if !s.finished {
+		return false
+	}
+	s.check(now)
+	for _, m := range s.order {
+		if m.state != StateDone && m.state != StateSilent {
+			return false
+		}
+	}
+	return true
+}

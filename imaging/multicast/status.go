@@ -1,6 +1,11 @@
 package multicast
 
-import "time"
+import (
+	"fmt"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
 
 // State is how a member takes part in a session.
 type State string
@@ -40,4 +45,57 @@ type MemberStatus struct {
 	Lacks   int64   // bytes that it lacks of what was passed
 	Reason  string  // why it lags: "100 Mb/s link", "disk 38 MB/s", "7 % loss", "no multicast", ...; "" when it does not
 	Reports uint64
+}
+
+// Status returns what people see.
+func (s *Sender) Status(now time.Time) Status {
+	status := Status{
+		Parity:     s.parity,
+		First:      int64(s.sent[0]) * wire.PacketSize,
+		Proactive:  int64(s.sent[1]) * wire.PacketSize,
+		Rounds:     int64(s.sent[2]) * wire.PacketSize,
+		ReportsPer: float64(len(s.order)) / s.Interval().Seconds(),
+	}
+	for i := range s.streams {
+		if st := &s.streams[i]; st.running() && now.Sub(st.nextAt) < leastInterval {
+			status.Rate += s.pace(st)
+		}
+	}
+	status.Demand, status.Left = s.Demand()
+	rounds := s.demand[groupNear] + s.demand[groupFar]
+	status.Left += time.Duration(float64(rounds) * wire.PacketSize / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
+	for _, m := range s.order {
+		ms := MemberStatus{
+			Member: m.id, Name: m.Name, State: m.state, Rate: m.sample.got, Loss: m.sample.loss, Disk: m.disk,
+			Lacks: m.lack * wire.SymbolSize, Reason: s.reason(m), Reports: m.reports,
+		}
+		status.Lacking += ms.Lacks
+		status.Members = append(status.Members, ms)
+	}
+	return status
+}
+
+// reason tells why a member lags, "" when it does not: the limit nearest to what it gets.
+func (s *Sender) reason(m *member) string {
+	if m.state == StateDone {
+		return ""
+	}
+	if m.cause != "" && m.cause != slowCause {
+		return m.cause
+	}
+	behind := m.state == StateSuspect || m.state == StateSlow || m.state == StateHTTPS || m.group == groupFar
+	fast := s.pace(&s.streams[wire.StreamFast])
+	switch {
+	case m.state == StateSilent:
+		return "no report"
+	case m.buffer < 50 && m.disk > 0 && (behind || float64(m.disk)*packetShare < fast):
+		return fmt.Sprintf("disk %d MB/s", (m.disk+500_000)/1_000_000)
+	case behind && m.Link > 0 && float64(m.Link)/8 < fast:
+		return fmt.Sprintf("%d Mb/s link", m.Link/1_000_000)
+	case (behind || m.base > 0.02) && m.sample.loss >= 0.01:
+		return fmt.Sprintf("%.0f %% loss", 100*m.sample.loss)
+	case m.cause != "":
+		return m.cause
+	}
+	return ""
 }

@@ -1,0 +1,388 @@
+package multicast
+
+import (
+	"sort"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+// work is what is still to be sent of one block of a span.
+type work struct {
+	g          *generation
+	block      uint32
+	source, to uint8 // source symbols from source to to - 1, then
+	parity     uint8 // so many parity symbols, or source symbols again when those are used up
+	round      bool
+}
+
+// stream is one multicast group: its place in the carousel and its rate.
+type stream struct {
+	id       uint8
+	sequence uint64 // of the last symbol
+	nextAt   time.Time
+	history  history
+	span     [wire.Interleave]work
+	n, at    int       // works of the span, and whose turn it is
+	dry      time.Time // nothing was found to send then; zero: not known
+	cursor   [groups]place
+
+	rate      float64 // bytes of UDP payload a second
+	start     bool    // doubling
+	fixed     bool
+	changed   uint64 // sequence when the rate last changed,
+	lowered   uint64 // and when it last went down
+	raised    time.Time
+	changedAt time.Time
+	ticked    time.Time
+	hold      time.Duration
+	holdUntil time.Time
+	ceiling   float64
+	fresh     int // samples since the last change that may be used
+	congested int // of these
+}
+
+// place is a block of a generation.
+type place struct {
+	generation int
+	block      uint32
+}
+
+// history remembers when sequences were sent, every few milliseconds.
+type history struct {
+	marks [2048]mark
+	first int // oldest
+	n     int
+}
+
+type mark struct {
+	sequence uint64
+	at       time.Time
+}
+
+// every is the least time between two marks: the history goes back 20 s and more.
+const every = 10 * time.Millisecond
+
+// note remembers when a sequence was sent.
+func (h *history) note(sequence uint64, at time.Time) {
+	if h.n > 0 && at.Sub(h.marks[(h.first+h.n-1)%len(h.marks)].at) < every {
+		return
+	}
+	if h.n == len(h.marks) {
+		h.first = (h.first + 1) % len(h.marks)
+		h.n--
+	}
+	h.marks[(h.first+h.n)%len(h.marks)] = mark{sequence, at}
+	h.n++
+}
+
+// at returns when a sequence was sent, within what the marks tell.
+func (h *history) at(sequence uint64) time.Time {
+	if h.n == 0 {
+		return time.Time{}
+	}
+	get := func(i int) mark { return h.marks[(h.first+i)%len(h.marks)] }
+	i := sort.Search(h.n, func(i int) bool { return get(i).sequence > sequence })
+	if i == 0 {
+		return get(0).at
+	}
+	low := get(i - 1)
+	if i == h.n {
+		return low.at
+	}
+	high := get(i)
+	share := float64(sequence-low.sequence) / float64(high.sequence-low.sequence)
+	return low.at.Add(time.Duration(share * float64(high.at.Sub(low.at))))
+}
+
+// before returns the highest sequence that was surely sent by then.
+func (h *history) before(then time.Time) uint64 {
+	i := sort.Search(h.n, func(i int) bool { return h.marks[(h.first+i)%len(h.marks)].at.After(then) })
+	if i == 0 {
+		return 0
+	}
+	return h.marks[(h.first+i-1)%len(h.marks)].sequence
+}
+
+// running tells whether the stream is open.
+func (st *stream) running() bool { return st.rate > 0 }
+
+// open starts the slow stream.
+func (st *stream) open(now time.Time, rate float64) {
+	st.rate = max(rate, leastRate)
+	st.start = false
+	st.ceiling = st.rate
+	st.hold = time.Second
+	st.holdUntil = now.Add(st.hold)
+	st.nextAt = now
+	st.changed, st.lowered, st.changedAt = st.sequence, st.sequence, now
+}
+
+// Next returns the next symbol and the time before which it must not be sent. With the symbol it is counted as sent.
+// ok is false when there is nothing to send: until the next report or announcement, or until at, where that is not zero.
+func (s *Sender) Next(now time.Time) (sym Symbol, at time.Time, ok bool) {
+	s.check(now)
+	var best *stream
+	for i := range s.streams {
+		st := &s.streams[i]
+		if !st.running() || st.n == 0 && !s.fill(now, st) {
+			continue
+		}
+		if best == nil || st.nextAt.Before(best.nextAt) {
+			best = st
+		}
+	}
+	if best == nil {
+		if s.passes() || s.lacking[groupNear]+s.lacking[groupFar]+s.lacking[groupSlow] > 0 {
+			at = now.Add(recheck)
+		}
+		return Symbol{}, at, false
+	}
+	return s.emit(now, best)
+}
+
+// emit takes the next symbol from a stream's span.
+func (s *Sender) emit(now time.Time, st *stream) (Symbol, time.Time, bool) {
+	if late := now.Add(-lateness); st.nextAt.Before(late) {
+		st.nextAt = late
+	}
+	at := st.nextAt
+	if at.Before(now) {
+		at = now
+	}
+	st.nextAt = st.nextAt.Add(time.Duration(wire.PacketSize / s.pace(st) * float64(time.Second)))
+	if at.Sub(s.turned) >= s.Interval() {
+		s.turned = at
+		s.interval++
+	}
+	if st.at >= st.n {
+		st.at = 0
+	}
+	w := &st.span[st.at]
+	b := &w.g.blocks[w.block]
+	st.sequence++
+	st.history.note(st.sequence, at)
+	b.last[st.id] = st.sequence
+	sym := Symbol{
+		Stream: st.id, Generation: w.g.Number, Block: w.block, Sources: uint8(w.g.Symbols(w.block)),
+		Interval: s.interval, Sequence: st.sequence,
+	}
+	kind := 0
+	switch {
+	case w.source < w.to:
+		sym.Index = w.source
+		w.source++
+	default:
+		kind = 1
+		w.parity--
+		if b.parity < wire.ParitySymbols {
+			sym.Index = wire.BlockSymbols + b.parity
+			b.parity++
+		} else {
+			sym.Index = b.again % sym.Sources
+			b.again = (b.again + 1) % sym.Sources
+		}
+	}
+	if w.round {
+		kind = 2
+		b.rounds++
+	}
+	s.sent[kind]++
+	if w.source >= w.to && w.parity == 0 {
+		copy(st.span[st.at:], st.span[st.at+1:st.n])
+		st.n--
+		st.span[st.n] = work{}
+	} else {
+		st.at++
+	}
+	return sym, at, true
+}
+
+// pace returns the bytes a second of a stream, with the limit of all shared among them.
+func (s *Sender) pace(st *stream) float64 {
+	rate := st.rate
+	if s.o.Cap > 0 {
+		limit := float64(s.o.Cap)
+		if slow := s.streams[wire.StreamSlow].rate; slow > 0 {
+			if st.id == wire.StreamSlow {
+				limit /= 2
+			} else {
+				limit -= min(slow, limit/2)
+			}
+		}
+		rate = min(rate, limit)
+	}
+	return max(rate, leastRate)
+}
+
+// fill finds the next blocks of a stream; false when there are none now.
+func (s *Sender) fill(now time.Time, st *stream) bool {
+	if !st.dry.IsZero() && now.Sub(st.dry) < recheck {
+		return false
+	}
+	st.n, st.at = 0, 0
+	if st.id == wire.StreamSlow {
+		s.round(now, st, groupSlow, 2)
+	} else {
+		s.fillFast(now, st)
+	}
+	if st.n == 0 {
+		st.dry = now
+		return false
+	}
+	st.dry = time.Time{}
+	return true
+}
+
+// fillFast does it for the fast stream: indexes, first passes, rounds for those near, rounds for the others.
+func (s *Sender) fillFast(now time.Time, st *stream) {
+	for i, g := range s.generations {
+		if !s.known(now, i) {
+			break
+		}
+		for g.indexNext < g.index && st.n < len(st.span) {
+			s.pass(st, g, g.indexNext, s.parity+2)
+			g.indexNext++
+		}
+	}
+	if st.n > 0 {
+		return
+	}
+	for i, g := range s.generations {
+		if g.lackingIndex > 0 {
+			s.roundOf(st, i, 0, g.indexNext, groupNear, 2)
+			s.roundOf(st, i, 0, g.indexNext, groupFar, 2)
+		}
+	}
+	if st.n > 0 {
+		return
+	}
+	for i, g := range s.generations {
+		if !s.known(now, i) {
+			break
+		}
+		for g.next < g.total && st.n < len(st.span) {
+			if g.needed(g.next) {
+				s.pass(st, g, g.next, s.parity)
+			}
+			g.next++
+		}
+		if st.n > 0 {
+			return
+		}
+	}
+	tail := s.tail()
+	if far := s.demand[groupFar] > s.symbols()/100; far || !tail {
+		least := uint16(2)
+		if far {
+			least = 1 // what they lack would wait for its HTTPS on ports that the others' rounds fill
+		}
+		if s.round(now, st, groupNear, least); st.n > 0 {
+			return
+		}
+	}
+	if !tail {
+		s.round(now, st, groupFar, 2)
+	}
+}
+
+// known tells whether the members of the fast stream have been told of a generation: what is sent of it before is lost
+// on them. Who does not report is not waited for.
+func (s *Sender) known(now time.Time, generation int) bool {
+	g := s.generations[generation]
+	if g.told || now.Sub(g.announced) > s.Interval()+s.Interval()/2 {
+		g.told = true
+		return true
+	}
+	for _, m := range s.order {
+		if m.listens() && m.told <= generation {
+			return false
+		}
+	}
+	g.told = len(s.order) > 0
+	return g.told
+}
+
+// pass appends the first pass of a block to the span.
+func (s *Sender) pass(st *stream, g *generation, block uint32, parity int) {
+	st.span[st.n] = work{g: g, block: block, to: uint8(g.Symbols(block)), parity: uint8(parity)}
+	st.n++
+}
+
+// tail tells whether so little is lacked that HTTPS is quicker than a round and the reports that follow it.
+func (s *Sender) tail() bool {
+	symbols := s.symbols()
+	if s.demand[groupNear]+s.demand[groupFar] >= max(symbols/100, 1) {
+		return false
+	}
+	var sum int64
+	for _, m := range s.order {
+		if m.group == groupNear || m.group == groupFar {
+			sum += m.lack
+		}
+	}
+	return sum < max(symbols/50, wire.BlockSymbols)
+}
+
+// round appends blocks that a group lacks, in carousel order, where at least so many members lack something.
+func (s *Sender) round(now time.Time, st *stream, gr group, least uint16) {
+	if s.lacking[gr] == 0 || len(s.generations) == 0 {
+		return
+	}
+	at := &st.cursor[gr]
+	begin := *at
+	for range len(s.generations) + 1 {
+		g := s.generations[at.generation]
+		end := g.total
+		if at.generation == begin.generation && at.block < begin.block {
+			end = min(begin.block, g.total)
+		}
+		at.block = s.roundOf(st, at.generation, at.block, end, gr, least)
+		if st.n == len(st.span) {
+			return
+		}
+		at.generation, at.block = (at.generation+1)%len(s.generations), 0
+	}
+	*at = begin
+}
+
+// roundOf appends blocks of one generation from block to end - 1 until the span is full, and returns where it stopped.
+func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group, least uint16) uint32 {
+	g := s.generations[generation]
+	for ; block < end && st.n < len(st.span); block++ {
+		b := &g.blocks[block]
+		if b.want[gr] == 0 {
+			continue
+		}
+		total := b.want[gr]
+		need := b.most[gr]
+		if gr != groupSlow {
+			total = b.want[groupNear] + b.want[groupFar]
+			if gr == groupFar || b.most[groupNear] == 0 {
+				need = max(b.most[groupNear], b.most[groupFar])
+			}
+		}
+		if total < least || b.exhausted(need) {
+			continue
+		}
+		w := work{g: g, block: block, parity: need, round: true}
+		if k := g.Symbols(block); int(need) == k || int(b.parity)+int(need) > wire.ParitySymbols {
+			w.to, w.parity = uint8(k), 0
+		}
+		s.served(g, block, st.id)
+		st.span[st.n] = w
+		st.n++
+	}
+	return block
+}
+
+// Demand returns how many bytes of first passes are left, and how long they take at the present rate. The next
+// generation is due when that is less than a second.
+func (s *Sender) Demand() (bytes int64, left time.Duration) {
+	var symbols int64
+	for _, g := range s.generations {
+		symbols += int64(g.left()) * wire.BlockSymbols
+	}
+	bytes = symbols * wire.PacketSize
+	return bytes, time.Duration(float64(bytes) / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
+}

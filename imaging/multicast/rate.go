@@ -1,0 +1,199 @@
+package multicast
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+// How the rate is found.
+const (
+	settle       = 60 * time.Millisecond  // of a new rate, before what came of it is judged
+	leastTick    = 100 * time.Millisecond // between two changes
+	enough       = 64                     // samples that stand for all members
+	below        = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
+	firstHold    = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
+	mostHold     = 2 * time.Second        // found at the same place
+	growth       = 1.05
+	probe        = 1.02
+	startParity  = 2
+	mostParity   = 8
+	shareRefused = 0.5 // expected receivers per block that pro-active parity may leave lacking something
+)
+
+// usable tells whether a sample tells of the present rate.
+func (st *stream) usable(sm sample) bool {
+	return sm.sent > 0 && sm.from >= st.lowered && st.history.at(sm.to).Sub(st.changedAt) >= settle
+}
+
+// adapt sets the rate of a stream when enough members have told what they got at the present one.
+//
+// A port that is full delivers its capacity, whatever is sent: that, and not the loss, is the figure that is followed.
+// Loss that a member always has, at any rate, is no sign of a limit.
+func (s *Sender) adapt(now time.Time, id uint8) {
+	st := &s.streams[id]
+	if !st.running() || now.Sub(st.ticked) < leastTick {
+		return
+	}
+	members := 0
+	for _, m := range s.order {
+		if m.stream == id && m.listens() {
+			members++
+		}
+	}
+	due := min(enough, (4*members+4)/5)
+	early := st.start && st.fresh >= min(3, due) && 2*st.congested > st.fresh
+	if st.fresh == 0 || st.fresh < due && !early && now.Sub(st.ticked) < 2*s.Interval() {
+		return
+	}
+	limit, used := s.limitOf(st)
+	st.fresh, st.congested = 0, 0
+	if !used {
+		return
+	}
+	st.ticked = now
+	if id == wire.StreamFast {
+		s.protect()
+	}
+	if !st.fixed {
+		st.follow(now, limit, s.o.Cap)
+	}
+}
+
+// limitOf returns the bytes a second that the p90 member of a stream takes, infinite when it shows no limit, and uses
+// up the samples.
+func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
+	takes := s.scratch[:0]
+	sent := 0.0
+	for _, m := range s.order {
+		if m.stream != st.id || !m.listens() || !m.sample.fresh {
+			continue
+		}
+		m.sample.fresh = false
+		if !st.usable(m.sample) {
+			continue
+		}
+		sent = max(sent, m.sample.sent)
+		takes = append(takes, m.takes())
+	}
+	s.scratch = takes[:0]
+	if len(takes) == 0 {
+		return 0, false
+	}
+	slices.Sort(takes)
+	half := takes[len(takes)/2] / 2
+	if math.IsInf(half, 1) {
+		half = sent / 2
+	}
+	first, _ := slices.BinarySearch(takes, half)
+	limit = takes[first+(len(takes)-first)/10]
+	if math.IsInf(limit, 1) && sent < 0.8*s.pace(st) {
+		return 0, false // the driver does not send as fast as it may: no reason to go up
+	}
+	return limit, true
+}
+
+// takes returns the bytes a second that a member shows to be its limit, or infinity.
+func (m *member) takes() float64 {
+	most := math.Inf(1)
+	if m.sample.congested {
+		most = m.sample.got
+		if m.base < 0.03 {
+			most /= 1 - m.base
+		}
+	}
+	if m.buffer < 50 {
+		disk := float64(m.disk) * packetShare
+		if m.disk == 0 {
+			disk = m.sample.got
+		}
+		if m.buffer < 25 {
+			disk *= 0.9 // let it catch up
+		}
+		most = min(most, disk)
+	}
+	return most
+}
+
+// follow changes the rate: down to a limit that was seen, up when none was.
+func (st *stream) follow(now time.Time, limit float64, most int64) {
+	rate := st.rate
+	switch {
+	case !math.IsInf(limit, 1):
+		if st.start = false; st.ceiling > 0 && math.Abs(limit-st.ceiling) < 0.03*st.ceiling {
+			st.hold = min(2*st.hold, mostHold)
+			limit = max(limit, st.ceiling*0.997) // a full port delivers no more than it can, but a sample may tell less
+		} else {
+			st.hold = firstHold
+		}
+		rate = min(rate, limit*below)
+		st.ceiling = limit
+		st.holdUntil = now.Add(st.hold)
+	case st.start:
+		rate *= 2
+	case now.Before(st.holdUntil):
+	case rate < st.ceiling && rate*growth > st.ceiling:
+		rate *= probe
+	default:
+		rate *= growth
+	}
+	if most > 0 {
+		rate = min(rate, max(st.rate, float64(most)))
+	}
+	rate = max(rate, leastRate)
+	if rate == st.rate {
+		return
+	}
+	if rate < st.rate {
+		st.lowered = st.sequence
+	}
+	st.rate, st.changedAt = rate, now
+}
+
+// protect sets the pro-active parity by the loss of the 95th percentile of the members: so much that on average less
+// than half a member lacks something of a block afterwards.
+func (s *Sender) protect() {
+	losses := s.scratch[:0]
+	for _, m := range s.order {
+		if m.state == StateFast && m.weight > 0 {
+			losses = append(losses, m.base)
+		}
+	}
+	s.scratch = losses[:0]
+	if len(losses) > 0 {
+		s.parity = parityFor(quantile(losses, 0.95), len(losses))
+	}
+}
+
+// parityFor returns the least parity that leaves fewer than shareRefused of n members lacking a block, when each loses
+// a share of all packets.
+func parityFor(loss float64, n int) int {
+	if loss <= 0 {
+		return 0
+	}
+	for h := range mostParity {
+		// P(more than h of 128 + h are lost), by the binomial distribution
+		packets := float64(wire.BlockSymbols + h)
+		p := math.Pow(1-loss, packets)
+		some := p
+		for i := 1; i <= h; i++ {
+			p *= (packets - float64(i) + 1) / float64(i) * loss / (1 - loss)
+			some += p
+		}
+		if (1-some)*float64(n) <= shareRefused {
+			return h
+		}
+	}
+	return mostParity
+}
+
+// quantile returns a quantile of values, which it sorts; 0 of none.
+func quantile(values []float64, q float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[int(q*float64(len(values)-1)+0.5)]
+}
