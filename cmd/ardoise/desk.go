@@ -56,8 +56,12 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 	}
 	d.closers = append(d.closers, d.library.Close)
 	server := &api.Server{Masters: d.library}
-	database := filepath.Join(data, "ardoise.db")
-	if _, err := os.Stat(database); n.fleet && err == nil {
+	database := filepath.Join(data, databaseName)
+	_, err = os.Stat(database)
+	if n.fleet && err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err // who cannot ask the computers must not decide without them
+	}
+	if n.fleet && err == nil {
 		store, err := sqlite.Open(ctx, database)
 		if err != nil {
 			return err
