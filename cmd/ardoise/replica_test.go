@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/api"
+	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/store"
 	"github.com/ardoise/ardoise/masters/storetest"
 )
@@ -120,4 +124,33 @@ func TestADataFolderMountedReadOnlyIsRefused(t *testing.T) {
 		}
 	}
 	storeJSON[store.Survey](t, 0, data, "stats") // nothing has changed
+}
+
+// TestAComputerGivesTheDaemonBackWhatItLost is the agent's own client against the command: a deployment that has nothing
+// to fetch, and a disk that holds what the server has lost.
+func TestAComputerGivesTheDaemonBackWhatItLost(t *testing.T) {
+	t.Parallel()
+	data, _ := damagedBox(t)
+	storeJSON[store.Scrubbed](t, 4, data, "scrub")
+	d := daemonAt(t, data)
+	d.start()
+	a := d.agent()
+	d.enrol(a, "pc1")
+	order[api.Job](d, "deploy", "m", "--computer", "pc1", "--yes")
+	receive(t, a)
+	ids, frames := storetest.Frames(t, 30, 61)
+	wanted, err := a.Wanted(t.Context())
+	if err != nil || len(wanted) != 1 || wanted[0] != ids[0] {
+		t.Fatalf("Wanted = %v, %v, want the one that is damaged", wanted, err)
+	}
+	if err := a.Heal(t.Context(), frames[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if f := order[masters.Found](d, "store", "check"); !f.Sound() || f.Bad != 1 {
+		t.Errorf("check = %+v", f)
+	}
+	var refused *agent.ProblemError
+	if err := a.Heal(t.Context(), []chunk.Frame{{ID: chunk.Of(nil), Codec: 9}}); !errors.As(err, &refused) {
+		t.Errorf("Heal of nonsense = %v, want it refused", err)
+	}
 }

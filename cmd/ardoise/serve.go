@@ -308,7 +308,7 @@ func notifySystemd(socket, state string) error {
 func (s *site) agentServer() *agentapi.Server {
 	l := agentapi.Library{Library: s.library}
 	return &agentapi.Server{Fleet: s.fleet, Masters: l, Captures: l, Certificate: s.leaf.Load, SigningKeys: s.library.TrustedKeys,
-		StageTwo: s.stage2, Spool: s.o.data, Log: s.log.With("part", "agents")}
+		StageTwo: s.stage2, Spool: s.o.data, Healing: s.library, Log: s.log.With("part", "agents")}
 }
 
 func (s *site) orderServer() *api.Server {

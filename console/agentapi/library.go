@@ -22,6 +22,7 @@ var (
 	_ Captures = Library{}
 	_ Masters  = Library{}
 	_ Ingest   = ingest{}
+	_ Healing  = Library{}
 )
 
 // Begin implements Captures.
@@ -97,13 +98,18 @@ func storeProblem(err error) *problem {
 		name       *masters.NameError
 		absent     *store.NotFoundError
 		unknown    *masters.UnknownError
+		full       *store.SpaceError
 	)
 	say := func(status int, code string) *problem {
 		return &problem{status, job.Problem{Code: code, Detail: err.Error()}}
 	}
 	switch {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return &problem{http.StatusInsufficientStorage, job.Problem{Code: "no-space", Detail: "the server's disk is full"}}
+		detail := "the server's disk is full"
+		if errors.As(err, &full) {
+			detail = full.Error()
+		}
+		return &problem{http.StatusInsufficientStorage, job.Problem{Code: "no-space", Detail: detail}}
 	case errors.As(err, &absent), errors.As(err, &unknown):
 		return say(http.StatusInternalServerError, "missing")
 	case errors.As(err, &untrusted):

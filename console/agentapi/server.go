@@ -19,7 +19,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// Server answers agents. All fields but Log, Now, StageTwo and Spool are required.
+// Server answers agents. All fields but Log, Now, StageTwo, Spool and Healing are required.
 type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
@@ -28,12 +28,14 @@ type Server struct {
 	SigningKeys func() []string         // that agents may trust, base64
 	StageTwo    *StageTwo               // nil: there is none
 	Spool       string                  // folder for what comes in, on a disk with room: the library's; "": os.TempDir
+	Healing     Healing                 // nil: nobody is asked for lost chunks
 	Log         *slog.Logger            // nil: none
 	Now         func() time.Time
 
 	limits   limits
 	sets     chunkSets
 	captures captureSessions
+	offers   offers
 	decoding sync.Mutex // of the manifests of captures
 }
 
@@ -87,6 +89,8 @@ func (s *Server) Handler() http.Handler {
 	route("POST "+job.PathCapture+"{task}/missing", 1, s.enrolled(s.captureMissing))
 	route("POST "+job.PathCapture+"{task}/frames", 1, s.enrolled(s.captureFrames))
 	route("POST "+job.PathCapture+"{task}/publish", 1, s.enrolled(s.capturePublish))
+	route("GET "+job.PathHeal, 1, s.enrolled(s.wanted))
+	route("POST "+job.PathHeal, 1, s.enrolled(s.heal))
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")
 	})

@@ -75,7 +75,7 @@ func (s *site) start() {
 	s.address = l.Addr().String()
 	server := &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
 		Captures: agentapi.Library{Library: s.library}, Certificate: func() *tls.Certificate { return &leaf },
-		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir}
+		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir, Healing: s.library}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()

@@ -66,6 +66,7 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 		a.keep(d, part)
 	}
 	a.bootOrder(d, m)
+	a.heal(ctx, d, m)
 	p.step(5)
 	// The kernel's view of the partitions is of no use to us: a fault here is no fault of the disk.
 	_ = d.Rescan()

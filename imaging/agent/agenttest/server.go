@@ -54,6 +54,8 @@ type Server struct {
 	Reports   []job.Report
 	Requests  map[string]int // by path
 	Put       map[chunk.ID]chunk.Frame
+	Lost      []byte // answered to what is asked of PathHeal: ids, end to end
+	Healed    []chunk.Frame
 	Publishes []Description
 
 	http     *http.Server
@@ -182,6 +184,8 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST "+job.PathReport, s.report)
 	m.HandleFunc("GET "+job.PathManifest+"{hash}", s.manifest)
 	m.HandleFunc("POST "+job.PathChunks, s.chunks)
+	m.HandleFunc("GET "+job.PathHeal, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.Lost) })
+	m.HandleFunc("POST "+job.PathHeal, s.heal)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/missing", s.missing)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/frames", s.frames)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/publish", s.publish)
@@ -324,6 +328,23 @@ func (s *Server) missing(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_, _ = w.Write(b)
+}
+
+func (s *Server) heal(w http.ResponseWriter, r *http.Request) {
+	for {
+		f, err := chunk.Read(r.Body)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			refuse(w, http.StatusBadRequest, "bad-request")
+			return
+		}
+		s.mu.Lock()
+		s.Healed = append(s.Healed, f)
+		s.mu.Unlock()
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func (s *Server) frames(w http.ResponseWriter, r *http.Request) {
