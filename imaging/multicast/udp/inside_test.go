@@ -6,6 +6,9 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -302,4 +305,30 @@ func FuzzParseProbe(f *testing.F) {
 			t.Fatalf("%d, %v", n, ok)
 		}
 	})
+}
+
+func TestWiFiIsKnownBySysfs(t *testing.T) {
+	root := t.TempDir()
+	for name, entry := range map[string]string{"wlan0": "phy80211", "wlp2s0": "wireless", "eth0": "device"} {
+		if err := os.MkdirAll(filepath.Join(root, name, entry), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if got := wireless(root, name); got != (name != "eth0") {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestKernelsThatSpoilBursts(t *testing.T) {
+	for release, want := range map[string]bool{
+		"6.12.107+deb13-amd64": false, "6.1.0-56-amd64": false, "6.18.44": false, "7.0.2-6-pve": true, "7.0.0-15-generic": true,
+		"7.1.4": true, "7.1.5": false, "7.1-rc3": true, "7.2.0": false, "8.0.1": false, "": false, "Linux": false, "7": false,
+	} {
+		if got := spoilsGSO(release); got != want {
+			t.Errorf("%q: %v", release, got)
+		}
+	}
+	if r := kernelRelease(); !strings.Contains(r, ".") || strings.ContainsRune(r, 0) {
+		t.Errorf("this kernel is %q", r)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 )
 
 // Link is a network interface that reaches the PCs, or the server.
@@ -32,7 +34,6 @@ const (
 	LinkNoAddress LinkReason = "no address" // it has no IPv4 address
 	LinkNoGroups  LinkReason = "no groups"  // it cannot carry multicast
 	LinkSmall     LinkReason = "small"      // its MTU is too small for our datagrams
-	LinkWireless  LinkReason = "wireless"   // it is Wi-Fi and was not asked for by name
 )
 
 // LinkError says that no interface can be used, and why.
@@ -62,8 +63,6 @@ func (e *LinkError) Error() string {
 	case e.Reason == LinkSmall:
 		return fmt.Sprintf("network interface %q carries packets of %d bytes, fewer than the %d that are needed: set its MTU to 1500",
 			e.Name, e.MTU, MaxPayload+Headers)
-	case e.Reason == LinkWireless:
-		what = fmt.Sprintf("network interface %q is Wi-Fi", e.Name)
 	}
 	if len(e.Others) > 0 {
 		what += "; there is " + strings.Join(e.Others, ", ")
@@ -108,9 +107,33 @@ func ChooseLink(name string) (Link, error) {
 	return Link{}, &LinkError{Reason: LinkSeveral, Others: others}
 }
 
+// LinkTo finds the interface by which this host reaches a server, and the address that the server sees: for a PC that was
+// not told. Its error is a *LinkError or the kernel's.
+func LinkTo(server netip.Addr) (Link, error) {
+	routes, err := netlink.RouteGet(server.Unmap().AsSlice())
+	if err != nil {
+		return Link{}, fmt.Errorf("finding the way to %s: %w", server, err)
+	}
+	for _, r := range routes {
+		ifi, err := net.InterfaceByIndex(r.LinkIndex)
+		if err != nil {
+			continue // it has just gone
+		}
+		link, reason := inspect(ifi)
+		if reason != "" {
+			return Link{}, &LinkError{Reason: reason, Name: ifi.Name, MTU: ifi.MTU}
+		}
+		if a, ok := netip.AddrFromSlice(r.Src.To4()); ok {
+			link.Address = a
+		}
+		return link, nil
+	}
+	return Link{}, &LinkError{Reason: LinkNone}
+}
+
 // inspect describes an interface and says what makes it useless; "" when nothing does.
 func inspect(ifi *net.Interface) (Link, LinkReason) {
-	l := Link{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Wireless: wireless(ifi.Name)}
+	l := Link{Name: ifi.Name, Index: ifi.Index, MTU: ifi.MTU, Wireless: wireless("/sys/class/net", ifi.Name)}
 	if ifi.Flags&net.FlagUp == 0 || ifi.Flags&net.FlagRunning == 0 {
 		return l, LinkDown
 	}
@@ -163,9 +186,9 @@ func firstNetwork(ifi *net.Interface) (netip.Prefix, error) {
 }
 
 // wireless asks sysfs, where every Wi-Fi interface has one of these entries.
-func wireless(name string) bool {
+func wireless(root, name string) bool {
 	for _, entry := range []string{"phy80211", "wireless"} {
-		if _, err := os.Stat(filepath.Join("/sys/class/net", name, entry)); err == nil {
+		if _, err := os.Stat(filepath.Join(root, name, entry)); err == nil {
 			return true
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
 )
 
@@ -65,6 +67,41 @@ func TestChooseLink(t *testing.T) {
 	if link, err := choose("lo"); err != nil || link.Address != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("lo by name: %+v, %v", link, err)
 	}
+}
+
+func TestLinkToAServer(t *testing.T) {
+	l := newLab(t, "srv", "a")
+	l.in("a", "ip link add eth1 type veth peer name eth9 netns "+l.name+"srv")
+	l.in("a", "ip addr add 10.8.0.2/24 dev eth1")
+	l.in("a", "ip addr add 10.8.0.3/24 dev eth1")
+	l.in("a", "ip link set eth1 up")
+	l.in("srv", "ip link set eth9 up")
+	l.in("a", "ip route add 10.7.0.0/16 via 10.8.0.1 src 10.8.0.3")
+	for server, want := range map[string]struct{ name, address string }{
+		"10.9.0.2":        {"eth0", "10.9.0.11"},
+		"::ffff:10.9.0.2": {"eth0", "10.9.0.11"},
+		"10.8.0.1":        {"eth1", "10.8.0.2"},
+		"10.7.3.1":        {"eth1", "10.8.0.3"},
+	} {
+		l.on("a", func() error {
+			link, err := udp.LinkTo(netip.MustParseAddr(server))
+			if err != nil || link.Name != want.name || link.Address != netip.MustParseAddr(want.address) || link.MTU != 1500 {
+				t.Errorf("%s: %+v, %v", server, link, err)
+			}
+			return nil
+		})
+	}
+	l.in("a", "ip link set eth1 mtu 1280")
+	l.on("a", func() error {
+		var link *udp.LinkError
+		if _, err := udp.LinkTo(netip.MustParseAddr("10.8.0.1")); !errors.As(err, &link) || link.Reason != udp.LinkSmall {
+			t.Errorf("a small MTU: %v", err)
+		}
+		if _, err := udp.LinkTo(netip.MustParseAddr("192.0.2.1")); !errors.Is(err, unix.ENETUNREACH) {
+			t.Errorf("no way: %v", err)
+		}
+		return nil
+	})
 }
 
 // Full datagrams that the interface does not carry are refused with what to do, never cut in pieces.

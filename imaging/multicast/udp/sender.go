@@ -55,7 +55,7 @@ type SenderOptions struct {
 	Group     netip.AddrPort // of Groups
 	TTL       int            // 0 is 1: not beyond the first router. More where routers forward multicast
 	Burst     int            // datagrams that leave at once; 0 or more than Burst is Burst
-	Mode      Mode           // the best mode to use
+	Mode      Mode           // the best mode to use; ModeGSO is not used on kernels that are known to spoil it
 }
 
 // SenderStats is what a sender has done.
@@ -112,6 +112,9 @@ func Dial(o SenderOptions) (*Sender, error) {
 		o.Burst = Burst
 	}
 	s := &Sender{burst: o.Burst, oob: make([]byte, unix.CmsgSpace(2))}
+	if o.Mode <= ModeGSO && spoilsGSO(kernelRelease()) {
+		o.Mode = ModeBatch
+	}
 	s.mode.Store(int32(min(max(o.Mode, ModeGSO), ModeOneByOne)))
 	s.attempt = s.submit
 	s.try = func(fd uintptr) {
@@ -166,7 +169,8 @@ func (s *Sender) Stats() SenderStats {
 	}
 }
 
-// StepDown makes the sender use at best that mode from now on: for a card that says yes to GSO and sends rubbish.
+// StepDown makes the sender use at best that mode from now on. A card or a hypervisor may say yes to GSO and send
+// rubbish, which nobody on this host can see: when all receivers at once lose most of a stream, try this first.
 func (s *Sender) StepDown(to Mode) {
 	for {
 		now := s.mode.Load()

@@ -247,6 +247,48 @@ func TestForgedICMPDoesNotStopASender(t *testing.T) {
 	}
 }
 
+// A receiver that knows its sender hears nobody else, is not stopped by forged ICMP, and does not count strangers' as lost.
+func TestOnlyTheSenderIsHeard(t *testing.T) {
+	l := newLab(t, "srv", "a", "b")
+	s := l.dial("srv", udp.SenderOptions{Group: fast(1)})
+	r := l.listen("a", udp.ReceiverOptions{Group: fast(1), Source: s.Source()})
+	all := l.listen("a", udp.ReceiverOptions{Group: fast(1)})
+	for name, stranger := range map[string]*udp.Sender{
+		"another host":           l.dial("b", udp.SenderOptions{Group: fast(1)}),
+		"another port of it":     l.dial("srv", udp.SenderOptions{Group: fast(1)}),
+		"a restarted sender too": l.dial("srv", udp.SenderOptions{Group: fast(1), Mode: udp.ModeOneByOne}),
+	} {
+		if err := stranger.Send(datagrams(200)); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, all, datagrams(200))
+		l.on("b", func() error {
+			c, err := net.Dial("ip4:icmp", "10.9.0.11")
+			if err != nil {
+				return err
+			}
+			for code := range byte(14) {
+				if _, err := c.Write(unreachable(code, fast(1), s.Source())); err != nil {
+					return err
+				}
+			}
+			return c.Close()
+		})
+		mark := [][]byte{[]byte(name)}
+		if err := s.Send(mark); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, r, mark)
+		expect(t, all, mark)
+	}
+	if n, err := r.Drops(); n != 0 || err != nil {
+		t.Errorf("%d strangers' datagrams counted as lost, %v", n, err)
+	}
+	if _, err := udp.Listen(udp.ReceiverOptions{Interface: "lo", Group: fast(1), Source: netip.MustParseAddrPort("[::1]:5")}); err == nil {
+		t.Error("IPv6")
+	}
+}
+
 // unreachable makes the ICMP message of RFC 792 about a datagram.
 func unreachable(code byte, from, to netip.AddrPort) []byte {
 	b := make([]byte, 8+20+8)
