@@ -100,6 +100,9 @@ func (r *Room) Server() string { return r.id + "-srv" }
 // PC is the name of the namespace of a PC, counted from 0.
 func (r *Room) PC(i int) string { return r.id + "-" + pcPort(i) }
 
+// Station is the name of the namespace of what was plugged in by that name.
+func (r *Room) Station(name string) string { return r.id + "-" + name }
+
 // PCs is how many PCs the room has.
 func (r *Room) PCs() int { return r.o.PCs }
 
@@ -161,4 +164,10 @@ func (r *Room) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	return errors.Join(removeNamespaces(ctx, r.id), os.RemoveAll(r.Dir), os.RemoveAll(r.Disk))
+}
+
+// MemoryFolder makes a folder in memory that the sweep of a later run removes if we cannot.
+func MemoryFolder() (string, error) {
+	dir := filepath.Join(memory, newID())
+	return dir, os.Mkdir(dir, 0o700)
 }

@@ -157,3 +157,46 @@ func TestCounterSeesWhatTheServerSends(t *testing.T) {
 		t.Errorf("the counter says %d bytes for 1,000 frames of 1,042, %v", sent, err)
 	}
 }
+
+func TestFloodLooksLikeTheServer(t *testing.T) {
+	needRoot(t)
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	rogue, err := r.Plug(t.Context(), "rogue", "10.78.250.1", lab.Cable{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var right atomic.Int64
+	done, err := r.Watch(ctx, "pc0", 1000, func(d lab.Datagram) bool { // the filter wants the server's address
+		if d.To.String() == "239.1.2.3:4000" && len(d.Payload) == 1200 && d.Payload[1199] == 7 {
+			right.Add(1)
+		}
+		return right.Load() < 1000
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		select {
+		case <-done:
+		case <-time.After(time.Minute):
+		}
+		stop()
+	}()
+	sent, _, err := lab.Flood(ctx, rogue, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 4000}, 20_000, func(payload []byte) int {
+		payload[1199] = 7
+		return 1200
+	})
+	if err != nil || right.Load() < 1000 {
+		t.Errorf("%d of %d forged packets arrived as they should, %v", right.Load(), sent, err)
+	}
+}
