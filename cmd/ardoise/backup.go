@@ -114,6 +114,9 @@ func (b *backupWork) create(c *cobra.Command, path string) (err error) {
 	if _, err := os.Stat(filepath.Join(b.data, "keys")); errors.Is(err, os.ErrNotExist) {
 		return &noDataError{b.data}
 	}
+	if b.iterations < 1 || b.iterations > backup.MaxIterations {
+		return usagef("--iterations is 1 to %d", backup.MaxIterations)
+	}
 	if _, err := os.Lstat(path); err == nil {
 		return &noticeError{code: "file-exists", what: path}
 	}
@@ -129,7 +132,7 @@ func (b *backupWork) create(c *cobra.Command, path string) (err error) {
 	part := filepath.Join(temp, "backup")
 	r := backupResult{File: path}
 	if r.Versions, r.Bytes, err = b.seal(c.Context(), part, filepath.Join(temp, "db"), passphrase); err != nil {
-		return err
+		return noRoom(err, path)
 	}
 	if r.CA, err = caOf(b.data); err != nil {
 		return err

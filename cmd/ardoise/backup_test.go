@@ -224,6 +224,9 @@ func TestBackupRefuses(t *testing.T) {
 	if exit, out, complaints := ardoise(create("--passphrase-file", good)...); exit != 0 || !strings.Contains(out, "1 versions") {
 		t.Fatalf("backup create = %d %s%s", exit, out, complaints) // a bench without a daemon has a backup too
 	}
+	for _, n := range []string{"0", "-5", "50000001", "4294967297"} { // none of these could be opened again
+		refused(t, 2, "backup", "create", file+"-n", "--data", data, "--iterations", n, "--passphrase-file", good)
+	}
 	cut, noBackup, other := filepath.Join(dir, "cut"), filepath.Join(dir, "no"), filepath.Join(dir, "b2")
 	raw, err := os.ReadFile(file)
 	if err != nil {

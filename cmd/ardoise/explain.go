@@ -106,12 +106,14 @@ func aboutMasters(err error, l notices.Language) (exit int, hint string) {
 		return 4, pick(l, "nothing was written to any disk; take an older version (NAME@V), a backup, or capture it again",
 			"rien n'a été écrit sur aucun disque ; prenez une version plus ancienne (NOM@V), une sauvegarde, ou capturez à nouveau")
 	case errors.As(err, &unknown):
-		return 3, pick(l, "`ardoise master list` shows names and versions", "`ardoise master list` montre les noms et les versions")
+		return 3, pick(l, "`ardoise master list` shows names, versions and channels",
+			"`ardoise master list` montre les noms, les versions et les canaux")
 	case errors.As(err, &name):
 		return 2, pick(l, "a master is called by 1 to 64 letters, digits, dots, hyphens and underscores, a version NAME@V",
 			"un master se nomme avec 1 à 64 lettres, chiffres, points, tirets et soulignés, une version NOM@V")
 	case errors.As(err, &noData):
-		return 3, pick(l, "say with --data where the masters are kept", "indiquez avec --data où sont gardés les masters")
+		return 3, pick(l, "say with --data where the masters are kept; `ardoise master capture` makes the first one",
+			"indiquez avec --data où sont gardés les masters ; `ardoise master capture` crée le premier")
 	case errors.As(err, &keyFile):
 		return 3, pick(l, "a signing key must be its owner's alone: chmod 0600, or restore it from a backup",
 			"une clé de signature n'est qu'à son propriétaire : chmod 0600, ou restaurez-la d'une sauvegarde")

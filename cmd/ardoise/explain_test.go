@@ -54,6 +54,12 @@ func TestEveryErrorIsExplained(t *testing.T) {
 		{2, &backup.WeakError{Reason: "5 characters"}},
 		{4, &backup.PassphraseError{}},
 		{4, &backup.FileError{Reason: "segment 3"}},
+		{3, &backup.FormatError{Version: 0}},
+		{2, &masters.NoteError{Reason: "a note has at most 4000 bytes"}},
+		{2, &api.Error{Code: "bad-rule", Detail: "a rule keeps the last 1"}},
+		{2, &api.Error{Code: "bad-master", What: "x y", Detail: "holds ' '"}},
+		{5, &api.Error{Code: "no-space", Detail: "8 MB are needed"}},
+		{5, noRoom(fmt.Errorf("writing /usb/x: %w", syscall.ENOSPC), "/usb/x")},
 		{3, &api.Error{Code: "master-needed", What: "m@1", Detail: "channel stable"}},
 		{3, &api.Error{Code: "nothing-before", What: "m@stable"}},
 		{2, &api.Error{Code: "bad-channel", What: "X", Detail: "holds 'X'"}},
@@ -124,5 +130,32 @@ func TestBar(t *testing.T) {
 				t.Errorf("scan is shown %d times, want 2: %q", got, text)
 			}
 		})
+	}
+}
+
+// A command line that means nothing is answered by the one that would.
+func TestUsageIsShownByExample(t *testing.T) {
+	for hint, args := range map[string][]string{
+		"hint: usage: ardoise master diff A B [flags]":                            {"master", "diff", "a"},
+		"hint: usage: ardoise master promote NAME@VERSION CHANNEL [flags]":        {"master", "promote", "a@1"},
+		"hint: usage: ardoise backup create FILE [flags]":                         {"backup", "create"},
+		"hint: usage: ardoise master retain NAME [--last N | --off] [flags]":      {"master", "retain", "a", "--last", "0"},
+		"hint: usage: ardoise master export NAME[@VERSION|@CHANNEL] FILE [flags]": {"master", "export", "a"},
+		"hint: `ardoise help` shows the commands":                                 {"master"},
+	} {
+		if _, said, _ := strings.Cut(refused(t, 2, args...), "\n"); said != hint {
+			t.Errorf("ardoise %s is answered by %q, want %q", strings.Join(args, " "), said, hint)
+		}
+	}
+}
+
+// What is said of a full disk names the disk that is full.
+func TestAFullDiskIsTheOneThatIsNamed(t *testing.T) {
+	there := explain(noRoom(fmt.Errorf("writing /usb/x: %w", syscall.ENOSPC), "/usb/x"), notices.English)
+	if !strings.Contains(there.error, "/usb/x") || strings.Contains(there.error+there.hint, "server") {
+		t.Errorf("a full stick is told as %+v", there)
+	}
+	if err := noRoom(syscall.EIO, "/usb/x"); err != syscall.EIO {
+		t.Errorf("another error becomes %v", err)
 	}
 }

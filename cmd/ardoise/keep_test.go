@@ -150,7 +150,7 @@ func TestDiffNamesTheFiles(t *testing.T) {
 		}
 	}
 	exit, out, _ := ardoise("master", "diff", "m@1", "m@2", "--data", data, "--limit", "1")
-	if exit != 0 || !strings.Contains(out, "more (--limit 0 lists all)") || !strings.Contains(out, "1 files (720.0 kB) removed") {
+	if exit != 0 || !strings.Contains(out, "more (--limit 0 lists all)") || !strings.Contains(out, "1 file (720.0 kB) removed") {
 		t.Errorf("diff = %d\n%s", exit, out)
 	}
 	if same := said[differing](t, "master", "diff", "m@2", "m", "--data", data); !same.Equal || len(same.Changes) != 0 {

@@ -59,7 +59,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(complaints)
-	err := root.ExecuteContext(ctx)
+	asked, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return 0
 	}
@@ -68,6 +68,9 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 		err = &usageError{err.Error()}
 	}
 	c := explain(err, language())
+	if errors.As(err, &usage) && asked.HasParent() && !asked.HasSubCommands() {
+		c.hint = pick(language(), "usage: ", "usage : ") + asked.UseLine()
+	}
 	_, _ = fmt.Fprintf(complaints, "error: %s\nhint: %s\n", oneLine(c.error), oneLine(c.hint))
 	return c.exit
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -102,7 +103,7 @@ func showDiff(w io.Writer, d differing) {
 		_, _ = fmt.Fprintf(w, "and %d more (--limit 0 lists all)\n", d.More)
 	}
 	for _, v := range d.Volumes {
-		_, _ = fmt.Fprintf(w, "%s, %s: %s added, %s changed, %s removed, %s the same\n", where(v.Partition), oneLine(v.Kind+" "+v.Label),
+		_, _ = fmt.Fprintf(w, "%s, %s: %s added, %s changed, %s removed, %s the same\n", where(v.Partition), oneLine(strings.TrimSpace(v.Kind+" "+v.Label)),
 			countText(v.Added), countText(v.Changed), countText(v.Removed), countText(v.Same))
 	}
 }
@@ -114,7 +115,12 @@ func where(partition int) string {
 	return fmt.Sprintf("partition %d", partition)
 }
 
-func countText(c diff.Count) string { return fmt.Sprintf("%d files (%s)", c.Files, bytesText(c.Bytes)) }
+func countText(c diff.Count) string {
+	if c.Files == 1 {
+		return fmt.Sprintf("1 file (%s)", bytesText(c.Bytes))
+	}
+	return fmt.Sprintf("%d files (%s)", c.Files, bytesText(c.Bytes))
+}
 
 // changeText says a change in one line.
 func changeText(c diff.Change) string {

@@ -81,7 +81,7 @@ func showMaster(w io.Writer, m api.Master) {
 		{"new", known(m, m.NewBytes)}, {"chunks", fmt.Sprint(m.Chunks)}, {"offline reset", dash(m.OfflineReset)}}
 	rows = append(rows, []string{"retention", dash(ruleText(m.Retention))})
 	for _, v := range m.Volumes {
-		text := fmt.Sprintf("%s %s, %s used of %s, cut by %s", v.Kind, v.Label, bytesText(v.Used), bytesText(v.Length), v.Order)
+		text := fmt.Sprintf("%s, %s used of %s, cut by %s", strings.TrimSpace(v.Kind+" "+v.Label), bytesText(v.Used), bytesText(v.Length), v.Order)
 		if v.Reason != "" {
 			text += ": " + v.Reason
 		}

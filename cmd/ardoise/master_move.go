@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ func (k *client) export(c *cobra.Command, d *desk, ref, path string) error {
 		Progress: func(done, total int64) { bar.show("export", done, total) }})
 	bar.end()
 	if err != nil {
-		return err
+		return noRoom(err, path)
 	}
 	out := exported{Version: r.Version, Hash: m.Hash, File: path, Bytes: r.Bytes, Frames: r.Frames, ResumedBytes: r.Resumed,
 		Seconds: time.Since(began).Seconds()}
@@ -64,6 +65,14 @@ func (k *client) export(c *cobra.Command, d *desk, ref, path string) error {
 		_, _ = fmt.Fprintf(w, "%s exported to %s: %s, in %s\nanother site imports it with --trust %s\n", out.Version, path,
 			bytesText(out.Bytes), seconds(out.Seconds), out.Fingerprint)
 	})
+}
+
+// noRoom tells a full disk that a file is to lie on from the one of the data folder.
+func noRoom(err error, path string) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return &noticeError{code: "no-space-there", what: path}
+	}
+	return err
 }
 
 func masterImport() *cobra.Command {

@@ -51,14 +51,14 @@ func showRetention(w io.Writer, r api.Retention) {
 	}
 	rows := [][]string{{"VERSION", "", "WHY"}}
 	for _, v := range r.Versions {
-		what := "stays"
+		what, why := "stays", strings.Join(v.Why, ", ")
 		switch {
 		case !v.Kept && r.Done:
-			what = "forgotten"
+			what, why = "forgotten", "nothing needs it"
 		case !v.Kept:
-			what = "would be forgotten"
+			what, why = "would be forgotten", "nothing needs it"
 		}
-		rows = append(rows, []string{v.Version, what, dash(strings.Join(v.Why, ", "))})
+		rows = append(rows, []string{v.Version, what, why})
 	}
 	table(w, rows)
 }
@@ -68,5 +68,9 @@ func ruleText(r *api.Rule) string {
 	if r == nil {
 		return ""
 	}
-	return fmt.Sprintf("the last %d stay, and what is on a channel or in use (%s, %s)", r.KeepLast, dash(r.By), r.At.Local().Format(time.DateTime))
+	stay := "the newest stays"
+	if r.KeepLast > 1 {
+		stay = fmt.Sprintf("the newest %d stay", r.KeepLast)
+	}
+	return fmt.Sprintf("%s, and what is on a channel or in use (%s, %s)", stay, dash(r.By), r.At.Local().Format(time.DateTime))
 }

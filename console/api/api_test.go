@@ -166,11 +166,11 @@ func TestWhatIsRefused(t *testing.T) {
 		"no such verb":                 {func() error { _, err := s.client.Change(ctx, "pc1", "explode", api.Change{}); return err }, 404, "no-route"},
 		"a name that is none":          {func() error { _, err := s.client.Change(ctx, "pc1", "rename", api.Change{Name: "a b"}); return err }, 400, "bad-name"},
 		"no such master":               {func() error { _, err := s.client.Order(ctx, deploy); return err }, 404, "no-master"},
-		"a master's name that is none": {func() error { _, err := s.client.Master(ctx, "../x"); return err }, 400, "bad-name"},
+		"a master's name that is none": {func() error { _, err := s.client.Master(ctx, "../x"); return err }, 400, "bad-master"},
 		"capturing into no name": {func() error {
 			_, err := s.client.Order(ctx, api.Order{Kind: job.KindCapture, Computers: []string{"pc1"}, Master: "a/b"})
 			return err
-		}, 400, "bad-name"},
+		}, 400, "bad-master"},
 		"no such job": {func() error { _, err := s.client.Job(ctx, "77"); return err }, 404, "no-job"},
 		"no such kind": {func() error {
 			_, err := s.client.Order(ctx, api.Order{Kind: "wipe", Computers: []string{"pc1"}})

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
@@ -298,6 +299,8 @@ func masterError(err error) *Error {
 		return conflict("incomplete", "", incomplete.Error())
 	case errors.As(err, &damaged), errors.As(err, &gone):
 		return conflict("damaged-chunk", "", err.Error())
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &Error{Status: http.StatusInsufficientStorage, Code: "no-space", Detail: err.Error()}
 	}
 	return nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"reflect"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -143,7 +145,7 @@ func offlineReset(m *manifest.Manifest, size int64) string {
 	case err != nil:
 		return fmt.Sprintf("no, because %v", err)
 	case p.Ardoise == nil:
-		return "no, because " + p.WhyNot
+		return "no, because " + lowered(p.WhyNot)
 	}
 	return "yes"
 }
@@ -314,4 +316,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, _ string) error 
 		out = append(out, event(e, names))
 	}
 	return respond(w, out)
+}
+
+// lowered makes a sentence of its own the rest of another.
+func lowered(s string) string {
+	r, size := utf8.DecodeRuneInString(s)
+	if next, _ := utf8.DecodeRuneInString(s[size:]); unicode.IsUpper(next) { // a name in capitals
+		return s
+	}
+	return string(unicode.ToLower(r)) + s[size:]
 }

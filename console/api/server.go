@@ -230,7 +230,7 @@ func wireError(err error) *Error {
 	case errors.As(err, &unknown):
 		return &Error{Status: http.StatusNotFound, Code: "no-master", What: unknown.What}
 	case errors.As(err, &name):
-		return &Error{Status: http.StatusBadRequest, Code: "bad-name", What: name.Name, Detail: name.Reason}
+		return &Error{Status: http.StatusBadRequest, Code: "bad-master", What: name.Name, Detail: name.Reason}
 	case errors.As(err, &untrusted):
 		return &Error{Status: http.StatusConflict, Code: "untrusted", What: untrusted.Version, Detail: untrusted.Err.Error()}
 	case errors.As(err, &small):

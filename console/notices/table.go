@@ -98,8 +98,12 @@ func aboutOrders() []Notice {
 
 func aboutMasters() []Notice {
 	return []Notice{
-		notice("no-master", Refusal, "there is no master {what}", "`ardoise master list` shows names and versions",
-			"il n'y a pas de master {what}", "`ardoise master list` montre les noms et les versions"),
+		notice("no-master", Refusal, "there is no master {what}", "`ardoise master list` shows names, versions and channels",
+			"il n'y a pas de master {what}", "`ardoise master list` montre les noms, les versions et les canaux"),
+		notice("bad-master", Usage, "{what} cannot be a master: it {detail}",
+			"a master is called by 1 to 64 letters, digits, dots, hyphens and underscores, a version NAME@V, a channel's NAME@CHANNEL",
+			"{what} ne peut pas être un master : {detail}",
+			"un master se nomme avec 1 à 64 lettres, chiffres, points, tirets et soulignés, une version NOM@V, celle d'un canal NOM@CANAL"),
 		notice("untrusted", Damage, "{what} is damaged or not signed by this site: {detail}",
 			"it is not put on any disk; restore it from a backup or capture it again",
 			"{what} est abîmé ou n'est pas signé par ce site : {detail}",
@@ -143,6 +147,10 @@ func aboutFiles() []Notice {
 			"nothing has appeared; copy the file again, or export it again where it came from",
 			"le fichier n'est pas entier, ou n'est pas un export de master : {detail}",
 			"rien n'est apparu ; copiez-le à nouveau, ou refaites l'export là d'où il vient"),
+		notice("no-space-there", Failure, "there is no room left for {what}",
+			"make room there, then run the same command again; or name a file on a larger disk",
+			"il n'y a plus de place pour {what}",
+			"libérez de la place à cet endroit, puis relancez la même commande ; ou nommez un fichier sur un disque plus grand"),
 		notice("newer-file", Refusal, "the file was written by another version of Ardoise: {detail}",
 			"use the version of ardoise that wrote it", "le fichier vient d'une autre version d'Ardoise : {detail}",
 			"utilisez la version d'ardoise qui l'a écrit"),

@@ -20,16 +20,18 @@ const Format = 1
 // Iterations is how often PBKDF2 runs: half a second of one core of 2026, and as much for each guess of a thief's.
 const Iterations = 2_000_000
 
+// MaxIterations is the most that is written or read: a hostile file must not keep us busy for hours.
+const MaxIterations = 50_000_000
+
 // MinPassphrase is the fewest characters of a passphrase.
 const MinPassphrase = 12
 
 const (
-	magic         = "ARDBACK0" // a word: its digit is no version
-	headerSize    = 48
-	saltSize      = 32
-	segmentSize   = 64 << 10
-	tagSize       = 16
-	maxIterations = 50_000_000 // a hostile file must not keep us busy for hours
+	magic       = "ARDBACK0" // a word: its digit is no version
+	headerSize  = 48
+	saltSize    = 32
+	segmentSize = 64 << 10
+	tagSize     = 16
 )
 
 // PassphraseError says that a file does not open with a passphrase.
@@ -126,6 +128,9 @@ func NewWriter(out io.Writer, o Options) (*Writer, error) {
 	}
 	if o.Iterations == 0 {
 		o.Iterations = Iterations
+	}
+	if o.Iterations < 1 || o.Iterations > MaxIterations {
+		return nil, &WeakError{Reason: fmt.Sprintf("%d iterations, it takes 1 to %d", o.Iterations, MaxIterations)}
 	}
 	header := append(make([]byte, 0, headerSize), magic...)
 	header = binary.LittleEndian.AppendUint32(header, Format)
@@ -249,7 +254,7 @@ func newReader(in io.Reader, passphrase string) (*reader, error) {
 		return nil, &FileError{Reason: "this is none"}
 	case version != Format:
 		return nil, &FormatError{Version: version}
-	case iterations == 0 || iterations > maxIterations:
+	case iterations == 0 || iterations > MaxIterations:
 		return nil, &FileError{Reason: fmt.Sprintf("%d iterations are out of range", iterations)}
 	}
 	var err error

@@ -77,12 +77,22 @@ func Write(ctx context.Context, src Source, hash manifest.Hash, path string, o O
 	if err == nil {
 		err = w.finish()
 	} else {
-		err = errors.Join(err, w.out.Flush(), w.file.Close()) // what is there is kept for the next time
+		err = w.keep(err)
 	}
 	if err != nil {
 		return Report{}, fmt.Errorf("writing %s: %w", path, err)
 	}
 	return w.report, nil
+}
+
+// keep ends the file as it is, for the next time to go on. What could not be written is said once.
+func (w *writer) keep(err error) error {
+	flushed := w.out.Flush() // a writer that failed says the same again
+	closed := w.file.Close()
+	if flushed != nil && !errors.Is(err, flushed) {
+		err = errors.Join(err, flushed)
+	}
+	return errors.Join(err, closed)
 }
 
 func exists(d durable.FS, path string) (bool, error) {
