@@ -1,0 +1,143 @@
+package session
+
+import (
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+// slabSymbols is how many symbols are allocated together.
+const slabSymbols = 64
+
+// pool is memory for symbols. What it has ever given out stays: the receiver bounds it. Its user locks.
+type pool struct {
+	free [][]byte
+}
+
+// get returns memory for one symbol.
+func (p *pool) get() []byte {
+	if len(p.free) == 0 {
+		slab := make([]byte, slabSymbols*wire.SymbolSize)
+		for i := range slabSymbols {
+			p.free = append(p.free, slab[i*wire.SymbolSize:(i+1)*wire.SymbolSize:(i+1)*wire.SymbolSize])
+		}
+	}
+	last := len(p.free) - 1
+	symbol := p.free[last]
+	p.free = p.free[:last]
+	return symbol
+}
+
+// put takes the memory of a block's symbols back.
+func (p *pool) put(symbols *[wire.MaxSymbols][]byte) {
+	for i, s := range symbols {
+		if s != nil {
+			p.free = append(p.free, s)
+			symbols[i] = nil
+		}
+	}
+}
+
+// incoming is a block of which symbols have come.
+type incoming struct {
+	key
+	sources int
+	symbols [wire.MaxSymbols][]byte
+}
+
+// fits tells whether a block can have that many sources: a symbol that says otherwise was not made by our server.
+func (e *episode) fits(k key, sources uint8) bool {
+	return int(k.generation) >= len(e.arrivals) || e.arrivals[k.generation].Symbols(k.block) == int(sources)
+}
+
+// obeyVerdict does with a symbol what the state machine says. The caller holds the lock.
+func (c *Client) obeyVerdict(e *episode, k key, number uint8, content []byte, v multicast.Verdict) {
+	if v.Dropped {
+		c.forget(e, key{v.DropGeneration, v.DropBlock})
+	}
+	if v.Keep {
+		c.keep(e, k, number, content)
+	}
+	if v.Complete {
+		c.completed(e, k)
+	}
+}
+
+// keep copies a symbol. The caller holds the lock.
+func (c *Client) keep(e *episode, k key, number uint8, content []byte) {
+	b := e.blocks[k]
+	if b == nil {
+		b = &incoming{key: k}
+		e.blocks[k] = b
+	}
+	if b.symbols[number] == nil {
+		b.symbols[number] = c.pool.get()
+	}
+	copy(b.symbols[number], content)
+}
+
+// forget drops what came of a block. The caller holds the lock.
+func (c *Client) forget(e *episode, k key) {
+	if b := e.blocks[k]; b != nil {
+		c.pool.put(&b.symbols)
+		delete(e.blocks, k)
+	}
+}
+
+// drop forgets everything of an episode. The caller holds the lock.
+func (c *Client) drop(e *episode) {
+	for k := range e.blocks {
+		c.forget(e, k)
+	}
+	for _, a := range e.arrivals {
+		for _, b := range a.parked {
+			c.pool.put(&b.symbols)
+		}
+		a.parked = nil
+	}
+	kept := c.queue[:0]
+	for _, b := range c.queue {
+		if b.arrival.episode == e {
+			c.pool.put(&b.incoming.symbols)
+			continue
+		}
+		kept = append(kept, b)
+	}
+	c.queue = kept
+}
+
+// completed hands a block on that has all its symbols, or puts it aside until its plan is here. The caller holds the
+// lock.
+func (c *Client) completed(e *episode, k key) {
+	b := e.blocks[k]
+	delete(e.blocks, k)
+	if b == nil || int(k.generation) >= len(e.arrivals) {
+		return
+	}
+	a := e.arrivals[k.generation]
+	b.sources = a.Symbols(k.block)
+	if data, ok := a.dataBlock(k.block); ok {
+		if a.ends == nil {
+			a.parked = append(a.parked, b)
+			return
+		}
+		a.complete[data] = true
+		if a.pending[data] == 0 {
+			c.pool.put(&b.symbols)
+			e.recv.Written(k.generation, k.block)
+			return
+		}
+	}
+	c.enqueue(a, b)
+}
+
+// enqueue lets a block be cut. The caller holds the lock.
+func (c *Client) enqueue(a *arrival, b *incoming) {
+	c.queue = append(c.queue, ripe{a, b})
+	c.more.Signal()
+}
+
+// ripe is a complete block that waits to be cut into frames.
+type ripe struct {
+	arrival  *arrival
+	incoming *incoming
+}

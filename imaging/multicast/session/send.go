@@ -1,0 +1,302 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+const (
+	ring      = 64                    // bursts between planner and sockets: 12 ms of a 1 Gb/s line
+	lookAhead = 4 * udp.Burst         // symbols that are prepared together
+	horizon   = 10 * time.Millisecond // how far ahead of their time
+	readAhead = 2 * wire.Interleave   // blocks that are read together
+	atOnce    = 4                     // blocks that are read at the same time where they are no neighbours
+	catchUp   = 4 * time.Millisecond  // of lateness that is sent at once
+	maxOwed   = 20 * time.Millisecond // of lateness beyond that, made good slowly: the sender counts on what it sent 60 ms ago
+	repay     = 8                     // by sending an eighth faster
+	nap       = 5 * time.Millisecond  // longest sleep before ctx is looked at
+	minUpkeep = 50 * time.Millisecond // between two looks at whether a generation is due
+	sulk      = 50 * time.Millisecond // after a send that went wrong
+)
+
+// burst is packets of one stream that leave together.
+type burst struct {
+	stream  uint8
+	at      time.Time
+	count   int
+	packets [udp.Burst][]byte
+}
+
+// newBurst makes an empty burst with its memory.
+func newBurst() *burst {
+	b := &burst{}
+	memory := make([]byte, udp.Burst*wire.PacketSize)
+	for i := range b.packets {
+		b.packets[i] = memory[i*wire.PacketSize : (i+1)*wire.PacketSize : (i+1)*wire.PacketSize]
+	}
+	return b
+}
+
+// timed is a symbol and when it may leave.
+type timed struct {
+	multicast.Symbol
+	at time.Time
+}
+
+// plan asks the state machine what to send, has the blocks read, makes the packets and hands them on.
+func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *burst) error {
+	symbols := make([]timed, 0, lookAhead)
+	ahead := &prefetch{cache: s.cache}
+	defer ahead.wait()
+	for {
+		now := s.o.Now()
+		over, wait := s.next(now, &symbols)
+		if over {
+			return nil
+		}
+		if len(symbols) > 0 {
+			if err := s.pack(ctx, ahead, symbols, bursts, free); err != nil {
+				return err
+			}
+			wait = symbols[len(symbols)-1].at.Add(-horizon)
+		}
+		if !s.rest(ctx, wait, len(symbols) == 0) {
+			return ctx.Err()
+		}
+	}
+}
+
+// next fills symbols with what is to be sent soon; where that is nothing, wait is when to look again.
+func (s *Server) next(now time.Time, symbols *[]timed) (over bool, wait time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*symbols = (*symbols)[:0]
+	if wait = s.upkept; !now.Before(wait) {
+		if over, wait = s.upkeep(now); over {
+			return true, wait
+		}
+		s.upkept = wait
+		if soonest := now.Add(minUpkeep); wait.Before(soonest) {
+			s.upkept = soonest
+		}
+	}
+	for len(*symbols) < lookAhead {
+		symbol, at, ok := s.sender.Next(now)
+		if !ok {
+			if !at.IsZero() && at.Before(wait) {
+				wait = at
+			}
+			break
+		}
+		*symbols = append(*symbols, timed{symbol, at})
+		if at.After(now.Add(horizon)) {
+			break
+		}
+	}
+	return false, wait
+}
+
+// rest waits until a time; where nothing is to be sent, also for news. It tells whether ctx goes on.
+func (s *Server) rest(ctx context.Context, until time.Time, idle bool) bool {
+	pause := until.Sub(s.o.Now())
+	if pause <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	news := s.wake
+	if !idle {
+		news = nil
+	}
+	select {
+	case <-timer.C:
+	case <-news:
+	case <-ctx.Done():
+		return false
+	}
+	return true
+}
+
+// pack makes the packets of the symbols.
+func (s *Server) pack(ctx context.Context, ahead *prefetch, symbols []timed, bursts chan<- *burst, free <-chan *burst) error {
+	blocks, err := s.blocks(ctx, ahead, symbols)
+	defer func() {
+		for _, b := range blocks {
+			s.cache.release(b)
+		}
+	}()
+	if err != nil {
+		return err
+	}
+	var b *burst
+	for _, sym := range symbols {
+		if b != nil && (b.count == udp.Burst || b.stream != sym.Stream) {
+			bursts <- b // there is room for all bursts
+			b = nil
+		}
+		if b == nil {
+			select {
+			case b = <-free:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			b.stream, b.at, b.count = sym.Stream, sym.at, 0
+		}
+		packet := b.packets[b.count]
+		if err := blocks[key{sym.Generation, sym.Block}].symbol(packet[wire.HeaderSize:wire.HeaderSize+wire.SymbolSize], sym.Index); err != nil {
+			return err
+		}
+		s.sealers[sym.Stream].Seal(packet, sym.Header(s.number))
+		b.count++
+	}
+	bursts <- b
+	return nil
+}
+
+// blocks gets all blocks of the symbols, held; a few at a time where they have to be read.
+func (s *Server) blocks(ctx context.Context, ahead *prefetch, symbols []timed) (map[key]*slot, error) {
+	got := map[key]*slot{}
+	var keys []key
+	for _, sym := range symbols {
+		k := key{sym.Generation, sym.Block}
+		if _, ok := got[k]; !ok {
+			got[k] = nil
+			keys = append(keys, k)
+		}
+	}
+	stocks := map[uint16]*stock{}
+	for _, k := range keys {
+		if stocks[k.generation] == nil {
+			stocks[k.generation], _ = s.stock(k.generation)
+		}
+	}
+	ahead.before(ctx, stocks, keys)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	var failed error
+	gate := make(chan struct{}, atOnce)
+	for _, k := range keys {
+		gate <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-gate }()
+			b, err := s.cache.get(ctx, stocks[k.generation], k.block)
+			mu.Lock()
+			defer mu.Unlock()
+			got[k] = b
+			failed = errors.Join(failed, err)
+		})
+	}
+	wg.Wait()
+	for k, b := range got {
+		if b == nil {
+			delete(got, k)
+		}
+	}
+	return got, failed
+}
+
+// prefetch reads neighbouring blocks together and before they are needed, as long as they are asked for in order.
+type prefetch struct {
+	cache   *cache
+	running sync.WaitGroup
+	last    key // behind the last block that was read ahead
+}
+
+// before is told which blocks are needed now.
+func (p *prefetch) before(ctx context.Context, stocks map[uint16]*stock, keys []key) {
+	highest := slices.MaxFunc(keys, func(a, b key) int { return int(a.generation)<<32 + int(a.block) - int(b.generation)<<32 - int(b.block) })
+	lowest := slices.MinFunc(keys, func(a, b key) int { return int(a.generation)<<32 + int(a.block) - int(b.generation)<<32 - int(b.block) })
+	g := stocks[highest.generation]
+	switch {
+	case lowest.generation != highest.generation || highest.block-lowest.block >= readAhead:
+		return // demand of here and there
+	case !p.cache.has(highest) && !p.cache.has(lowest):
+		p.cache.ahead(ctx, g, lowest.block, readAhead) // the beginning of a row
+		p.last = key{g.Number, lowest.block + readAhead}
+	}
+	if p.last.generation != g.Number || highest.block >= p.last.block || highest.block+readAhead < p.last.block ||
+		p.last.block-highest.block > wire.Interleave {
+		return
+	}
+	from := p.last.block
+	p.last.block += readAhead
+	p.running.Go(func() { p.cache.ahead(ctx, g, from, readAhead) })
+}
+
+// wait returns when nothing is being read any more.
+func (p *prefetch) wait() { p.running.Wait() }
+
+// dispatch sends bursts at their time, on a thread of its own. A busy machine makes it late: 4 ms of that are sent at
+// once, what is more by sending an eighth faster, so that no slow port's buffer meets a long burst.
+func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<- *burst) error {
+	if err := udp.BindThread(); err != nil {
+		s.o.Log.Warn("packets are sent less evenly", "session", s.number, "error", err)
+		runtime.LockOSThread()
+	}
+	var owed time.Duration
+	var last time.Time
+	for b := range bursts {
+		if gap := b.at.Sub(last); gap > 0 && gap < time.Second {
+			owed -= min(owed, gap/repay)
+		} else if gap >= time.Second {
+			owed = 0
+		}
+		last = b.at
+		due := b.at.Add(owed)
+		if !sleepUntil(ctx, s.o.Now, due) {
+			return ctx.Err()
+		}
+		if late := s.o.Now().Sub(due); late > catchUp {
+			owed = min(owed+late-catchUp, maxOwed)
+		}
+		err := s.out[b.stream].Send(b.packets[:b.count])
+		s.account(b, err)
+		if err != nil && !sleepUntil(ctx, s.o.Now, s.o.Now().Add(sulk)) {
+			return ctx.Err()
+		}
+		free <- b
+	}
+	return nil
+}
+
+// account counts what was sent. A send that goes wrong is lost packets, which receivers ask for again: an interface
+// that went down may come back.
+func (s *Server) account(b *burst, err error) {
+	s.mu.Lock()
+	first := false
+	if err == nil {
+		s.sent[b.stream] += uint64(b.count)
+	} else {
+		first = s.refused == 0
+		s.refused += uint64(b.count)
+	}
+	s.mu.Unlock()
+	if first {
+		s.o.Log.Warn("packets cannot be sent", "session", s.number, "stream", b.stream, "error", err)
+	}
+}
+
+// sleepUntil sleeps with the exact timer of a thread that udp.BindThread has made fit. It tells whether ctx goes on.
+func sleepUntil(ctx context.Context, now func() time.Time, at time.Time) bool {
+	for {
+		if ctx.Err() != nil {
+			return false
+		}
+		left := at.Sub(now())
+		if left <= 0 {
+			return true
+		}
+		t := unix.NsecToTimespec(int64(min(left, nap)))
+		_ = unix.Nanosleep(&t, nil) // a signal ends it early; the time is looked at again
+	}
+}

@@ -1,0 +1,363 @@
+package session
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+	"github.com/ardoise/ardoise/masters/chunk"
+)
+
+// What a server waits for, unless its options say otherwise.
+const (
+	DefaultLinger = 20 * time.Second // after the last work, for computers that come late
+	DefaultCached = 128              // blocks in memory: 23 MB
+	unknownAfter  = 60 * time.Second // of silence, then unknown counts as missing
+	smallEvery    = 2 * time.Second  // between generations that are short of smallData
+	smallData     = 32 << 20         // bytes
+	composeAhead  = time.Second      // of first passes left when the next generation is made
+	forgetAfter   = 5                // intervals without a report, after which a member's needs do not count
+	maxMembers    = 4096
+	maxName       = 256
+	maxEvents     = 200 // that Status shows
+	rescueAtOnce  = 4   // requests for symbols that are answered at the same time
+	rescueCached  = 64  // blocks
+	requestTime   = time.Minute
+	minCached     = lookAhead + 2*readAhead // else the planner could wait for blocks that it holds itself
+)
+
+// Authoriser tells which computer makes a request; an error refuses it.
+type Authoriser interface {
+	Authorise(r *http.Request) (computer string, err error)
+}
+
+// PacketSender sends the packets of one stream.
+type PacketSender interface {
+	Send(packets [][]byte) error
+	Close() error
+}
+
+// ServerOptions describe one session.
+type ServerOptions struct {
+	Masters    []Master
+	Frames     Frames
+	Authoriser Authoriser
+	Secret     []byte    // of the session, fresh; it goes to members over TLS
+	Random     io.Reader // for the session's number and salt: crypto/rand.Reader
+	Now        func() time.Time
+	Log        *slog.Logger
+
+	Interface string // where multicast leaves
+	TTL       int    // 0: 1, not beyond the first router
+	// Dial opens the socket of a stream; nil is udp.Dial with Interface and TTL.
+	Dial func(group netip.AddrPort) (PacketSender, error)
+
+	Expected int           // computers to wait for before data is sent; 0: whoever comes in the hold-off
+	HoldOff  time.Duration // 0: 20 s
+	Linger   time.Duration // how long the session waits for computers that come late; 0: DefaultLinger; less: for ever
+	Rate     int64         // bytes of UDP payload a second, fixed; 0: found by reports
+	Cap      int64         // bytes of UDP payload a second of all streams together; 0: no limit
+	Cached   int           // blocks of 180,224 bytes in memory; 0: DefaultCached
+}
+
+// Server is the sending side of one session. Its handlers may be used as soon as it is made, its packets are sent by
+// Run.
+type Server struct {
+	o        ServerOptions
+	number   uint32
+	salt     []byte
+	channels []wire.Channel
+	out      [wire.Streams]PacketSender
+	sealers  [wire.Streams]*wire.Sealer
+	cache    *cache // of the planner
+	rescue   *cache // of those who ask
+	asking   chan struct{}
+	wake     chan struct{} // the planner looks again
+	mux      *http.ServeMux
+
+	mu       sync.Mutex
+	sender   *multicast.Sender
+	composer *composer
+	stocks   []*stock // by generation
+	members  map[string]*member
+	first    time.Time // the first join
+	composed time.Time // the last generation
+	upkept   time.Time // when upkeep is due
+	idle     time.Time // since when nothing is left to do; zero while there is
+	finished bool
+	started  time.Time
+	sent     [wire.Streams]uint64 // packets
+	refused  uint64               // packets that the socket did not take
+	rescued  uint64               // symbols over HTTPS
+	events   []LoggedEvent
+	gaps     map[chunk.ID]string // unreadable chunks, and why
+}
+
+// member is one computer of a session.
+type member struct {
+	number   uint32
+	name     string // as the Authoriser said
+	needs    needs
+	spoke    bool // it has said what it misses
+	seen     time.Time
+	interval time.Duration
+	done     bool
+}
+
+// NewServer makes a session and opens its sockets. Close, or Run, ends it.
+func NewServer(o ServerOptions) (*Server, error) {
+	if o.HoldOff == 0 {
+		o.HoldOff = 20 * time.Second
+	}
+	if o.Linger == 0 {
+		o.Linger = DefaultLinger
+	}
+	if o.Cached == 0 {
+		o.Cached = DefaultCached
+	}
+	if o.Dial == nil {
+		o.Dial = func(group netip.AddrPort) (PacketSender, error) {
+			return udp.Dial(udp.SenderOptions{Interface: o.Interface, Group: group, TTL: o.TTL})
+		}
+	}
+	u, err := newUnion(o.Masters)
+	if err != nil {
+		return nil, err
+	}
+	bundle := u.bundle.Encode()
+	first := &stock{Generation: generation(0, bundle, 0), index: bundle}
+	if err := first.Check(); err != nil {
+		return nil, err
+	}
+	now := o.Now()
+	s := &Server{o: o, asking: make(chan struct{}, rescueAtOnce), wake: make(chan struct{}, 1), started: now,
+		composer: newComposer(u), members: map[string]*member{}, gaps: map[chunk.ID]string{},
+		sender: multicast.NewSender(multicast.SenderOptions{Rate: o.Rate, Cap: o.Cap, Expected: o.Expected, HoldOff: o.HoldOff})}
+	read := &reader{frames: o.Frames, unreadable: s.unreadable}
+	s.cache, s.rescue = newCache(read, max(o.Cached, minCached)), newCache(read, rescueCached)
+	s.routes()
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	s.announce(now, first)
+	return s, nil
+}
+
+// open draws the session's number and salt, derives its keys, and opens its sockets.
+func (s *Server) open() error {
+	var number [4]byte
+	s.salt = make([]byte, 32)
+	for _, b := range [][]byte{number[:], s.salt} {
+		if _, err := io.ReadFull(s.o.Random, b); err != nil {
+			return fmt.Errorf("drawing the number of a session: %w", err)
+		}
+	}
+	s.number = binary.BigEndian.Uint32(number[:])
+	groups := udp.Groups(s.number)
+	for stream := range uint8(wire.Streams) {
+		k, err := wire.DeriveKey(s.o.Secret, s.salt, s.number, stream)
+		if err != nil {
+			return err
+		}
+		s.sealers[stream] = wire.NewSealer(k, s.number, stream)
+		group := groups[udp.GroupFast+int(stream)]
+		s.channels = append(s.channels, wire.Channel{Stream: stream, Group: group})
+		if s.out[stream], err = s.o.Dial(group); err != nil {
+			return fmt.Errorf("opening stream %d of a session: %w", stream, err)
+		}
+	}
+	return nil
+}
+
+// Number returns the session's number: the one in its packets.
+func (s *Server) Number() uint32 { return s.number }
+
+// SetCap changes the limit of bytes a second for all streams together; 0 is none.
+func (s *Server) SetCap(bytes int64) {
+	s.mu.Lock()
+	s.sender.SetCap(s.o.Now(), bytes)
+	s.mu.Unlock()
+	s.nudge()
+}
+
+// Close closes the sockets of a session that is not run.
+func (s *Server) Close() error {
+	var err error
+	for _, out := range s.out {
+		if out != nil {
+			err = errors.Join(err, out.Close())
+		}
+	}
+	return err
+}
+
+// nudge lets the planner look again.
+func (s *Server) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// announce adds a generation. The caller holds the lock, or is alone.
+func (s *Server) announce(now time.Time, g *stock) {
+	s.stocks = append(s.stocks, g)
+	s.sender.Announce(now, g.Generation)
+	s.composed = now
+}
+
+// stock returns a generation.
+func (s *Server) stock(number uint16) (*stock, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if int(number) >= len(s.stocks) {
+		return nil, false
+	}
+	return s.stocks[number], true
+}
+
+// unreadable notes a chunk that the store cannot give.
+func (s *Server) unreadable(id chunk.ID, err error) {
+	s.mu.Lock()
+	_, known := s.gaps[id]
+	if !known {
+		s.gaps[id] = err.Error()
+	}
+	s.mu.Unlock()
+	if !known {
+		s.o.Log.Warn("a chunk cannot be sent", "session", s.number, "chunk", id, "error", err)
+	}
+}
+
+// alive returns the needs of the members that still report, and whether all of them are done.
+func (s *Server) alive(now time.Time) (all []needs, done bool) {
+	done = true
+	for _, m := range s.members {
+		if m.done || now.Sub(m.seen) > forgetAfter*m.interval {
+			continue
+		}
+		done = false
+		all = append(all, m.needs)
+	}
+	return all, done
+}
+
+// upkeep makes the generation that is due and ends the session when there is no more to do. It tells whether the session
+// is over, and when to look again at the latest. The caller holds the lock.
+func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
+	again = now.Add(500 * time.Millisecond)
+	if s.finished {
+		return s.sender.Done(now), again
+	}
+	if !s.ready(now) {
+		return false, again
+	}
+	left, takes := s.sender.Demand()
+	if takes >= composeAhead && left > 0 {
+		s.idle = time.Time{}
+		return false, again
+	}
+	all, done := s.alive(now)
+	silent := !s.idle.IsZero() && now.Sub(s.idle) >= unknownAfter
+	if want, any := s.composer.open(all, silent); any && s.due(now, want) {
+		s.idle = time.Time{}
+		if len(s.stocks) == wire.MaxGenerations {
+			s.finish(now)
+		} else if g := s.composer.compose(uint16(len(s.stocks)), want, s.o.Frames, s.gap); g != nil {
+			s.announce(now, g)
+			s.o.Log.Info("a generation is announced", "session", s.number, "generation", g.Number, "chunks", len(g.ids), "bytes", g.Data)
+		}
+		return false, now
+	}
+	if left > 0 {
+		return false, again
+	}
+	if s.idle.IsZero() {
+		s.idle = now
+	}
+	enough := s.o.Expected > 0 && len(s.members) >= s.o.Expected
+	if done && len(s.members) > 0 && (enough || s.o.Linger > 0 && now.Sub(s.idle) >= s.o.Linger) {
+		s.finish(now)
+		return s.sender.Done(now), again
+	}
+	return false, again
+}
+
+// ready tells whether the first generation of frames may be made: everyone expected has said what it misses, or has had
+// the time to.
+func (s *Server) ready(now time.Time) bool {
+	if s.first.IsZero() {
+		return false
+	}
+	if now.Sub(s.first) >= s.o.HoldOff {
+		return true
+	}
+	for _, m := range s.members {
+		if !m.spoke && !m.done {
+			return false
+		}
+	}
+	return s.o.Expected > 0 && len(s.members) >= s.o.Expected
+}
+
+// gap is unreadable for who holds the lock.
+func (s *Server) gap(id chunk.ID, err error) {
+	if _, known := s.gaps[id]; !known {
+		s.gaps[id] = err.Error()
+		s.o.Log.Warn("a chunk cannot be sent", "session", s.number, "chunk", id, "error", err)
+	}
+}
+
+// due tells whether what is wanted makes a generation now. A computer that finds out slowly what it misses would else
+// make a generation of every chunk.
+func (s *Server) due(now time.Time, want []bool) bool {
+	if len(s.stocks) == 1 || now.Sub(s.composed) >= smallEvery {
+		return true
+	}
+	bytes := int64(0)
+	for n, wanted := range want {
+		if wanted {
+			size, _ := s.o.Frames.StoredSize(s.composer.ids[n])
+			if bytes += size; bytes >= smallData {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// finish says that no generation follows.
+func (s *Server) finish(now time.Time) {
+	s.finished = true
+	s.sender.Finish(now)
+}
+
+// Run sends packets until everybody who came is done and nobody is waited for any more, or until ctx ends. It closes the
+// sockets.
+func (s *Server) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	bursts, free := make(chan *burst, ring), make(chan *burst, ring)
+	for range ring {
+		free <- newBurst()
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- s.dispatch(ctx, bursts, free) }()
+	err := s.plan(ctx, bursts, free)
+	close(bursts)
+	if err != nil {
+		stop()
+	}
+	err = errors.Join(err, <-sent)
+	stop()
+	return errors.Join(err, s.Close())
+}
