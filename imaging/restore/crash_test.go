@@ -97,9 +97,9 @@ func openArdoise(t testing.TB, d *memDisk) *disk.Ardoise {
 }
 
 // crashMaster is the master of a case: for "older" it is larger than what was there.
-func crashMaster(t *testing.T, c crash) *testMaster {
+func crashMaster(t *testing.T, c crash, small int) *testMaster {
 	if c.size < 800*mib {
-		return school(t, 8*mib, c.kind, 7)
+		return schoolWith(t, 8*mib, c.kind, 7, small)
 	}
 	far := vol{kind: "ext4", files: []file{at(0, 64*kib), at(64*kib, mib)}, heads: []manifest.Extent{ext(1024, 512)},
 		part: manifest.Partition{Number: 1, Start: mib, Length: 350 * mib, Type: typeLinux, GUID: guidRoot, Name: "root"}}
@@ -110,36 +110,50 @@ func TestAPowerCutAtAnyWriteLeavesAMarkOrNothingThatStarts(t *testing.T) {
 	for _, c := range crashes() {
 		t.Run(c.why, func(t *testing.T) {
 			t.Parallel()
-			tm := crashMaster(t, c)
-			base := c.before(t, tm)
-			d := base.clone()
-			d.record = true
-			o := options(tm, d, c.ardoise)
-			mustRun(t, o)
-			ops := d.ops
-			chance := rand.New(rand.NewPCG(1, 2))
-			for n := 0; n <= len(ops); n++ {
-				for try := range 2 {
-					state := base.after(ops, n, chance)
-					if try == 0 {
-						state = base.after(ops, n, nil)
-					}
-					if why := started(t, c, tm, base, state); why != "" {
-						t.Fatalf("after %d of %d operations (try %d): %s", n, len(ops), try, why)
-					}
-					if try == 1 && n%5 == 0 {
-						resume(t, tm, state, d, c)
-					}
-				}
-			}
+			cutEverywhere(t, c, 0, func(o restore.Options, _ *testMaster, _ int) restore.Options { return o })
 		})
+		for seed := range 2 {
+			t.Run(fmt.Sprintf("%s, while receiving, order %d", c.why, seed), func(t *testing.T) {
+				t.Parallel()
+				cutEverywhere(t, c, 80, func(o restore.Options, tm *testMaster, n int) restore.Options {
+					// Some stop early, so that the source brings the rest.
+					stops := []int{0, 90, 200}
+					return turning(o, &merryGoRound{frames: tm.source.frames, seed: uint64(seed + 3*n), stop: stops[(seed+n)%3]})
+				})
+			})
+		}
+	}
+}
+
+// cutEverywhere cuts a run off at each of its operations, and runs again from some. The master has small files besides
+// the usual ones. how changes the options of run n.
+func cutEverywhere(t *testing.T, c crash, small int, how func(o restore.Options, tm *testMaster, n int) restore.Options) {
+	tm := crashMaster(t, c, small)
+	base := c.before(t, tm)
+	d := base.clone()
+	d.record = true
+	mustRun(t, how(options(tm, d, c.ardoise), tm, 0))
+	ops := d.ops
+	chance := rand.New(rand.NewPCG(1, 2))
+	for n := 0; n <= len(ops); n++ {
+		for try := range 2 {
+			state := base.after(ops, n, chance)
+			if try == 0 {
+				state = base.after(ops, n, nil)
+			}
+			if why := started(t, c, tm, base, state); why != "" {
+				t.Fatalf("after %d of %d operations (try %d): %s", n, len(ops), try, why)
+			}
+			if try == 1 && n%5 == 0 {
+				resume(t, tm, state, d, c, how(options(tm, state, c.ardoise), tm, n))
+			}
+		}
 	}
 }
 
 // resume runs again on a state and compares with the disk of the run that was not interrupted.
-func resume(t *testing.T, tm *testMaster, state, want *memDisk, c crash) {
+func resume(t *testing.T, tm *testMaster, state, want *memDisk, c crash, o restore.Options) {
 	t.Helper()
-	o := options(tm, state, c.ardoise)
 	mustRun(t, o)
 	for _, e := range tm.m.Chunks.All() {
 		for _, p := range e.Pieces {

@@ -15,17 +15,30 @@ import (
 )
 
 func TestADiskThatDropsAnyOneWriteFailsTheDeploy(t *testing.T) {
+	t.Run("fetched", func(t *testing.T) {
+		dropEach(t, func(o restore.Options, _ *testMaster) restore.Options { return o })
+	})
+	t.Run("received", func(t *testing.T) {
+		// One caller, so that the writes are the same in each run.
+		dropEach(t, func(o restore.Options, tm *testMaster) restore.Options {
+			return turning(o, &merryGoRound{frames: tm.source.frames, callers: 1})
+		})
+	})
+}
+
+// dropEach drops each write of a deploy in turn. how changes the options of each run.
+func dropEach(t *testing.T, how func(restore.Options, *testMaster) restore.Options) {
 	tm := school(t, 8*mib, manifest.GPT, 7)
 	count := 0
 	whole := newDisk(8 * mib)
 	whole.drop = func(int64, int) bool { count++; return false }
-	mustRun(t, options(tm, whole, false))
+	mustRun(t, how(options(tm, whole, false), tm))
 	caught := 0
 	for lost := 1; lost <= count; lost++ {
 		d, n := newDisk(8*mib), 0
 		d.drop = func(int64, int) bool { n++; return n == lost }
 		marker := &memMarker{}
-		o := options(tm, d, false)
+		o := how(options(tm, d, false), tm)
 		o.Marker = marker
 		report, err := restore.Run(context.Background(), o)
 		if err == nil {

@@ -205,6 +205,15 @@ const (
 
 // school is a master with an ESP and a root of fragmented files, holes, a journal and what nobody cares about.
 func school(t testing.TB, size int64, kind manifest.TableKind, seed uint64) *testMaster {
+	return schoolWith(t, size, kind, seed, 0)
+}
+
+// town is a school with so many small files more that a probe leaves most of its chunks unknown.
+func town(t testing.TB, size int64, kind manifest.TableKind, seed uint64) *testMaster {
+	return schoolWith(t, size, kind, seed, 120)
+}
+
+func schoolWith(t testing.TB, size int64, kind manifest.TableKind, seed uint64, small int) *testMaster {
 	esp := vol{kind: "fat32", part: manifest.Partition{Number: 1, Start: mib, Length: 2 * mib, Type: disk.TypeESP, GUID: guidESP, Name: "EFI system"},
 		heads: []manifest.Extent{ext(0, 512), ext(6*512, 512)},
 		files: []file{at(0, 64*kib), at(64*kib, 300*kib), frag(0, ext(600*kib, 4*kib), ext(512*kib, 40*kib), ext(700*kib, 4*kib))}}
@@ -217,6 +226,9 @@ func school(t testing.TB, size int64, kind manifest.TableKind, seed uint64) *tes
 		},
 		fills:    []manifest.Fill{{Extent: ext(2*mib, 200*kib)}, {Extent: ext(3*mib, 12*kib), Byte: 0xFF}},
 		dontCare: []manifest.Extent{ext(3*mib+512*kib, 64*kib)}}
+	for i := range int64(small) {
+		root.files = append(root.files, at(2304*kib+i*4*kib, 4*kib))
+	}
 	if kind == manifest.MBR {
 		esp.part.Type, esp.part.GUID, esp.part.Name, esp.part.Attributes = "0C", "", "", 0x80
 		root.part.Type, root.part.GUID, root.part.Name = "83", "", ""

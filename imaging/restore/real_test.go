@@ -144,7 +144,7 @@ func (c captured) options(d *disk.Disk, ardoise bool) restore.Options {
 }
 
 // restoreTo restores onto a larger, dirty image.
-func (c captured) restoreTo(t testing.TB, size int64, ardoise bool) string {
+func (c captured) restoreTo(t testing.TB, size int64, ardoise bool, how ...func(*restore.Options)) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pc.img")
 	if err := errors.Join(os.WriteFile(path, bytes.Repeat([]byte{0x5A}, 90<<20), 0o600), os.Truncate(path, size)); err != nil {
@@ -155,14 +155,34 @@ func (c captured) restoreTo(t testing.TB, size int64, ardoise bool) string {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	mustRun(t, c.options(d, ardoise))
+	o := c.options(d, ardoise)
+	for _, change := range how {
+		change(&o)
+	}
+	mustRun(t, o)
 	return path
 }
 
 func TestACapturedDiskIsRestoredAndItsFileSystemsAreClean(t *testing.T) {
 	source := debian(t)
 	c := captureOf(t, source)
-	path := c.restoreTo(t, 500*mib, true)
+	for name, how := range map[string]func(*restore.Options){
+		"fetched": func(*restore.Options) {},
+		"received": func(o *restore.Options) {
+			o.Source = nil
+			*o = turning(*o, &merryGoRound{frames: c.sink.frames, seed: 1, callers: 8})
+		},
+		"received by a disk that turns": func(o *restore.Options) {
+			o.Rotates = true
+			*o = turning(*o, &merryGoRound{frames: c.sink.frames, seed: 2, callers: 16})
+		},
+	} {
+		t.Run(name, func(t *testing.T) { c.mustBeWhole(t, source, c.restoreTo(t, 500*mib, true, how)) })
+	}
+}
+
+// mustBeWhole lets the tools of the file systems judge what was restored.
+func (c captured) mustBeWhole(t *testing.T, source, path string) {
 	if out := tool(t, "", "sgdisk", "-v", path); !strings.Contains(out, "No problems found") {
 		t.Error(out)
 	}

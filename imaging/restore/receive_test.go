@@ -1,12 +1,14 @@
 package restore_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ func TestASessionBringsTheMasterInAnyOrderAndASecondRunWritesNothing(t *testing.
 		for _, size := range []int64{8 * mib, 400 * mib} {
 			for name, rotates := range map[string]bool{"still": false, "turning": true} {
 				t.Run(fmt.Sprintf("%s/%d/%s", kind, size/mib, name), func(t *testing.T) {
-					tm := school(t, 8*mib, kind, 7)
+					tm := town(t, 8*mib, kind, 7)
 					d := newDisk(size)
 					for seed := range uint64(3) {
 						o := receiving(options(tm, d, true), tm, seed)
@@ -58,7 +60,7 @@ func TestASessionBringsTheMasterInAnyOrderAndASecondRunWritesNothing(t *testing.
 }
 
 func TestABlankDiskIsNotReadForComparison(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(8 * mib)
 	c := &merryGoRound{frames: tm.source.frames}
 	c.begin = func(r restore.Receiver) {
@@ -83,7 +85,7 @@ func TestABlankDiskIsNotReadForComparison(t *testing.T) {
 }
 
 func TestWhatComesDamagedIsRefusedAndCounted(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	c := &merryGoRound{frames: tm.source.frames, callers: 1}
 	r := mustRun(t, turning(options(tm, newDisk(8*mib), false), c))
 	// One that comes behind its chunk is not looked at.
@@ -93,8 +95,8 @@ func TestWhatComesDamagedIsRefusedAndCounted(t *testing.T) {
 }
 
 func TestACarouselThatStopsEarlyLeavesTheRestToTheSource(t *testing.T) {
-	for stop := 1; stop < 68; stop += 11 {
-		tm := school(t, 8*mib, manifest.GPT, 7)
+	for stop := 1; stop < 500; stop += 71 {
+		tm := town(t, 8*mib, manifest.GPT, 7)
 		d := newDisk(400 * mib)
 		c := &merryGoRound{frames: tm.source.frames, seed: uint64(stop), stop: stop, err: errors.New("the switch eats it")}
 		r := mustRun(t, turning(options(tm, d, true), c))
@@ -110,9 +112,9 @@ func TestACarouselThatStopsEarlyLeavesTheRestToTheSource(t *testing.T) {
 }
 
 func TestWithoutASourceWhatDidNotComeFailsAndTheNextRunGoesOn(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(400 * mib)
-	o := turning(options(tm, d, true), &merryGoRound{frames: tm.source.frames, seed: 5, stop: 20, err: errors.New("gone")})
+	o := turning(options(tm, d, true), &merryGoRound{frames: tm.source.frames, seed: 5, stop: 200, err: errors.New("gone")})
 	o.Source = nil
 	_, err := restore.Run(context.Background(), o)
 	var source *restore.SourceError
@@ -140,7 +142,7 @@ func TestWithoutASourceWhatDidNotComeFailsAndTheNextRunGoesOn(t *testing.T) {
 }
 
 func TestTakeReturnsOnlyWhenItsChunkIsOnTheDisk(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(8 * mib)
 	e := tm.m.Chunks.At(tm.m.Chunks.Len() - 1)
 	c := &merryGoRound{frames: tm.source.frames}
@@ -202,7 +204,7 @@ func TestTakeReturnsOnlyWhenItsChunkIsOnTheDisk(t *testing.T) {
 }
 
 func TestAFaultOfTheDiskEndsTheRunWhateverTheCarouselSays(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d, bad := newDisk(8*mib), 3*mib+640*kib
 	d.fail = func(off int64, n int) error {
 		if off <= bad && bad < off+int64(n) {
@@ -228,7 +230,7 @@ func (c deaf) Run(ctx context.Context, r restore.Receiver) error {
 }
 
 func TestCancelWhileReceiving(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	cancelled := func(d *memDisk, when func(p restore.Progress) bool) {
 		t.Helper()
 		ctx, cancel := context.WithCancel(context.Background())
@@ -263,7 +265,7 @@ var errRefused = errors.New("cancelled")
 func (*refusing) Set(context.Context, job.Mark) error { return errRefused }
 
 func TestAMarkThatIsRefusedEndsTheRunBeforeTheFirstWrite(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(8 * mib)
 	o := receiving(options(tm, d, false), tm, 1)
 	o.Marker = &refusing{}
@@ -273,7 +275,7 @@ func TestAMarkThatIsRefusedEndsTheRunBeforeTheFirstWrite(t *testing.T) {
 }
 
 func TestThePhasesOfTheMarkAreThoseOfARestore(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d, marker := newDisk(8*mib), &memMarker{}
 	o := receiving(options(tm, d, false), tm, 1)
 	o.Marker = marker
@@ -290,29 +292,86 @@ func TestThePhasesOfTheMarkAreThoseOfARestore(t *testing.T) {
 	}
 }
 
+// heldBack makes the scanner of a run wait at its first read until the returned function is called: it is the only one
+// that reads more than two pages at once behind the last probe, which is of a small file.
+func heldBack(d *memDisk, o *restore.Options) (release func()) {
+	var draws atomic.Int64
+	gate := make(chan struct{})
+	o.Draw = func(n int) int { draws.Add(1); return n - 1 }
+	d.slow = func(_ int64, n int) {
+		if draws.Load() == 64 && n > 2*page {
+			<-gate
+		}
+	}
+	return func() { close(gate) }
+}
+
+// smallOnes are the frames of the small files of a town, and where one of them lies.
+func smallOnes(tm *testMaster) (map[chunk.ID]chunk.Frame, manifest.Entry) {
+	frames := map[chunk.ID]chunk.Frame{}
+	var one manifest.Entry
+	for _, e := range tm.m.Chunks.All() {
+		if e.Length == page && e.Pieces[0].Offset >= 3*mib+2304*kib {
+			frames[e.ID] = tm.source.frames[e.ID]
+			one = e
+		}
+	}
+	return frames, one
+}
+
 func TestWhatIsNotKnownYetIsJudgedOnTheSpot(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(8 * mib)
 	mustRun(t, options(tm, d, false))
-	work(d)
-	release := make(chan struct{})
-	d.slow = func(_ int64, n int) {
-		if n > 600<<10 {
-			<-release // the scanner reads so much at once, nobody else does
-		}
-	}
-	c := &merryGoRound{frames: tm.source.frames, seed: 3}
-	c.end = func(r restore.Receiver) {
-		if missing, _, unknown := left(r); missing+unknown > 0 {
-			t.Errorf("all chunks came, %d are missing and %d unknown", missing, unknown)
-		}
-		close(release)
-	}
+	frames, one := smallOnes(tm)
+	d.put(one.Pieces[0].Offset-8*kib, []byte("damage"))
+	c := &merryGoRound{frames: frames, seed: 3}
 	o := turning(options(tm, d, false), c)
-	o.Draw = func(int) int { return 0 }
-	r := mustRun(t, o)
-	if r.CarouselChunks < 3 || r.CarouselChunks > 5 || r.HeldChunks+r.ChangedChunks != tm.m.Chunks.Len() {
-		t.Errorf("five places were damaged: %+v", r)
+	o.Source = nil
+	release := heldBack(d, &o)
+	var before int
+	c.begin = func(r restore.Receiver) { _, _, before = left(r) }
+	c.end = func(r restore.Receiver) {
+		missing, _, unknown := left(r)
+		if missing > 0 || unknown == 0 || unknown > before-len(frames)/2 {
+			t.Errorf("%d chunks came, %d are missing and %d unknown, of %d", len(frames), missing, unknown, before)
+		}
+		release()
+	}
+	if r := mustRun(t, o); r.CarouselChunks != 1 || r.ChangedChunks != 1 || r.HeldChunks != tm.m.Chunks.Len()-1 {
+		t.Errorf("one place was damaged: %+v", r)
+	}
+}
+
+func TestHeadsThatAreBrokenAreReadAsWhatTheyWillBe(t *testing.T) {
+	tm := town(t, 8*mib, manifest.GPT, 7)
+	d := newDisk(8 * mib)
+	mustRun(t, options(tm, d, false))
+	_, one := smallOnes(tm)
+	d.put(one.Pieces[0].Offset, []byte("damage"))
+	c := &merryGoRound{}
+	o := turning(options(tm, d, false), c)
+	o.Source = nil
+	release := heldBack(d, &o)
+	c.begin = func(r restore.Receiver) {
+		if err := r.Take(context.Background(), tm.source.frames[one.ID]); err != nil {
+			t.Error(err)
+		}
+		head := make([]byte, 512)
+		if _, _ = d.ReadAt(head, 3*mib+1024); !bytes.Equal(head, make([]byte, 512)) {
+			t.Error("the head of a volume that changes is still there")
+		}
+		_, _, unknown := left(r)
+		if unknown < 50 {
+			t.Errorf("%d are not known before the scanner is let go", unknown)
+		}
+		release()
+		for unknown > 0 {
+			_, _, unknown = left(r)
+		}
+	}
+	if r := mustRun(t, o); r.CarouselChunks != 1 || r.ChangedChunks != 1 {
+		t.Errorf("one chunk was damaged: %+v", r)
 	}
 }
 
@@ -344,7 +403,7 @@ func TestAChunkThatLiesElsewhereOnTheDiskNeedNotCome(t *testing.T) {
 }
 
 func TestExceptionsAreLaidOverWhatASessionBrings(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	root := 3 * mib
 	exceptions := []job.Exception{
 		exceptionAt(root+600*kib, "POSTE-17"), exceptionAt(root+1024+200, "uuid"), exceptionAt(root+2*mib+100*kib, "in a journal"),
@@ -378,7 +437,7 @@ func TestExceptionsAreLaidOverWhatASessionBrings(t *testing.T) {
 }
 
 func TestAfterTheCarouselNothingIsTaken(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	var kept restore.Receiver
 	c := &merryGoRound{frames: tm.source.frames, end: func(r restore.Receiver) { kept = r }}
 	mustRun(t, turning(options(tm, newDisk(8*mib), false), c))
@@ -389,7 +448,7 @@ func TestAfterTheCarouselNothingIsTaken(t *testing.T) {
 }
 
 func TestNeedsAreOfDistinctChunksInTheOrderOfTheManifest(t *testing.T) {
-	tm := school(t, 8*mib, manifest.GPT, 7)
+	tm := town(t, 8*mib, manifest.GPT, 7)
 	d := newDisk(8 * mib)
 	mustRun(t, options(tm, d, false))
 	last := tm.m.Chunks.At(tm.m.Chunks.Len() - 1)
