@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"github.com/zeebo/blake3"
 
@@ -121,12 +122,15 @@ func readPack(f durable.File, number uint32) (contents, error) {
 	}
 	c, err := readFooter(f, number, size)
 	var damage *PackError
+	if errors.Is(err, syscall.EIO) {
+		err = &PackError{Pack: number, Reason: "the medium cannot read its footer"}
+	}
 	if err != nil && !errors.As(err, &damage) {
 		return contents{}, err
 	}
 	var head [preambleSize]byte
 	n, err := f.ReadAt(head[:], 0)
-	if n < len(head) && !errors.Is(err, io.EOF) {
+	if n < len(head) && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.EIO) {
 		return contents{}, err
 	}
 	switch {
@@ -197,7 +201,7 @@ func scanFrames(f io.ReaderAt, size int64) ([]entry, error) {
 	size = min(size, maxPack)
 	buf := make([]byte, 2*chunk.MaxFrameSize)
 	for offset := int64(preambleSize); offset+chunk.HeaderSize < size; {
-		n, err := f.ReadAt(buf[:min(int64(len(buf)), size-offset)], offset)
+		n, err := readAround(f, buf[:min(int64(len(buf)), size-offset)], offset)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err
 		}
@@ -220,6 +224,26 @@ func scanFrames(f io.ReaderAt, size int64) ([]entry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// readAround is ReadAt with zeros, which are no frame, where the medium gives nothing back.
+func readAround(f io.ReaderAt, b []byte, at int64) (int, error) {
+	n, err := f.ReadAt(b, at)
+	if !errors.Is(err, syscall.EIO) {
+		return n, err
+	}
+	const sector = 4096
+	for done := 0; done < len(b); {
+		step := min(len(b)-done, sector-int((at+int64(done))%sector))
+		n, err := f.ReadAt(b[done:done+step], at+int64(done))
+		if errors.Is(err, syscall.EIO) {
+			clear(b[done : done+step])
+		} else if err != nil {
+			return done + n, err
+		}
+		done += step
+	}
+	return len(b), nil
 }
 
 // openPack is a pack that is being written.

@@ -60,6 +60,9 @@ func (b sickbed) patients() []patient {
 			}
 		}
 	}
+	crowd := func(left int) func(t *testing.T, d *storetest.Disk) {
+		return func(_ *testing.T, d *storetest.Disk) { d.Room(d.Used() + left) }
+	}
 	run := func(o store.Scrub) func(s *store.Store) error {
 		o.Whole = true
 		return func(s *store.Store) error {
@@ -109,6 +112,8 @@ func (b sickbed) patients() []patient {
 				t.Fatal(err)
 			}
 		}, gc},
+		{"collecting with room for a pack or two", crowd(smallPack + 64<<10), gc},
+		{"collecting on a full disk", crowd(0), gc},
 		{"rebuilding the index around what is damaged", scrubbed(store.Scrub{}), func(s *store.Store) error {
 			_, err := s.Rebuild(ctx, store.Work{})
 			return err
@@ -133,6 +138,7 @@ func (b sickbed) patients() []patient {
 func (b sickbed) recovers(t *testing.T, d *storetest.Disk, when string) {
 	t.Helper()
 	live, all := b.live, b.all
+	d.Room(-1)
 	s := open(t, "/", store.Options{FS: d.FS(), PackSize: smallPack})
 	for _, err := range s.Damaged() {
 		if strings.Contains(err.Error(), "damaged frames") {

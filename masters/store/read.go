@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 )
@@ -82,12 +83,20 @@ func (s *Store) readRun(buf []byte, r run, ids []chunk.ID, yield func(chunk.Fram
 	}
 	buf = buf[:size]
 	got, err := s.handles.readAt(r.handle, buf, int64(r.offset))
+	if errors.Is(err, syscall.EIO) && len(r.sizes) > 1 {
+		defer s.handles.release(r.handle)
+		return s.readEach(buf, r, ids, yield)
+	}
 	s.handles.release(r.handle)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		s.losePack(r.pack)
+		err = &chunk.DamagedError{ID: ids[0], Reason: "its pack is gone"}
+	case errors.Is(err, syscall.EIO):
+		_ = s.quarantine(ids[0], frameAt{r.pack, r.offset}, mediumFails) // told all the same, as below
+		err = &chunk.DamagedError{ID: ids[0], Reason: mediumFails}
+	}
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			s.losePack(r.pack)
-			err = &chunk.DamagedError{ID: ids[0], Reason: "its pack is gone"}
-		}
 		return buf, fmt.Errorf("reading pack %d: %w", r.pack, err)
 	}
 	rest, offset := buf[:got], r.offset
@@ -106,6 +115,23 @@ func (s *Store) readRun(buf []byte, r run, ids []chunk.ID, yield func(chunk.Fram
 	}
 	return buf, nil
 }
+
+// readEach reads a run frame by frame, where the medium does not give back all of it: most of it may be sound.
+func (s *Store) readEach(buf []byte, r run, ids []chunk.ID, yield func(chunk.Frame) error) ([]byte, error) {
+	at := r.place
+	for i, n := range r.sizes {
+		var err error
+		one := run{place: at, sizes: r.sizes[i : i+1], handle: s.handles.use(r.pack)}
+		if buf, err = s.readRun(buf, one, ids[i:], yield); err != nil {
+			return buf, err
+		}
+		at.offset += n
+	}
+	return buf, nil
+}
+
+// mediumFails is what is wrong with bytes for which the medium answers EIO.
+const mediumFails = "the medium cannot read it"
 
 // parseFrame returns the frame of a chunk that is said to be b, its checksum proven.
 func parseFrame(b []byte, id chunk.ID, size uint32) (chunk.Frame, *chunk.DamagedError) {

@@ -90,6 +90,9 @@ func (r *rewriter) rewriteAll(ctx context.Context) error {
 			r.s.losePack(number)
 			continue
 		}
+		if errors.Is(err, syscall.EIO) { // a scrub names it
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -255,7 +258,7 @@ func (s *Store) readFrames(buf *[]byte, number uint32, entries []entry) ([]chunk
 			}
 			got += int(e.offset - start)
 		}
-		reason := "the medium cannot read it"
+		reason := mediumFails
 		if err == nil {
 			f, damaged := parseFrame(b[e.offset-start:max(int(e.offset-start), min(got, int(e.offset-start)+len(mine)))], e.id, e.size)
 			if damaged == nil {

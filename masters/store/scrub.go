@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
+	"syscall"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/durable"
@@ -139,6 +140,10 @@ func (x *scrubber) pack(ctx context.Context, number uint32) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		s.losePack(number)
 		x.report.Damaged = append(x.report.Damaged, fmt.Sprintf("pack %d: its file is gone", number))
+		return nil
+	}
+	if errors.Is(err, syscall.EIO) { // not even its size: the others are to be read all the same
+		x.report.Damaged = append(x.report.Damaged, (&PackError{Pack: number, Reason: mediumFails}).Error())
 		return nil
 	}
 	if err != nil {

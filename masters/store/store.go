@@ -158,6 +158,11 @@ func (s *Store) load() error {
 func (s *Store) loadPacks(numbers []uint32, in indexed) (unread []uint32, err error) {
 	for _, number := range numbers {
 		size, err := s.packFileSize(number)
+		s.next = max(s.next, number+1)
+		if errors.Is(err, syscall.EIO) { // as one that is gone: the others are as good as ever
+			s.damaged = append(s.damaged, &PackError{Pack: number, Reason: mediumFails})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +171,6 @@ func (s *Store) loadPacks(numbers []uint32, in indexed) (unread []uint32, err er
 		} else {
 			unread = append(unread, number)
 		}
-		s.next = max(s.next, number+1)
 	}
 	if len(s.packs) == len(in.packs) {
 		return unread, nil

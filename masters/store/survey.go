@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"syscall"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 )
@@ -140,6 +141,10 @@ func (s *Store) Rebuild(ctx context.Context, w Work) (Rebuilt, error) {
 	err := s.eachFooter(ctx, w, func(number uint32, c contents, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			done.Damaged = append(done.Damaged, fmt.Sprintf("pack %d: its file is gone", number))
+			return nil
+		}
+		if errors.Is(err, syscall.EIO) { // what the index knows of it stays
+			done.Damaged = append(done.Damaged, (&PackError{Pack: number, Reason: mediumFails}).Error())
 			return nil
 		}
 		if err != nil {

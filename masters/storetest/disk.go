@@ -395,6 +395,7 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	}
 	n := copy(p, f.n.data[off:])
 	if bad, rotten := f.d.rotten[f.n]; rotten && int(off) < bad[1] && bad[0] < int(off)+n {
+		clear(p[:n]) // nothing may be made of what was not read
 		return 0, syscall.EIO
 	}
 	if n < len(p) {
