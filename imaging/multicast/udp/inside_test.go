@@ -179,6 +179,29 @@ func TestElection(t *testing.T) {
 	expect("the second query comes soon again", QueryEvery/4, true, ours)
 }
 
+// Whoever forges queries of many addresses does not fill a log.
+func TestForgedQueriersAreNotNewsEachTime(t *testing.T) {
+	a, b := QuerierState{Other: netip.MustParseAddr("10.9.0.1")}, QuerierState{Other: netip.MustParseAddr("10.9.0.9")}
+	ours := QuerierState{Active: true}
+	for name, tt := range map[string]struct {
+		told, state QuerierState
+		after       time.Duration
+		want        bool
+	}{
+		"the same":                 {a, a, time.Hour, false},
+		"another, soon":            {a, b, time.Second, false},
+		"another, later":           {a, b, tellAgain, true},
+		"we begin":                 {a, ours, 0, true},
+		"we give way":              {ours, a, 0, true},
+		"the first that was heard": {QuerierState{}, a, 1 << 62, true},
+		"nobody was heard so far":  {QuerierState{}, QuerierState{}, 1 << 62, false},
+	} {
+		if got := tellNow(tt.told, tt.state, tt.after); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // driver is a network card's, as DisablePause sees it.
 type driver struct {
 	autoneg, rx, tx uint32

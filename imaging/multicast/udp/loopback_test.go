@@ -41,6 +41,33 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
+// Who steps down while a burst is on its way changes nothing in it.
+func TestStepDownWhileSending(t *testing.T) {
+	group := udp.Groups(uint32(os.Getpid()))[udp.GroupSlow]
+	r, err := udp.Listen(udp.ReceiverOptions{Interface: "lo", Group: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		s, err := udp.Dial(udp.SenderOptions{Interface: "lo", Group: group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := datagrams(40)
+		sent := make(chan error, 1)
+		go func() { sent <- s.Send(want) }()
+		s.StepDown(udp.ModeBatch)
+		s.StepDown(udp.ModeOneByOne)
+		if err := errors.Join(<-sent, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, r, want)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // datagrams makes datagrams of many sizes, each with its number in front.
 func datagrams(n int) [][]byte {
 	all := make([][]byte, n)

@@ -76,7 +76,8 @@ func probeDatagram(tag Tag, number int) []byte {
 	return d
 }
 
-// ProbeListener hears a group without joining it: no switch learns of it. What it needs: CAP_NET_RAW.
+// ProbeListener hears a group without joining it: no switch learns of it. What it needs: CAP_NET_RAW. It belongs to one
+// goroutine.
 type ProbeListener struct {
 	conn *packet.Conn
 	tag  Tag

@@ -18,7 +18,8 @@ const (
 	QuerySilence = 125 * time.Second      // one interval of a querier by the RFC's defaults, unheard
 	QueryListen  = 500 * time.Millisecond // before our first query
 	queryWithin  = 2500 * time.Millisecond
-	querySecond  = 4 // the second query comes after a part of the interval: RFC 3376 section 8.6
+	querySecond  = 4                // the second query comes after a part of the interval: RFC 3376 section 8.6
+	tellAgain    = 10 * time.Second // names of other queriers are forged easily, and Changed may write a log
 )
 
 // QuerierState is what a Querier knows of its network.
@@ -39,8 +40,10 @@ type QuerierState struct {
 //	    +---------------------------------------------------^ silent
 type Querier struct {
 	Interface              string
-	Every, Silence, Listen time.Duration      // 0 is QueryEvery, QuerySilence, QueryListen
-	Changed                func(QuerierState) // called by Run, at its start and when the state changes; may be nil
+	Every, Silence, Listen time.Duration // 0 is QueryEvery, QuerySilence, QueryListen
+	// Changed is called by Run at its start, when Active changes, and when Other does, but for that at most every 10 s. It
+	// may be nil.
+	Changed func(QuerierState)
 }
 
 // Run queries until ctx ends, and returns nil then. Other errors: *LinkError, and the kernel's.
@@ -68,19 +71,23 @@ func (q Querier) Run(ctx context.Context) error {
 
 func (q Querier) loop(ctx context.Context, c *net.IPConn, e *election) error {
 	var told QuerierState
-	for first := true; ctx.Err() == nil; {
-		if e.due(time.Now()) {
+	var toldAt time.Time // long ago: the first other querier is news
+	if q.Changed != nil {
+		q.Changed(told)
+	}
+	for ctx.Err() == nil {
+		now := time.Now()
+		if e.due(now) {
 			_, err := c.WriteTo(generalQuery(queryWithin), &net.IPAddr{IP: allSystems().AsSlice()})
 			// An interface that is down for a while is no reason to end: the next query may get out
 			if err != nil && !passes(err) {
 				return fmt.Errorf("sending an IGMP query: %w", err)
 			}
 		}
-		if state := e.state(); q.Changed != nil && (first || state != told) {
-			told = state
+		if state := e.state(); q.Changed != nil && tellNow(told, state, now.Sub(toldAt)) {
+			told, toldAt = state, now
 			q.Changed(state)
 		}
-		first = false
 		if err := c.SetReadDeadline(e.next); err != nil {
 			return fmt.Errorf("waiting for IGMP: %w", err)
 		}
@@ -92,6 +99,11 @@ func (q Querier) loop(ctx context.Context, c *net.IPConn, e *election) error {
 		}
 	}
 	return nil
+}
+
+// tellNow tells whether a state is news, some time after another was told.
+func tellNow(told, state QuerierState, after time.Duration) bool {
+	return state.Active != told.Active || state != told && after >= tellAgain
 }
 
 // hear waits for one packet, or for the next deadline.

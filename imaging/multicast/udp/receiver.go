@@ -29,7 +29,7 @@ type ReceiverOptions struct {
 	Buffer      int            // bytes of the kernel's queue; 0 is DefaultBuffer. Without CAP_NET_ADMIN rmem_max is the limit
 	NoGRO       bool           // take datagrams one by one: for measuring, and for cards that join them wrongly
 	RejoinEvery time.Duration  // 0 is the constant of that name, less than 0 never
-	Trouble     func(error)    // told when a re-join by itself did not work; may be nil
+	Trouble     func(error)    // told when a re-join by itself did not work; may be nil, must not call Close
 }
 
 // Receiver is a socket that has joined a group. Read belongs to one goroutine; all else may be called from any.

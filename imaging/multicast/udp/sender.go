@@ -82,6 +82,7 @@ type Sender struct {
 
 	// Arguments and results of the call that runs, so that its closure is made once
 	packets [][]byte
+	using   Mode // StepDown may change the mode meanwhile
 	sent    int
 	errno   syscall.Errno
 	attempt func(uintptr) bool
@@ -215,7 +216,7 @@ func (s *Sender) push(packets [][]byte) (int, error) {
 	var paused time.Duration
 	for rumours := 0; ; {
 		mode := Mode(s.mode.Load())
-		s.packets = packets[:run(packets, s.burst, mode)]
+		s.using, s.packets = mode, packets[:run(packets, s.burst, mode)]
 		if err := s.call(); err != nil {
 			return 0, err
 		}
@@ -303,10 +304,9 @@ func (s *Sender) call() error {
 
 // submit is the system call; false when the socket's buffer is full.
 func (s *Sender) submit(fd uintptr) bool {
-	mode := Mode(s.mode.Load())
 	var n uintptr
 	for {
-		if mode == ModeBatch {
+		if s.using == ModeBatch {
 			n, _, s.errno = unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(s.messages()), uintptr(len(s.packets)), unix.MSG_DONTWAIT, 0, 0)
 		} else {
 			_, _, s.errno = unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(s.message()), unix.MSG_DONTWAIT)
