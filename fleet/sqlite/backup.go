@@ -16,7 +16,11 @@ func Backup(ctx context.Context, path, into string) (err error) {
 		return fmt.Errorf("looking for the database: %w", err)
 	}
 	q := url.Values{"_pragma": {"busy_timeout(10000)"}}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String())
+	name, err := address(path, q)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", path, err)
+	}
+	db, err := sql.Open("sqlite", name)
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", path, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -47,7 +48,10 @@ func (e *NewerError) Error() string {
 func Open(ctx context.Context, path string) (*Store, error) {
 	q := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)"},
 		"_txlock": {"immediate"}}
-	name := (&url.URL{Scheme: "file", Path: path, RawQuery: q.Encode()}).String()
+	name, err := address(path, q)
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
 	write, err := sql.Open("sqlite", name)
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
@@ -62,6 +66,13 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	}
 	s.read.SetMaxOpenConns(4)
 	return s, nil
+}
+
+// address is the URI of a file (sqlite.org/uri.html). The path in it is absolute: of a relative one the first folder would
+// be taken for a host.
+func address(path string, q url.Values) (string, error) {
+	whole, err := filepath.Abs(path)
+	return (&url.URL{Scheme: "file", Path: whole, RawQuery: q.Encode()}).String(), err
 }
 
 // Close closes the file.

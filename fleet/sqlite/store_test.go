@@ -178,3 +178,26 @@ func TestAFileThatIsNoDatabaseIsRefused(t *testing.T) {
 		t.Error("it is opened")
 	}
 }
+
+// Paths are what people type: relative, with characters that mean something in a URI.
+func TestAnyPathIsOpenedAndSaved(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, dir := range []string{"data", "a b?c=d#e%20", "été"} {
+		check(t, os.Mkdir(dir, 0o700))
+		path := filepath.Join(dir, "ardoise.db")
+		s := open(t, path)
+		check(t, s.Commit(t.Context(), full()))
+		check(t, sqlite.Backup(t.Context(), path, filepath.Join(dir, "copy")))
+		if n, err := filepath.Glob("*/copy"); err != nil || len(n) == 0 {
+			t.Errorf("of %s there is no copy: %v", path, err)
+		}
+		copied, err := open(t, filepath.Join(dir, "copy")).Load(t.Context())
+		check(t, err)
+		if len(copied.Computers) != len(full().Computers) {
+			t.Errorf("the copy of %s has %d computers", path, len(copied.Computers))
+		}
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("it lies elsewhere: %v", err)
+		}
+	}
+}
