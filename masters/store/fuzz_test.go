@@ -3,7 +3,12 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -88,4 +93,27 @@ func realIndex(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return b.Bytes()
+}
+
+// TestAFooterLargerThanItsFramesIsNotRead is a replica's pack of two hundred megabytes of entries, and no frame.
+func TestAFooterLargerThanItsFramesIsNotRead(t *testing.T) {
+	const count = 200 << 20 / entrySize
+	path := filepath.Join(t.TempDir(), "pack")
+	end := footer(nil, preambleSize, 0)
+	binary.LittleEndian.PutUint32(end[8:], count)
+	f, err := os.Create(path)
+	if err == nil {
+		_, err = f.Write(preamble())
+	}
+	if err == nil {
+		_, err = f.WriteAt(end, preambleSize+count*entrySize)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	var damaged *PackError
+	if _, err := readFooter(f, 1, preambleSize+count*entrySize+trailerSize); !errors.As(err, &damaged) || !strings.Contains(damaged.Reason, "its end") {
+		t.Errorf("readFooter = %v, want *PackError before a byte of it is read", err)
+	}
 }

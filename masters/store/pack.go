@@ -27,7 +27,7 @@ const (
 	preambleSize = 16
 	entrySize    = 44
 	trailerSize  = 64
-	maxPack      = 1 << 31 // bytes; offsets in a pack are 32 bits wide
+	maxPack      = 4 * PackSize // bytes, footer included; what is larger was not written by us, and costs memory to look at
 )
 
 // FormatError says that a pack is of a format version that this program does not read.
@@ -159,7 +159,7 @@ func readFooter(f io.ReaderAt, number uint32, size int64) (contents, error) {
 	count := int64(binary.LittleEndian.Uint32(trailer[8:]))
 	start := binary.LittleEndian.Uint64(trailer[16:])
 	if string(trailer[:8]) != trailerMagic || start < preambleSize || start > uint64(size) ||
-		int64(start)+count*entrySize+trailerSize != size {
+		int64(start)+count*entrySize+trailerSize != size || count > (int64(start)-preambleSize)/(chunk.HeaderSize+1) {
 		return contents{}, &PackError{Pack: number, Reason: "its end is damaged or missing"}
 	}
 	rest := make([]byte, count*entrySize+32)
