@@ -42,7 +42,7 @@ func (l *Library) find(ref string) (Version, error) {
 		return Version{}, err
 	}
 	if r.Number == 0 {
-		return Version{}, &NameError{Name: ref, Reason: "must be a version, NAME@V, to be forgotten"}
+		return Version{}, &NameError{Name: ref, Reason: "names no version: NAME@V is what can be forgotten"}
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()

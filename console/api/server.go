@@ -195,7 +195,7 @@ func respond(w http.ResponseWriter, body any) error {
 // tell sends an error.
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) {
 	e := wireError(err)
-	if e.Status >= 500 && s.Log != nil {
+	if e.Status >= 500 && s.Log != nil && r.Context().Err() == nil { // who hung up has broken it off himself
 		s.Log.Error("an order went wrong", "path", r.URL.Path, "error", err)
 	}
 	b, _ := json.Marshal(e) // strings only

@@ -11,10 +11,15 @@ import (
 const (
 	namesMagic = "ARDNAMES"
 	maxVolumes = 1 << 20
+	maxRecord  = 6 * binary.MaxVarintLen64 // bytes of a record besides its path
 )
 
 // MaxPath is the largest path of a name in bytes; NamesWriter cuts what is longer, since names are for people only.
 const MaxPath = 64 << 10
+
+// MaxNames is the most bytes that a names table decompresses to, some 60 million names: a reader is not kept busy for
+// days by a few bytes that say much.
+const MaxNames = 16 << 30
 
 // NamesWriter writes a names table as a stream, in bounded memory.
 type NamesWriter struct {
@@ -22,16 +27,17 @@ type NamesWriter struct {
 	path  string
 	next  uint64 // the lowest stream number that may follow
 	count uint64
+	left  int64 // bytes of content that may still come
 }
 
 // NewNamesWriter begins a names table on w. It is complete once Close returned.
 func NewNamesWriter(w io.Writer) *NamesWriter {
-	n := &NamesWriter{b: newBlockWriter(w, namesMagic)}
+	n := &NamesWriter{b: newBlockWriter(w, namesMagic), left: MaxNames}
 	n.b.begin("NAME")
 	return n
 }
 
-// Add appends a name. Stream numbers must ascend.
+// Add appends a name. Stream numbers must ascend. It fails with *InvalidError where a reader would.
 func (n *NamesWriter) Add(name Name) error {
 	if uint64(name.Stream) < n.next || name.Volume < 0 || name.Volume > maxVolumes || name.Size < 0 {
 		return invalid(fmt.Sprintf("name %d", n.count), "stream %d, volume %d or size %d is out of order or range",
@@ -41,6 +47,9 @@ func (n *NamesWriter) Add(name Name) error {
 	shared := 0
 	for shared < len(path) && shared < len(n.path) && path[shared] == n.path[shared] {
 		shared++
+	}
+	if n.left -= maxRecord + int64(len(path)-shared); n.left < 0 {
+		return invalid("names table", "more than %d bytes", int64(MaxNames))
 	}
 	n.b.uvarint(uint64(name.Stream) - n.next)
 	n.b.uvarint(uint64(name.Volume))
@@ -105,7 +114,7 @@ func CheckNames(r io.Reader, m *Manifest) error {
 
 // walkNames calls yield for each name until it returns false, and tells whether it came to the end.
 func walkNames(r io.Reader, yield func(Name) bool) (Hash, bool, error) {
-	b, err := newBlockReader(r, namesMagic, "names table", math.MaxInt64)
+	b, err := newBlockReader(r, namesMagic, "names table", MaxNames)
 	if err != nil {
 		return Hash{}, false, err
 	}
