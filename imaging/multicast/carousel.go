@@ -23,17 +23,19 @@ type stream struct {
 	nextAt   time.Time
 	history  history
 	span     [wire.Interleave]work
-	n, at    int       // works of the span, and whose turn it is
+	n, at    int  // works of the span, and whose turn it is
+	far      bool // the span serves members that are far: one for those near goes before it
+	aside    [wire.Interleave]work
+	nAside   int
 	dry      time.Time // nothing was found to send then; zero: not known
 	cursor   [groups]place
 
 	rate      float64 // bytes of UDP payload a second
 	start     bool    // doubling
 	fixed     bool
-	changed   uint64 // sequence when the rate last changed,
-	lowered   uint64 // and when it last went down
-	raised    time.Time
-	changedAt time.Time
+	changed   uint64    // sequence when the rate last changed
+	interval  uint16    // what the packets carry
+	turned    time.Time // when that last changed
 	ticked    time.Time
 	hold      time.Duration
 	holdUntil time.Time
@@ -53,18 +55,30 @@ type history struct {
 	marks [2048]mark
 	first int // oldest
 	n     int
+
+	newest uint64
+	last   time.Time
+	busy   time.Duration
 }
 
 type mark struct {
 	sequence uint64
 	at       time.Time
+	busy     time.Duration // that the stream was sent until then, without its pauses
 }
 
-// every is the least time between two marks: the history goes back 20 s and more.
-const every = 10 * time.Millisecond
+const (
+	every = 10 * time.Millisecond // between two marks: the history goes back 20 s and more
+	pause = 5 * time.Millisecond  // more than this between two packets is a pause of the stream
+)
 
 // note remembers when a sequence was sent.
 func (h *history) note(sequence uint64, at time.Time) {
+	if h.newest = sequence; h.last.IsZero() {
+		h.last = at
+	}
+	h.busy += min(max(0, at.Sub(h.last)), pause)
+	h.last = at
 	if h.n > 0 && at.Sub(h.marks[(h.first+h.n-1)%len(h.marks)].at) < every {
 		return
 	}
@@ -72,27 +86,33 @@ func (h *history) note(sequence uint64, at time.Time) {
 		h.first = (h.first + 1) % len(h.marks)
 		h.n--
 	}
-	h.marks[(h.first+h.n)%len(h.marks)] = mark{sequence, at}
+	h.marks[(h.first+h.n)%len(h.marks)] = mark{sequence, at, h.busy}
 	h.n++
 }
 
 // at returns when a sequence was sent, within what the marks tell.
-func (h *history) at(sequence uint64) time.Time {
+func (h *history) at(sequence uint64) mark {
 	if h.n == 0 {
-		return time.Time{}
+		return mark{}
 	}
 	get := func(i int) mark { return h.marks[(h.first+i)%len(h.marks)] }
 	i := sort.Search(h.n, func(i int) bool { return get(i).sequence > sequence })
 	if i == 0 {
-		return get(0).at
+		return get(0)
 	}
-	low := get(i - 1)
-	if i == h.n {
-		return low.at
+	low, high := get(i-1), mark{h.newest, h.last, h.busy}
+	if i < h.n {
+		high = get(i)
 	}
-	high := get(i)
-	share := float64(sequence-low.sequence) / float64(high.sequence-low.sequence)
-	return low.at.Add(time.Duration(share * float64(high.at.Sub(low.at))))
+	if high.sequence <= low.sequence {
+		return low
+	}
+	share := float64(min(sequence, high.sequence)-low.sequence) / float64(high.sequence-low.sequence)
+	return mark{
+		sequence: sequence,
+		at:       low.at.Add(time.Duration(share * float64(high.at.Sub(low.at)))),
+		busy:     low.busy + time.Duration(share*float64(high.busy-low.busy)),
+	}
 }
 
 // before returns the highest sequence that was surely sent by then.
@@ -115,7 +135,7 @@ func (st *stream) open(now time.Time, rate float64) {
 	st.hold = time.Second
 	st.holdUntil = now.Add(st.hold)
 	st.nextAt = now
-	st.changed, st.lowered, st.changedAt = st.sequence, st.sequence, now
+	st.changed, st.turned = st.sequence, time.Time{}
 }
 
 // Next returns the next symbol and the time before which it must not be sent. With the symbol it is counted as sent.
@@ -125,7 +145,14 @@ func (s *Sender) Next(now time.Time) (sym Symbol, at time.Time, ok bool) {
 	var best *stream
 	for i := range s.streams {
 		st := &s.streams[i]
-		if !st.running() || st.n == 0 && !s.fill(now, st) {
+		if !st.running() {
+			continue
+		}
+		if st.n > 0 && st.far && s.nearer {
+			st.aside, st.nAside = st.span, st.n
+			st.n = 0
+		}
+		if st.n == 0 && !s.fill(now, st) {
 			continue
 		}
 		if best == nil || st.nextAt.Before(best.nextAt) {
@@ -151,9 +178,9 @@ func (s *Sender) emit(now time.Time, st *stream) (Symbol, time.Time, bool) {
 		at = now
 	}
 	st.nextAt = st.nextAt.Add(time.Duration(wire.PacketSize / s.pace(st) * float64(time.Second)))
-	if at.Sub(s.turned) >= s.Interval() {
-		s.turned = at
-		s.interval++
+	if at.Sub(st.turned) >= leastInterval {
+		st.turned = at
+		st.interval++
 	}
 	if st.at >= st.n {
 		st.at = 0
@@ -165,7 +192,7 @@ func (s *Sender) emit(now time.Time, st *stream) (Symbol, time.Time, bool) {
 	b.last[st.id] = st.sequence
 	sym := Symbol{
 		Stream: st.id, Generation: w.g.Number, Block: w.block, Sources: uint8(w.g.Symbols(w.block)),
-		Interval: s.interval, Sequence: st.sequence,
+		Interval: st.interval, Sequence: st.sequence,
 	}
 	kind := 0
 	switch {
@@ -220,11 +247,12 @@ func (s *Sender) fill(now time.Time, st *stream) bool {
 	if !st.dry.IsZero() && now.Sub(st.dry) < recheck {
 		return false
 	}
-	st.n, st.at = 0, 0
+	st.n, st.at, st.far = 0, 0, false
 	if st.id == wire.StreamSlow {
-		s.round(now, st, groupSlow, 2)
+		s.round(st, groupSlow, 2)
 	} else {
 		s.fillFast(now, st)
+		s.nearer = false
 	}
 	if st.n == 0 {
 		st.dry = now
@@ -277,12 +305,17 @@ func (s *Sender) fillFast(now time.Time, st *stream) {
 		if far {
 			least = 1 // what they lack would wait for its HTTPS on ports that the others' rounds fill
 		}
-		if s.round(now, st, groupNear, least); st.n > 0 {
+		if s.round(st, groupNear, least); st.n > 0 {
 			return
 		}
 	}
+	st.far = true
+	if st.nAside > 0 {
+		st.span, st.n, st.nAside = st.aside, st.nAside, 0
+		return
+	}
 	if !tail {
-		s.round(now, st, groupFar, 2)
+		s.round(st, groupFar, 2)
 	}
 }
 
@@ -325,7 +358,7 @@ func (s *Sender) tail() bool {
 }
 
 // round appends blocks that a group lacks, in carousel order, where at least so many members lack something.
-func (s *Sender) round(now time.Time, st *stream, gr group, least uint16) {
+func (s *Sender) round(st *stream, gr group, least uint16) {
 	if s.lacking[gr] == 0 || len(s.generations) == 0 {
 		return
 	}

@@ -169,7 +169,8 @@ func (s *Sender) regroup(m *member, to group) {
 	m.group = to
 }
 
-// take replaces what a member lacks of a generation by what it reports now.
+// take replaces what a member lacks of a generation by what it reports now. The deficits count only when count is
+// called, once it is known what the member lacks in all.
 func (s *Sender) take(m *member, i int, runs wire.Runs) {
 	g := s.generations[i]
 	if m.open {
@@ -186,9 +187,9 @@ func (s *Sender) take(m *member, i int, runs wire.Runs) {
 	old := m.lacks[i]
 	for _, e := range old {
 		s.remove(g, m.group, e)
+		m.lack -= int64(e.need)
 	}
-	list := m.spare[:0]
-	at := 0
+	list, at := m.spare[:0], 0
 	stream := m.group.stream()
 	for pos, run := range bounded(runs, g.total) {
 		if run.Value == 0 || run.Value == wire.Unknown {
@@ -212,11 +213,34 @@ func (s *Sender) take(m *member, i int, runs wire.Runs) {
 			if at < len(old) && old[at].block == b && old[at].epoch != bl.epoch[stream] {
 				m.helped.see(need < old[at].need)
 			}
-			list = append(list, s.add(g, m.group, b, need))
+			list = append(list, entry{block: b, need: need, epoch: bl.epoch[stream]})
 			m.lack += int64(need)
 		}
 	}
 	m.lacks[i], m.spare = list, old
+}
+
+// count counts what a member lacks of a generation in its group's rounds.
+func (s *Sender) count(m *member, i int) {
+	for _, e := range m.lacks[i] {
+		s.add(s.generations[i], m.group, e.block, e.need)
+	}
+}
+
+// uncount takes it back, and forgets what a round has served since.
+func (s *Sender) uncount(m *member, i int) {
+	g := s.generations[i]
+	stream := m.group.stream()
+	kept := m.lacks[i][:0]
+	for _, e := range m.lacks[i] {
+		s.remove(g, m.group, e)
+		if e.epoch == g.blocks[e.block].epoch[stream] {
+			kept = append(kept, e)
+		} else {
+			m.lack -= int64(e.need)
+		}
+	}
+	m.lacks[i] = kept
 }
 
 // reopen counts for the first pass who needs which of the blocks ahead, given what a member reported before and now.

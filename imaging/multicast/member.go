@@ -38,6 +38,7 @@ type member struct {
 	covers   uint64      // what was sent up to this sequence has passed it
 	sequence uint64      // last reported
 	packets  uint64      // last reported
+	window   uint64      // where the last one began that was judged
 	progress time.Time   // when its sequence last grew
 	since    uint64      // first sequence that it can have heard
 	runs     []wire.Runs // by generation: what it reported, nil nothing yet
@@ -48,6 +49,9 @@ type member struct {
 	sample   sample
 	base     float64 // loss without congestion, 0..1
 	weight   float64 // packets that base was learned from
+	spread   float64 // how much more its losses vary than if packets were lost one by one
+	best     float64 // bytes a second that it got at most, lately
+	streak   int     // samples above its usual loss, one after another
 	buffer   uint8   // per cent free
 	disk     int64   // bytes a second
 	suspect  time.Time
@@ -94,7 +98,7 @@ func (s *Sender) forget(m *member) {
 	s.close(m)
 	s.withdraw(m)
 	clear(m.runs)
-	m.sequence, m.packets, m.covers = 0, 0, 0
+	m.sequence, m.packets, m.covers, m.window = 0, 0, 0, 0
 	m.sample = sample{}
 	m.helped = help{}
 	m.ready = false
@@ -136,6 +140,9 @@ func (s *Sender) enter(m *member, state State, cause string) {
 	if m.state == state {
 		return
 	}
+	if was := m.state; was != "" {
+		s.active += present(state) - present(was)
+	}
 	m.state = state
 	to := groupNone
 	switch state {
@@ -157,14 +164,23 @@ func (s *Sender) enter(m *member, state State, cause string) {
 	}
 }
 
+// present returns 1 for the states whose members report.
+func present(state State) int {
+	if state == StateDone || state == StateSilent {
+		return 0
+	}
+	return 1
+}
+
 // tune puts a member on a stream; its figures start anew.
 func (s *Sender) tune(now time.Time, m *member, stream uint8, state State) {
 	m.stream = stream
 	s.enter(m, state, "")
 	m.since = s.streams[stream].sequence
-	m.sequence, m.packets, m.covers = 0, 0, 0
+	m.sequence, m.packets, m.covers, m.window = 0, 0, 0, 0
 	m.progress, m.suspect = now, time.Time{}
 	m.sample = sample{}
+	m.weight = 0 // what it loses at this rate is another matter
 }
 
 // measure makes a sample of what a member says it got since its last report.
@@ -172,9 +188,6 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 	st := &s.streams[m.stream]
 	sequence := min(r.Sequence, st.sequence)
 	m.buffer, m.disk = r.Buffer, r.DiskRate
-	if sequence < m.sequence || r.Packets < m.packets && m.sequence > 0 {
-		m.sequence = 0 // it was restarted, or reports came in another order
-	}
 	if sequence > m.sequence {
 		m.progress = now
 	}
@@ -184,53 +197,65 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 	default:
 		m.covers = sequence - min(sequence, wire.Interleave)
 	}
-	if m.sequence == 0 {
-		m.sequence, m.packets = sequence, r.Packets
-		return
-	}
-	span := sequence - m.sequence
-	if span < leastSample {
-		return
-	}
-	got := min(r.Packets-m.packets, span)
-	sm := sample{from: m.sequence, to: sequence, loss: 1 - float64(got)/float64(span)}
 	m.sequence, m.packets = sequence, r.Packets
-	seconds := st.history.at(sm.to).Sub(st.history.at(sm.from)).Seconds()
-	if seconds <= 0 {
+	if w := r.Window; w.First > m.window && w.Last >= w.First+leastSample && w.Last <= st.sequence {
+		s.sample(m, st, w)
+	}
+}
+
+// sample judges what a member got of one interval.
+func (s *Sender) sample(m *member, st *stream, w wire.Span) {
+	m.window = w.First
+	span := w.Last - w.First
+	seconds := (st.history.at(w.Last).busy - st.history.at(w.First).busy).Seconds()
+	if seconds < settle.Seconds()/2 {
 		return
 	}
+	got := min(max(w.Packets, 1)-1, span) // from the first on
+	sm := sample{from: w.First, to: w.Last, loss: 1 - float64(got)/float64(span)}
 	sm.sent = float64(span) * wire.PacketSize / seconds
 	sm.got = float64(got) * wire.PacketSize / seconds
-	s.learn(m, &sm, float64(span))
-	if !m.sample.fresh && st.usable(sm) {
+	learn(m, &sm, float64(span))
+	usable := st.usable(sm)
+	if usable && !m.sample.fresh {
 		st.fresh++
-		if sm.congested {
-			st.congested++
-		}
-	} else if m.sample.fresh && !st.usable(sm) {
-		sm.fresh = false
 	}
-	sm.fresh = m.sample.fresh || st.usable(sm)
+	if usable && sm.congested && !(m.sample.fresh && m.sample.congested) {
+		st.congested++
+	}
+	sm.fresh = usable
 	m.sample = sm
 }
 
-// learn tells congestion from the loss that a member always has: what it loses while nobody is congested, or the
-// least that it lost.
-func (s *Sender) learn(m *member, sm *sample, n float64) {
+// learn tells congestion from the loss that a member always has: more than its usual loss, beyond what chance does to
+// as many packets, at a rate that it has not taken before. What it loses at rates that it did take is its usual loss.
+func learn(m *member, sm *sample, n float64) {
 	if m.weight == 0 {
 		m.base = min(sm.loss, 0.15)
 		sm.congested = sm.loss > 0.15
-		m.weight = n
+		m.weight, m.spread, m.best, m.streak = n, 1, 0, 0
 		return
 	}
 	both := (sm.loss*n + m.base*m.weight) / (n + m.weight)
-	noise := 3 * math.Sqrt((both+0.0002)*(1/n+1/m.weight)) // of the difference of two shares
-	sm.congested = sm.loss > m.base+0.005+noise
-	if sm.congested {
+	variance := (both + 0.0002) * (1/n + 1/m.weight) // of the difference of two shares, when packets are lost one by one
+	above := sm.loss > m.base+0.005+3*math.Sqrt(variance*m.spread)
+	if above {
+		m.streak++
+	} else {
+		m.streak = 0
+	}
+	would := sm.sent * (1 - m.base) // with its usual loss
+	sm.congested = above && (would > 0.97*m.best || m.streak > 3 || sm.loss > m.base+0.15)
+	known := would <= 0.995*m.best
+	m.best = max(min(sm.got, m.sample.got), m.best*0.995) // of two: a port's buffer makes the first look like more
+	if sm.congested || sm.loss > m.base && !known && m.weight > 1000 {
 		return
 	}
+	off := (sm.loss - m.base) * (sm.loss - m.base)
+	m.spread += (min(off/variance, 64) - m.spread) / 8
+	m.spread = max(m.spread, 1)
 	m.weight = min(m.weight+n, 8192)
-	m.base += (sm.loss - m.base) * min(1, n/m.weight)
+	m.base += (min(sm.loss, 0.3) - m.base) * min(1, n/m.weight)
 }
 
 // judge moves a member between the streams by what it gets of them.
@@ -284,7 +309,7 @@ func (s *Sender) hearsNothing(now time.Time, m *member) bool {
 	if st.sequence <= heard+leastSample {
 		return false
 	}
-	first := st.history.at(heard + 1)
+	first := st.history.at(heard + 1).at
 	if first.Before(m.progress) {
 		first = m.progress
 	}

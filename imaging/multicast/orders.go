@@ -14,9 +14,9 @@ const (
 	mostRescue     = 512              // blocks that one order names
 )
 
-// Interval returns the time between two reports of one member.
+// Interval returns the time between two reports of one member. Those that are done or silent leave room for the others.
 func (s *Sender) Interval() time.Duration {
-	return max(leastInterval, time.Duration(len(s.order))*memberInterval)
+	return max(leastInterval, time.Duration(s.active)*memberInterval)
 }
 
 // orders tells a member what to do.

@@ -10,7 +10,7 @@ import (
 
 // How the rate is found.
 const (
-	settle       = 60 * time.Millisecond  // of a new rate, before what came of it is judged
+	settle       = 60 * time.Millisecond  // of an interval, before what came of it is judged
 	leastTick    = 100 * time.Millisecond // between two changes
 	enough       = 64                     // samples that stand for all members
 	below        = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
@@ -25,7 +25,7 @@ const (
 
 // usable tells whether a sample tells of the present rate.
 func (st *stream) usable(sm sample) bool {
-	return sm.sent > 0 && sm.from >= st.lowered && st.history.at(sm.to).Sub(st.changedAt) >= settle
+	return sm.sent > 0 && sm.from > st.changed
 }
 
 // adapt sets the rate of a stream when enough members have told what they got at the present one.
@@ -146,10 +146,7 @@ func (st *stream) follow(now time.Time, limit float64, most int64) {
 	if rate == st.rate {
 		return
 	}
-	if rate < st.rate {
-		st.lowered = st.sequence
-	}
-	st.rate, st.changedAt = rate, now
+	st.rate, st.changed, st.turned = rate, st.sequence, time.Time{}
 }
 
 // protect sets the pro-active parity by the loss of the 95th percentile of the members: so much that on average less

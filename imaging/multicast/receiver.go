@@ -56,6 +56,7 @@ type Receiver struct {
 
 	next     time.Time // when the next report is due
 	begun    bool      // the first was made
+	made     time.Time // when the last one was, from the second on
 	last     time.Time // when the last packet of the stream came
 	reported uint64    // packets when the last report was made
 }
@@ -63,7 +64,42 @@ type Receiver struct {
 // heard counts the packets of one stream.
 type heard struct {
 	first, highest, packets uint64
-	interval                uint16
+
+	interval uint16    // of the highest
+	window   wire.Span // what came of it
+	began    time.Time
+	before   wire.Span // and of the one before
+}
+
+// note counts a packet of an interval.
+func (st *heard) note(now time.Time, h wire.Header) {
+	if st.packets == 0 {
+		st.first, st.interval, st.began = h.Sequence, h.Interval, now
+	}
+	st.packets++
+	st.first = min(st.first, h.Sequence)
+	if h.Sequence > st.highest {
+		st.highest = h.Sequence
+		if h.Interval != st.interval {
+			st.before, st.window = st.window, wire.Span{}
+			st.interval, st.began = h.Interval, now
+		}
+	}
+	if h.Interval == st.interval {
+		w := &st.window
+		if w.Packets++; w.First == 0 || h.Sequence < w.First {
+			w.First = h.Sequence
+		}
+		w.Last = max(w.Last, h.Sequence)
+	}
+}
+
+// judged returns the window to report: the present one as soon as it tells something, else the one before.
+func (st *heard) judged(now time.Time) wire.Span {
+	if now.Sub(st.began) >= settle {
+		return st.window
+	}
+	return st.before
 }
 
 // bitmap tells which symbols of a block are held.
@@ -119,6 +155,9 @@ func (r *Receiver) Obey(now time.Time, o wire.Orders) {
 	}
 	o.Interval = min(max(o.Interval, leastInterval/2), time.Minute)
 	r.orders = o
+	if soon := r.made.Add(o.Interval); r.begun && !r.made.IsZero() && soon.Before(r.next) {
+		r.next = soon
+	}
 	for _, g := range o.Generations {
 		if r.pieces(g.Number) == nil && g.Check() == nil {
 			index := g.IndexBlocks()
@@ -208,15 +247,7 @@ func (r *Receiver) Receive(now time.Time, h wire.Header) Verdict {
 	if h.Stream >= wire.Streams {
 		return Verdict{}
 	}
-	st := &r.heard[h.Stream]
-	if st.packets == 0 {
-		st.first = h.Sequence
-	}
-	st.packets++
-	st.first = min(st.first, h.Sequence)
-	if h.Sequence >= st.highest {
-		st.highest, st.interval = h.Sequence, h.Interval
-	}
+	r.heard[h.Stream].note(now, h)
 	if h.Stream == r.orders.Stream {
 		r.last = now
 	}
@@ -355,7 +386,7 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 	st := &r.heard[r.orders.Stream]
 	report := wire.Report{
 		Member: r.o.Member, Stream: r.orders.Stream,
-		Interval: st.interval, Sequence: st.highest, Packets: st.packets,
+		Interval: st.interval, Sequence: st.highest, Packets: st.packets, Window: st.judged(now),
 		SocketDrops: d.SocketDrops, DiskRate: max(0, d.Rate), Needs: d.Needs, Events: d.Events, Done: d.Done,
 		Buffer: uint8(100 - 100*min(r.waiting, r.memory)/r.memory),
 	}
@@ -370,6 +401,7 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 	}
 	r.reported = st.packets
 	if r.begun {
+		r.made = now
 		r.next = now.Add(r.orders.Interval)
 	} else {
 		r.next = now.Add(max(0, r.orders.Phase) % r.orders.Interval)

@@ -45,11 +45,11 @@ type Sender struct {
 	demand      [groups]int64 // symbols that would serve them
 	parity      int           // pro-active, symbols a block
 	limit       int64         // lack of near members, symbols
-	interval    uint16        // counts what the packets carry
-	turned      time.Time     // when it last changed
 	checked     time.Time     // when members were last looked at
 	firstJoin   time.Time
 	finished    bool
+	active      int       // members that are neither done nor silent
+	nearer      bool      // a member that is near has reported deficits since the last span was filled
 	sent        [3]uint64 // packets: first pass, pro-active, rounds
 	scratch     []float64
 }
@@ -92,6 +92,7 @@ func (s *Sender) Announce(now time.Time, g wire.Generation) {
 			added.unreported++
 		}
 	}
+	s.nearer = true
 	s.wake()
 }
 
@@ -116,6 +117,9 @@ func (s *Sender) Join(now time.Time, id uint32, about Member) wire.Orders {
 	if s.firstJoin.IsZero() {
 		s.firstJoin = now
 	}
+	if m.state == "" || m.state == StateDone || m.state == StateSilent {
+		s.active++
+	}
 	m.Member, m.joined, m.seen, m.buffer = about, now, now, 100
 	m.state, m.stream, m.group, m.base, m.weight = "", wire.StreamFast, groupNone, 0, 0
 	s.begin(now, m)
@@ -128,6 +132,9 @@ func (s *Sender) Leave(now time.Time, id uint32) {
 	m := s.members[id]
 	if m == nil {
 		return
+	}
+	if m.state != StateDone && m.state != StateSilent {
+		s.active--
 	}
 	s.forget(m)
 	delete(s.members, id)
@@ -159,7 +166,6 @@ func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders {
 		s.judge(now, m)
 	}
 	m.ready = m.ready || len(r.Needs) > 0 || r.Done
-	m.lack = 0
 	taken := map[int]bool{}
 	for _, of := range r.Deficits {
 		if i, known := s.numbers[of.Generation]; known && !taken[i] {
@@ -167,7 +173,19 @@ func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders {
 			s.take(m, i, of.Runs)
 		}
 	}
-	s.classify(m)
+	if m.state == StateFast {
+		for i := range m.lacks { // those not taken: their deficits move with the member
+			if !taken[i] {
+				s.uncount(m, i)
+				taken[i] = true
+			}
+		}
+		m.group = s.place(m)
+	}
+	for i := range taken {
+		s.count(m, i)
+	}
+	s.nearer = s.nearer || m.group == groupNear && m.lack > 0
 	s.check(now)
 	s.adapt(now, m.stream)
 	s.wake()
@@ -209,29 +227,26 @@ func (s *Sender) check(now time.Time) {
 			s.enter(m, StateSilent, "")
 			continue
 		}
-		if m.state == StateFast && m.reports > 0 {
+		if m.state == StateFast && m.reports > 0 || m.state == StateDone {
 			s.scratch = append(s.scratch, float64(m.lack))
 		}
 	}
 	s.limit = s.symbols()/100 + 2*int64(quantile(s.scratch, 0.5))
-	for _, m := range s.order {
-		s.classify(m)
-	}
 	if s.streams[wire.StreamSlow].running() && !s.listened(wire.StreamSlow) {
 		s.streams[wire.StreamSlow].rate = 0
 	}
 }
 
-// classify tells near from far.
-func (s *Sender) classify(m *member) {
-	if m.state != StateFast {
-		return
+// place tells whether a member of the fast stream is near or far. Who is far stays so until it lacks clearly less.
+func (s *Sender) place(m *member) group {
+	limit := s.limit
+	if m.group == groupFar {
+		limit -= limit / 4
 	}
-	if m.lack > s.limit {
-		s.regroup(m, groupFar)
-	} else {
-		s.regroup(m, groupNear)
+	if m.lack > limit {
+		return groupFar
 	}
+	return groupNear
 }
 
 // listened tells whether a stream has members.

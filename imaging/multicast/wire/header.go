@@ -25,7 +25,7 @@ type Header struct {
 	Generation      uint16
 	Session, Block  uint32
 	Symbol, Sources uint8  // Sources: source symbols of this block, 1 ..= 128
-	Interval        uint16 // which of the sender's report intervals, modulo 65,536
+	Interval        uint16 // which of the sender's intervals, modulo 65,536: a tenth of a second or less, of one rate
 	Sequence        uint64 // of this stream, from 1
 }
 

@@ -73,6 +73,7 @@ type Report struct {
 	Sequence    uint64           // highest seen in this stream
 	Packets     uint64           // authentic ones of this stream
 	Lost        uint64           // missing below Sequence since this stream was joined
+	Window      Span             // what it got of the last of the sender's intervals
 	Bytes       uint64           // of multicast received
 	SocketDrops uint64           // lost in this PC, not in the network
 	Buffer      uint8            // how much of it is free, 0 ..= 100
@@ -81,6 +82,12 @@ type Report struct {
 	Needs       []MasterRuns     `json:",omitempty"` // when they have changed
 	Events      []Event          `json:",omitempty"`
 	Done        bool             `json:",omitempty"`
+}
+
+// Span is what a PC got in one of the sender's intervals: all packets of one were sent at one rate.
+type Span struct {
+	First, Last uint64 // sequences, lowest and highest seen
+	Packets     uint64
 }
 
 // Limits of a report.
