@@ -182,7 +182,10 @@ func (l *Library) tend(ctx context.Context, u Upkeep, last upkeepState) upkeepSt
 		if c.RemovedPacks > 0 || c.MissingChunks > 0 {
 			u.Log.Info("collected", "packs", c.RemovedPacks, "freed_bytes", c.FreedBytes, "missing_chunks", c.MissingChunks)
 		}
-		last = l.upkeepState(c.WaitingChunks)
+		if c.SkippedPacks > 0 {
+			u.Log.Warn("collecting copies before it removes, and lacks room", "packs", c.SkippedPacks, "lacking_bytes", c.LackingBytes)
+		}
+		last = l.upkeepState(c.WaitingChunks + c.SkippedPacks) // somebody may make room
 	}
 	r, err := l.recompressWhileIdle(ctx)
 	if err != nil && !errors.Is(err, context.Canceled) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,22 @@ func TestAComputerGivesTheDaemonBackWhatItLost(t *testing.T) {
 	var refused *agent.ProblemError
 	if err := a.Heal(t.Context(), []chunk.Frame{{ID: chunk.Of(nil), Codec: 9}}); !errors.As(err, &refused) {
 		t.Errorf("Heal of nonsense = %v, want it refused", err)
+	}
+}
+
+func TestTwoDaemonsOnOneFolder(t *testing.T) {
+	t.Parallel()
+	_, data := damagedBox(t) // the sound one
+	d := daemonAt(t, data)
+	d.start()
+	exit, _, complaints := ardoise("serve", "--data", data, "--boot", "none", "--agent-port", strconv.Itoa(freePort(t)))
+	if exit != 3 || !strings.Contains(complaints, "error: ") || !strings.Contains(complaints, data) || !strings.Contains(complaints, "hint: ") {
+		t.Errorf("a second daemon = exit %d\n%s", exit, complaints)
+	}
+	if _, err := masters.Open(data, masters.Options{}); err == nil {
+		t.Error("the folder of a running daemon was opened")
+	}
+	if f := order[masters.Found](d, "store", "check"); !f.Sound() || f.Versions != 1 {
+		t.Errorf("check of the first = %+v", f)
 	}
 }
