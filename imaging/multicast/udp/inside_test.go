@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"net/netip"
 	"os"
@@ -104,6 +105,32 @@ func TestPacerFollowsTheRate(t *testing.T) {
 	p.Rest()
 	if got := spent(10_000); got < 98*time.Millisecond || got > 100*time.Millisecond {
 		t.Errorf("after a rest: 1 MB in %v", got)
+	}
+}
+
+// On the system's clock and a thread of its own a pacer may be late, but is never ahead of its rate.
+func TestPacerIsNotAheadOfTheRate(t *testing.T) {
+	ended := make(chan error, 1)
+	go func() { // the thread is the pacer's and ends with it
+		ended <- func() error {
+			if err := BindThread(); err != nil {
+				return err
+			}
+			const rate, burst = 100e6, 24_000
+			p, begin := NewPacer(rate, nil), time.Now()
+			for n := range 200 {
+				if err := p.Wait(context.Background(), burst); err != nil {
+					return err
+				}
+				if at := time.Since(begin); at < time.Duration(float64(n)*burst/rate*1e9)*8/9-catchUp {
+					return fmt.Errorf("burst %d after %v", n, at)
+				}
+			}
+			return nil
+		}()
+	}()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -57,11 +57,17 @@ func newLab(t testing.TB, hosts ...string) *lab {
 		time.Sleep(20 * time.Millisecond)
 	}
 	for _, host := range hosts {
-		for !strings.Contains(l.in(host, "ip link show dev eth0"), "state UP") {
-			time.Sleep(20 * time.Millisecond)
-		}
+		l.carrier(host, "eth0")
 	}
 	return l
+}
+
+// carrier waits until the kernel has noticed the carrier of an interface; before that it sends nothing.
+func (l *lab) carrier(host, name string) {
+	l.t.Helper()
+	for !strings.Contains(l.in(host, "ip link show dev "+name), "state UP") {
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // space makes a namespace for the time of the test.

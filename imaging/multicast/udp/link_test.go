@@ -52,6 +52,7 @@ func TestChooseLink(t *testing.T) {
 	l.in("srv", "ip link set eth9 up")
 	refused("eth0.30", udp.LinkDown, "switch it on")
 	l.in("srv", "ip link set eth0.30 up")
+	l.carrier("srv", "eth0.30")
 	refused("eth0.30", udp.LinkNoAddress, "no IPv4 address")
 	chosen("", "eth0", "10.9.0.2")
 	l.in("srv", "ip addr add 10.30.0.2/24 dev eth0.30")
@@ -76,6 +77,7 @@ func TestLinkToAServer(t *testing.T) {
 	l.in("a", "ip addr add 10.8.0.3/24 dev eth1")
 	l.in("a", "ip link set eth1 up")
 	l.in("srv", "ip link set eth9 up")
+	l.carrier("a", "eth1")
 	l.in("a", "ip route add 10.7.0.0/16 via 10.8.0.1 src 10.8.0.3")
 	for server, want := range map[string]struct{ name, address string }{
 		"10.9.0.2":        {"eth0", "10.9.0.11"},

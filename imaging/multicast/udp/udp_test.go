@@ -74,6 +74,8 @@ func TestOthersAreNotHeard(t *testing.T) {
 	l.in("a", "ip link set eth1 up")
 	l.in("srv", "ip addr add 10.8.0.1/24 brd + dev eth9")
 	l.in("srv", "ip link set eth9 up")
+	l.carrier("a", "eth1")
+	l.carrier("srv", "eth9")
 	samePort, sameGroup := fast(2), netip.AddrPortFrom(fast(1).Addr(), fast(1).Port()+1)
 
 	r := l.listen("a", udp.ReceiverOptions{Group: fast(1)})
@@ -333,6 +335,7 @@ func TestRejoin(t *testing.T) {
 	l.in("a", "ip addr add 10.8.0.2/24 dev eth1")
 	l.in("a", "ip link set eth1 up")
 	l.in("a", "ip link set eth9 up")
+	l.carrier("a", "eth1")
 	told := make(chan error, 1000)
 	l.listen("a", udp.ReceiverOptions{Group: fast(1), Interface: "eth1", RejoinEvery: time.Millisecond, Trouble: func(err error) {
 		select {
