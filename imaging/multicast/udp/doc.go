@@ -15,7 +15,7 @@
 //	                  Querier: keeps switches that snoop sending where somebody listens
 //	                  SendProbe, ProbeListener: does the switch flood what nobody asked for?
 //
-// Guaranteed: datagrams are never fragmented and never cut in two calls' halves; what the kernel refuses is retried,
+// Guaranteed: datagrams are never fragmented, joined or cut; what the kernel refuses is retried,
 // and counted or reported, never lost in silence on this host; a Receiver hands out only datagrams of its own group,
 // port and interface, of at most 1,448 bytes; two sessions never have group and port in common. Nothing here allocates
 // per datagram.
