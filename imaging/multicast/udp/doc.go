@@ -15,11 +15,11 @@
 //	                  Querier: keeps switches that snoop sending where somebody listens
 //	                  SendProbe, ProbeListener: does the switch flood what nobody asked for?
 //
-// Guaranteed: datagrams are never fragmented, joined or cut; what the kernel refuses is retried,
-// and counted or reported, never lost in silence on this host; a Receiver hands out only datagrams of its own group,
-// port and interface, of at most 1,448 bytes; two sessions never have group and port in common. Nothing here allocates
-// per datagram.
+// Guaranteed: datagrams are never fragmented, joined or cut; what the kernel says it refuses is retried, and counted or
+// reported; a Receiver hands out only datagrams of its own group, port and interface, of at most 1,448 bytes; two
+// sessions never have group and port in common. Nothing here allocates per datagram.
 //
 // Not guaranteed: delivery, order, and that a datagram comes from the server. Any host may send to a group: content is
-// proven by those who read it. The pace is a mean: a busy machine lets bursts of some milliseconds through.
+// proven by those who read it. A card without a cable takes datagrams and loses them without a word. The pace is a mean:
+// a busy machine lets bursts of some milliseconds through.
 package udp

@@ -68,6 +68,43 @@ func TestStepDownWhileSending(t *testing.T) {
 	}
 }
 
+func TestNothingIsAllocatedPerDatagram(t *testing.T) {
+	group := udp.Groups(uint32(os.Getpid()))[udp.GroupThird]
+	for _, mode := range []udp.Mode{udp.ModeGSO, udp.ModeBatch, udp.ModeOneByOne} {
+		r, err := udp.Listen(udp.ReceiverOptions{Interface: "lo", Group: group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := udp.Dial(udp.SenderOptions{Interface: "lo", Group: group, Mode: mode})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const count = 64
+		packets, b := make([][]byte, count), r.NewBatch()
+		for i := range packets {
+			packets[i] = make([]byte, udp.MaxPayload)
+		}
+		allocated := testing.AllocsPerRun(50, func() {
+			if err := s.Send(packets); err != nil {
+				t.Fatal(err)
+			}
+			for got := 0; got < count; {
+				n, err := r.Read(b)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got += n
+			}
+		})
+		if allocated > 0 {
+			t.Errorf("%v: %v allocations for %d datagrams", mode, allocated, count)
+		}
+		if err := errors.Join(s.Close(), r.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // datagrams makes datagrams of many sizes, each with its number in front.
 func datagrams(n int) [][]byte {
 	all := make([][]byte, n)
