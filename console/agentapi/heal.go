@@ -3,6 +3,8 @@ package agentapi
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -14,101 +16,98 @@ import (
 
 // Healing is where chunks come back that the store has lost.
 type Healing interface {
-	// Lost returns chunks whose frames were found damaged and that are nowhere else, at most so many.
-	Lost(most int) []chunk.ID
+	// Absent returns those of the given chunks that the store has not got, at most so many.
+	Absent(ids iter.Seq[chunk.ID], most int) []chunk.ID
 	// Heal stores what a healer has of chunks, proven by their ids, and returns how many are here now that were not.
 	Heal(ctx context.Context, h store.Healer, ids []chunk.ID) (healed int, failed, err error)
 }
 
-const (
-	maxLost   = 1 << 16     // chunks that are looked at for one computer
-	offerTime = time.Minute // for which a chunk that one computer was asked for is not asked of another
-)
+// offerTime is for how long a chunk that one computer was asked for is not asked of another, and a master that was found
+// whole is not looked through again.
+const offerTime = time.Minute
 
-// offers remembers which lost chunks somebody was asked for: a room that is deployed at once would bring each thirty
-// times. The zero value is ready.
+// offers remembers which lost chunks somebody was asked for, and which masters are whole: a room that is deployed at once
+// would bring each chunk thirty times. The zero value is ready.
 type offers struct {
-	mu sync.Mutex
-	at map[chunk.ID]time.Time
+	mu    sync.Mutex
+	at    map[chunk.ID]time.Time
+	whole map[string]time.Time // by the hash of the manifest
 }
 
-// choose returns what to ask one computer for: lost chunks of its set that nobody was asked for lately.
-func (o *offers) choose(lost []chunk.ID, set chunkSet, now time.Time) []chunk.ID {
-	o.mu.Lock()
+// choose returns what to ask one computer for: chunks of its master that are lost and that nobody was asked for lately.
+func (o *offers) choose(h Healing, hash string, set chunkSet, now time.Time) []chunk.ID {
+	o.mu.Lock() // held while looking: the others of the room need not look, too
 	defer o.mu.Unlock()
-	for id, at := range o.at {
-		if now.Sub(at) >= offerTime {
-			delete(o.at, id)
-		}
+	forget(o.whole, now)
+	forget(o.at, now)
+	if _, whole := o.whole[hash]; whole {
+		return nil
 	}
+	absent := h.Absent(maps.Keys(set), job.MaxHeal+len(o.at))
 	if o.at == nil {
-		o.at = map[chunk.ID]time.Time{}
+		o.at, o.whole = map[chunk.ID]time.Time{}, map[string]time.Time{}
+	}
+	if len(absent) == 0 {
+		o.whole[hash] = now
 	}
 	var chosen []chunk.ID
-	for _, id := range lost {
-		if len(chosen) == job.MaxHeal {
-			break
+	for _, id := range absent {
+		if _, asked := o.at[id]; !asked && len(chosen) < job.MaxHeal {
+			o.at[id] = now
+			chosen = append(chosen, id)
 		}
-		if _, mine := set[id]; !mine {
-			continue
-		}
-		if _, asked := o.at[id]; asked {
-			continue
-		}
-		o.at[id] = now
-		chosen = append(chosen, id)
 	}
 	return chosen
 }
 
-// deployed returns the chunks of the manifest that the caller's running task names.
-func (s *Server) deployed(c caller) (chunkSet, error) {
+// forget removes what is older than offerTime.
+func forget[K comparable](seen map[K]time.Time, now time.Time) {
+	for k, at := range seen {
+		if now.Sub(at) >= offerTime {
+			delete(seen, k)
+		}
+	}
+}
+
+// deployed returns hash and chunks of the manifest that the caller's running task names.
+func (s *Server) deployed(c caller) (hash string, set chunkSet, err error) {
 	j, _, err := s.Fleet.Running(c.key)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if j.Manifest == "" {
-		return nil, refused(http.StatusForbidden, "not-yours", "the running task names no manifest")
+		return "", nil, refused(http.StatusForbidden, "not-yours", "the running task names no manifest")
 	}
-	return s.sets.of(s.Masters, j.Manifest)
+	set, err = s.sets.of(s.Masters, j.Manifest)
+	return j.Manifest, set, err
 }
 
 // wanted tells a computer which chunks of its running deployment are lost.
 func (s *Server) wanted(w http.ResponseWriter, _ *http.Request, c caller) error {
-	var lost []chunk.ID
-	if s.Healing != nil {
-		lost = s.Healing.Lost(maxLost)
-	}
-	var ids []chunk.ID
-	if len(lost) > 0 { // else no manifest need be read
-		set, err := s.deployed(c)
-		if err != nil {
-			return err
-		}
-		ids = s.offers.choose(lost, set, s.now())
+	hash, set, err := s.deployed(c)
+	if err != nil {
+		return err
 	}
 	var body []byte
-	for _, id := range ids {
-		body = append(body, id[:]...)
+	if s.Healing != nil {
+		for _, id := range s.offers.choose(s.Healing, hash, set, s.now()) {
+			body = append(body, id[:]...)
+		}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	_, _ = w.Write(body)
 	return nil
 }
 
-// heal takes frames of lost chunks. Those that are not lost, or not any more, are passed over; those of no business of the
-// caller's are refused.
+// heal takes frames of lost chunks. The store passes over those that are not lost, or not any more; those of no business
+// of the caller's are refused.
 func (s *Server) heal(w http.ResponseWriter, r *http.Request, c caller) error {
 	if s.Healing == nil {
 		return refused(http.StatusForbidden, "not-yours", "nothing was asked for")
 	}
-	set, err := s.deployed(c)
+	_, set, err := s.deployed(c)
 	if err != nil {
 		return err
-	}
-	lost := chunkSet{}
-	for _, id := range s.Healing.Lost(maxLost) {
-		lost[id] = struct{}{}
 	}
 	body, done := s.stream(w, r, job.MaxHeal*chunk.MaxFrameSize)
 	defer done()
@@ -123,9 +122,7 @@ func (s *Server) heal(w http.ResponseWriter, r *http.Request, c caller) error {
 			if _, mine := set[f.ID]; !mine {
 				return refused(http.StatusForbidden, "not-yours", "chunk %s is not of the running task", f.ID)
 			}
-			if _, want := lost[f.ID]; want {
-				asked = append(asked, f.ID)
-			}
+			asked = append(asked, f.ID)
 		}
 		n, _, err := s.Healing.Heal(r.Context(), given(batch), asked)
 		if err != nil {

@@ -47,9 +47,6 @@ func TestAComputerGivesBackWhatWasLost(t *testing.T) {
 	s.deploy(v, "one", "two")
 	one.task()
 	two.task()
-	if got := one.lost(); len(got) != 0 {
-		t.Errorf("a whole store wants %d bytes of ids", len(got))
-	}
 	s.lose()
 	if got := one.lost(); string(got) != string(pack(ids[0])) {
 		t.Errorf("wanted are %x, want %s", got, ids[0])
@@ -131,5 +128,39 @@ func TestNobodyElseHealsAnything(t *testing.T) {
 	}
 	if lost := s.library.Lost(9); len(lost) != 0 {
 		t.Errorf("lost are %v", lost)
+	}
+}
+
+func TestAWholePackThatIsGoneComesBack(t *testing.T) {
+	s := newSite(t)
+	ids, frames := storetest.Frames(t, 8, 74)
+	v := s.published("m", frames)
+	a := s.agent()
+	a.enrol(hello(1), "one")
+	s.deploy(v, "one")
+	a.task()
+	check(t, os.Remove(filepath.Join(s.dir, "store", "0000000001.pack")))
+	_, err := s.library.Scrub(t.Context(), store.Scrub{Whole: true})
+	check(t, err)
+	wanted := a.lost()
+	back := map[chunk.ID]bool{}
+	for ; len(wanted) >= 32; wanted = wanted[32:] {
+		back[chunk.ID(wanted[:32])] = true
+	}
+	var give []chunk.Frame
+	for i, id := range ids {
+		if back[id] {
+			give = append(give, frames[i])
+		}
+	}
+	if len(give) < 2 || len(give) != len(back) {
+		t.Fatalf("%d chunks are wanted, of which %d are of the master", len(back), len(give))
+	}
+	if status, body := a.call(http.MethodPost, job.PathHeal, packed(give...)); status != http.StatusNoContent {
+		t.Errorf("POST = %d %s", status, body)
+	}
+	storetest.Prove(t, s.library, ids)
+	if got := a.lost(); len(got) != 0 {
+		t.Errorf("a whole store wants %x", got)
 	}
 }

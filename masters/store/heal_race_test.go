@@ -14,6 +14,62 @@ import (
 	"github.com/ardoise/ardoise/masters/storetest"
 )
 
+// everything is all work on a store that may go on at once, besides captures.
+func everything(ctx context.Context, t *testing.T, s *store.Store, ids []chunk.ID, all replica) []func() error {
+	t.Helper()
+	codec, err := chunk.NewCodec(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := rand.New(rand.NewPCG(91, 1))
+	return []func() error{
+		func() error {
+			f, err := s.Get(ids[reader.IntN(len(ids))])
+			var damaged *chunk.DamagedError
+			var missing *store.NotFoundError
+			if errors.As(err, &damaged) || errors.As(err, &missing) {
+				return nil
+			}
+			if err == nil {
+				_, err = codec.Open(nil, f)
+			}
+			return err
+		},
+		func() error {
+			_, err := s.Collect(ctx, needs(ids...), store.Work{})
+			return err
+		},
+		func() error {
+			_, err := s.Recompress(ctx, 2, store.Work{})
+			return err
+		},
+		func() error {
+			_, err := s.Scrub(ctx, store.Scrub{Content: true, Healer: all, Needed: needs(ids...)})
+			return err
+		},
+		func() error {
+			_, failed, err := s.Heal(ctx, all, s.Lost(3))
+			return errors.Join(failed, err)
+		},
+		func() error {
+			_, err := s.CheckPacks(ctx, store.Work{})
+			return err
+		},
+	}
+}
+
+// rot flips a bit of any pack, and tells whether there was one.
+func rot(t *testing.T, d *storetest.Disk, random *rand.Rand) bool {
+	t.Helper()
+	names, err := d.FS().ReadDir("/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join("/", names[random.IntN(len(names))])
+	size := d.Size(name)
+	return strings.HasSuffix(name, ".pack") && size > 0 && d.Flip(name, random.IntN(size)) == nil
+}
+
 // TestAMediumThatRotsBesideEverything flips bits of packs while captures, readers, collections, recompressions, scrubs
 // with a replica, computers that give back and checks go on. Nobody may be given wrong content, and in the end nothing may
 // be lost.
@@ -28,7 +84,7 @@ func TestAMediumThatRotsBesideEverything(t *testing.T) {
 	put(t, s, frames)
 	ctx, stop := context.WithCancel(context.Background())
 	var others sync.WaitGroup
-	beside := func(work func() error) {
+	for _, work := range everything(ctx, t, s, ids, all) {
 		others.Go(func() {
 			for ctx.Err() == nil {
 				if err := work(); err != nil && ctx.Err() == nil {
@@ -38,64 +94,15 @@ func TestAMediumThatRotsBesideEverything(t *testing.T) {
 			}
 		})
 	}
-	codec, err := chunk.NewCodec(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader := rand.New(rand.NewPCG(91, 1))
-	beside(func() error {
-		id := ids[reader.IntN(len(ids))]
-		f, err := s.Get(id)
-		var damaged *chunk.DamagedError
-		var missing *store.NotFoundError
-		if errors.As(err, &damaged) || errors.As(err, &missing) {
-			return nil
-		}
-		if err == nil {
-			_, err = codec.Open(nil, f)
-		}
-		return err
-	})
-	beside(func() error {
-		_, err := s.Collect(ctx, needs(ids...), store.Work{})
-		return err
-	})
-	beside(func() error {
-		_, err := s.Recompress(ctx, 2, store.Work{})
-		return err
-	})
-	beside(func() error {
-		_, err := s.Scrub(ctx, store.Scrub{Content: true, Healer: all, Needed: needs(ids...)})
-		return err
-	})
-	beside(func() error {
-		_, failed, err := s.Heal(ctx, all, s.Lost(3))
-		return errors.Join(failed, err)
-	})
-	beside(func() error {
-		_, err := s.CheckPacks(ctx, store.Work{})
-		return err
-	})
-	rot := rand.New(rand.NewPCG(91, 2))
+	random := rand.New(rand.NewPCG(91, 2))
 	flipped, quarantined := 0, 0
 	for range 150 {
-		names, err := d.FS().ReadDir("/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		name := filepath.Join("/", names[rot.IntN(len(names))])
-		if size := d.Size(name); strings.HasSuffix(name, ".pack") && size > 0 {
-			if d.Flip(name, rot.IntN(size)) == nil { // one that has just been removed has no bytes
-				flipped++
-			}
+		if rot(t, d, random) {
+			flipped++
 		}
 		quarantined = max(quarantined, s.Stats().Quarantined)
-		n := s.Begin()
-		at := rot.IntN(len(frames) - 4)
-		if err := errors.Join(n.Put(ctx, frames[at:at+4]), n.Flush(ctx)); err != nil {
-			t.Fatal(err)
-		}
-		n.Close()
+		at := random.IntN(len(frames) - 4)
+		put(t, s, frames[at:at+4])
 	}
 	stop()
 	others.Wait()
