@@ -20,7 +20,7 @@ const (
 	PhaseVerify   = "verify"   // reading back
 )
 
-// Options of Run, Verify and Preview. Verify and Preview write nothing and ask no Marker.
+// Options of Run, Verify and Look. Verify and Look write nothing and ask no Marker and no Carousel.
 type Options struct {
 	Manifest   *manifest.Manifest // decoded, so valid
 	Target     Target

@@ -39,7 +39,7 @@ type run struct {
 	dirty  atomic.Bool // something has been written
 }
 
-// came counts what a carousel did.
+// came counts what came by a carousel, and which entries the disk held.
 type came struct{ chunks, bytes, damaged, changed, held, heldBytes atomic.Int64 }
 
 // Run makes the target equal to the manifest, writing only what differs, and proves it by reading everything back. The
@@ -144,7 +144,11 @@ func (r *run) checkSource(f *findings) error {
 		return &SourceError{Err: errors.New("there is no source")}
 	case r.o.Carousel != nil:
 		if n := r.countFetches(f); n > 0 {
-			return &SourceError{Err: fmt.Errorf("%d did not come, and there is no other source", n)}
+			err := fmt.Errorf("%d did not come, and there is no other source", n)
+			if r.report.CarouselError != "" {
+				err = fmt.Errorf("%w: %s", err, r.report.CarouselError)
+			}
+			return &SourceError{Err: err}
 		}
 	}
 	return nil
