@@ -23,6 +23,12 @@ const (
 	PathCapture  = "/agent/v1/capture/" // + task id + /missing, /frames or /publish
 )
 
+// PathSession is where the control channel of a multicast session is: the id of the running task's session follows, then
+// one of that channel's own routes: /join, /report, /symbols, /leave, /frames, /manifest/{hash} or /status. An id has at
+// most 64 characters, letters, digits and hyphens. 404 and 410 say that nothing is sent now: join again later, or fetch
+// everything from PathChunks. 409 no-task says that the task does not run any more.
+const PathSession = "/agent/v1/session/"
+
 // SignatureHeader carries the Signature of a manifest as JSON.
 const SignatureHeader = "Ardoise-Signature"
 
