@@ -115,7 +115,7 @@ func TestAPowerCutAtAnyWriteLeavesAMarkOrNothingThatStarts(t *testing.T) {
 		for seed := range 2 {
 			t.Run(fmt.Sprintf("%s, while receiving, order %d", c.why, seed), func(t *testing.T) {
 				t.Parallel()
-				cutEverywhere(t, c, 80, func(o restore.Options, tm *testMaster, n int) restore.Options {
+				cutEverywhere(t, c, 60, func(o restore.Options, tm *testMaster, n int) restore.Options {
 					// Some stop early, so that the source brings the rest.
 					stops := []int{0, 90, 200}
 					return turning(o, &merryGoRound{frames: tm.source.frames, seed: uint64(seed + 3*n), stop: stops[(seed+n)%3]})
@@ -144,7 +144,7 @@ func cutEverywhere(t *testing.T, c crash, small int, how func(o restore.Options,
 			if why := started(t, c, tm, base, state); why != "" {
 				t.Fatalf("after %d of %d operations (try %d): %s", n, len(ops), try, why)
 			}
-			if try == 1 && n%5 == 0 {
+			if try == 1 && n%(5+small/6) == 0 {
 				resume(t, tm, state, d, c, how(options(tm, state, c.ardoise), tm, n))
 			}
 		}
