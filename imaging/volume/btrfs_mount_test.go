@@ -63,7 +63,8 @@ func livedIn(t testing.TB, mib int64, args, options string) image {
 	i := mkbtrfs(t, mib, args)
 	onBtrfs(t, i, options, func(dir string) {
 		sh(t, dir, lived)
-		for name, value := range map[string]string{"user.short": "été", "user.long": strings.Repeat("x", 3000)} {
+		for name, value := range map[string]string{"user.short": "été", "user.long": strings.Repeat("x", 3000),
+			"system.posix_acl_access": acl(1000, 2000)} {
 			if err := unix.Setxattr(filepath.Join(dir, "@/plain/noise"), name, []byte(value), 0); err != nil {
 				t.Error(err)
 			}

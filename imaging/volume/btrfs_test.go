@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -31,9 +32,15 @@ func mkbtrfs(t testing.TB, mib int64, args string) image {
 	return i
 }
 
-// onBtrfs runs do on a mounted volume, in a mount namespace of its own: whatever happens nothing stays mounted. do must
-// not start goroutines.
+// onBtrfs runs do on a mounted btrfs.
 func onBtrfs(t testing.TB, i image, options string, do func(dir string)) {
+	t.Helper()
+	byKernel(t, i, "btrfs", options, do)
+}
+
+// byKernel runs do on a volume that the kernel mounts, in a mount namespace of its own: whatever happens nothing stays
+// mounted. do must not start goroutines.
+func byKernel(t testing.TB, i image, kind, options string, do func(dir string)) {
 	t.Helper()
 	args, flags := []string{"-f", "--show", i.path}, uintptr(0)
 	if strings.HasPrefix(options, "ro,") {
@@ -54,15 +61,25 @@ func onBtrfs(t testing.TB, i image, options string, do func(dir string)) {
 		if err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			return
 		}
-		if err = unix.Mount(loop, dir, "btrfs", flags, options); err != nil {
+		if err = unix.Mount(loop, dir, kind, flags, options); err != nil {
 			return
 		}
-		defer func() { err = errors.Join(err, unix.Unmount(dir, 0)) }()
+		defer func() { err = errors.Join(err, unmounted(dir)) }()
 		do(dir)
 	}()
 	if err := <-done; err != nil {
 		t.Fatalf("mounting with %q: %v", options, err)
 	}
+}
+
+// unmounted unmounts a folder. A program of another test that is just being started has a copy of our files.
+func unmounted(dir string) error {
+	err := unix.Unmount(dir, 0)
+	for k := 0; err == unix.EBUSY && k < 1000; k++ {
+		time.Sleep(10 * time.Millisecond)
+		err = unix.Unmount(dir, 0)
+	}
+	return err
 }
 
 // sh runs shell commands in a directory.
@@ -90,11 +107,11 @@ func listed(t testing.TB, dir string) []string {
 		if st.Ino == 2 { // where another snapshot has a subvolume: made up by the kernel, with the time of now
 			st.Mtim = unix.Timespec{}
 		}
-		line := fmt.Sprintf("%q %o %d %d %d %d.%09d", strings.TrimPrefix(path, dir), st.Mode, st.Uid, st.Gid, st.Size, st.Mtim.Sec, st.Mtim.Nsec)
+		line := fmt.Sprintf("%q %o %d %d %d %x %d.%09d", strings.TrimPrefix(path, dir), st.Mode, st.Uid, st.Gid, st.Size, st.Rdev, st.Mtim.Sec, st.Mtim.Nsec)
 		names := make([]byte, 4096)
 		if n, err := unix.Llistxattr(path, names); err == nil {
 			for name := range strings.SplitSeq(strings.TrimSuffix(string(names[:n]), "\x00"), "\x00") {
-				value := make([]byte, 4096)
+				value := make([]byte, 64<<10)
 				n, _ := unix.Lgetxattr(path, name, value)
 				line += fmt.Sprintf(" %s=%x", name, value[:max(n, 0)])
 			}

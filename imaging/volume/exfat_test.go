@@ -103,7 +103,10 @@ func TestExFATOfEveryMakeIsKeptWhole(t *testing.T) {
 			if want := i.size - freeByDump(t, i)*int64(l.Unit); l.Used != want {
 				t.Errorf("%d bytes used, want %d", l.Used, want)
 			}
-			classes(t, l, i.size)
+			if class := classes(t, l, i.size); c.sector == 512 {
+				asPartclone(t, "exfat", i, class, int64(l.Unit), false)
+			}
+			hash := onExFAT(t, i, c.sector, "", hashTree)
 			streams := contents(t, i, l)
 			for path, b := range streams {
 				if want, err := os.ReadFile(filepath.Join(tree, path)); err == nil && !bytes.Equal(b, want) {
@@ -115,6 +118,9 @@ func TestExFATOfEveryMakeIsKeptWhole(t *testing.T) {
 			}
 			out := restored(t, i, l)
 			tool(t, "fsck.exfat", "-n", out.path)
+			if after := onExFAT(t, out, c.sector, "", hashTree); after != hash || len(hash) < 64 {
+				t.Errorf("the restored tree differs: %s, want %s", after, hash)
+			}
 			dir := t.TempDir()
 			onExFAT(t, out, c.sector, "", `cp -r "$M/." `+dir)
 			sameTree(t, tree, dir)

@@ -65,7 +65,9 @@ func TestFATOfEveryMakeIsKeptWhole(t *testing.T) {
 			if used := usedByFsck(t, i); l.Used != i.size-used.free {
 				t.Errorf("%d bytes used, want %d", l.Used, i.size-used.free)
 			}
-			classes(t, l, i.size)
+			if class := classes(t, l, i.size); !strings.Contains(c.args, "-S 4096") {
+				asPartclone(t, "fat", i, class, int64(l.Unit), l.Kind != "fat12") // of those it leaves some out that fsck.fat counts
+			}
 			streams := contents(t, i, l)
 			for path, b := range streams {
 				want, err := os.ReadFile(filepath.Join(tree, path))

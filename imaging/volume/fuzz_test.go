@@ -18,16 +18,27 @@ func seeds(t testing.TB) map[string][]byte {
 	write(t, dir+"/a/b/empty", nil)
 	write(t, dir+"/note", []byte("short"))
 	out := map[string][]byte{}
-	ext := func(name string, args ...string) {
+	sized := func(name, size string, args ...string) {
 		i := image{t.TempDir() + "/seed", 0}
-		tool(t, "mke2fs", append(append([]string{"-q", "-F", "-N", "32", "-m", "0", "-d", dir}, args...), i.path, "160k")...)
+		tool(t, "mke2fs", append(append([]string{"-q", "-F", "-N", "32", "-m", "0", "-d", dir}, args...), i.path, size)...)
 		out[name] = i.bytes(t)
 	}
+	ext := func(name string, args ...string) { sized(name, "160k", args...) }
 	ext("ext2", "-t", "ext2", "-b", "1024")
 	ext("ext2 of revision 0", "-t", "ext2", "-r", "0", "-b", "1024")
 	ext("ext4 without checksums", "-t", "ext4", "-b", "1024", "-O", "^has_journal,^metadata_csum,^uninit_bg,inline_data")
 	ext("ext4 with checksums", "-t", "ext4", "-b", "1024", "-O", "^has_journal,^resize_inode")
 	ext("ext4 with clusters", "-t", "ext4", "-b", "1024", "-C", "4096", "-O", "^has_journal,^metadata_csum,bigalloc,^resize_inode")
+	sized("ext3", "1500k", "-t", "ext3", "-b", "1024", "-J", "size=1")
+	sized("ext4 with a journal", "1800k", "-t", "ext4", "-b", "1024", "-J", "size=1", "-O", "orphan_file")
+	sized("ext4 with blocks of 4 KiB", "400k", "-t", "ext4", "-b", "4096", "-O", "^has_journal,^metadata_csum,mmp")
+	const groups = "^has_journal,^metadata_csum,^resize_inode," // of 256 blocks
+	sized("ext4 with meta_bg", "1m", "-t", "ext4", "-b", "1024", "-g", "256", "-O", groups+"meta_bg")
+	sized("ext4 with sparse_super2", "1m", "-t", "ext4", "-b", "1024", "-g", "256", "-O", groups+"sparse_super2,^flex_bg")
+	sized("ext4 with quotas, indirect blocks", "1m", "-t", "ext4", "-b", "1024", "-g", "256", "-I", "128", "-O", groups+"quota,^extent,^64bit")
+	fat16 := mkfat(t, 2200, "-F", "16", "-s", "1")
+	mcopy(t, fat16, dir)
+	out["fat16"] = fat16.bytes(t)
 	for name, args := range map[string][]string{"fat12": {"-F", "12", "-s", "1"}, "fat32": {"-F", "32", "-s", "1", "-f", "1"}} {
 		i := mkfat(t, 200, args...)
 		if name == "fat12" { // mtools takes a FAT32 of so few clusters for a FAT12
@@ -66,11 +77,16 @@ func hostile(t testing.TB, b []byte) {
 }
 
 func FuzzRead(f *testing.F) {
+	r := rand.New(rand.NewPCG(9, 9))
 	for _, b := range seeds(f) {
 		f.Add(b)
+		used := worthDamage(b)
+		for range 3 {
+			f.Add(damaged(r, b, used))
+		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) <= 2<<20 {
+		if len(b) <= 3<<20 {
 			hostile(t, b)
 		}
 	})
@@ -81,7 +97,8 @@ func FuzzRead(f *testing.F) {
 func FuzzPatch(f *testing.F) {
 	all := seeds(f)
 	names := []string{"ext2", "ext2 of revision 0", "ext4 without checksums", "ext4 with clusters", "fat12", "fat32", "ntfs",
-		"ntfs of 4096 byte sectors"}
+		"ntfs of 4096 byte sectors", "ext3", "ext4 with blocks of 4 KiB", "ext4 with meta_bg", "ext4 with sparse_super2",
+		"ext4 with quotas, indirect blocks", "fat16"}
 	for i := range names {
 		f.Add(uint8(i), uint32(1024), []byte{0})
 	}
@@ -100,23 +117,34 @@ func TestDamagedVolumesNeverBreakTheRules(t *testing.T) {
 			if err != nil || name != "swap" && l.Order != manifest.ByFile {
 				t.Fatalf("undamaged: %+v, %v", l, err)
 			}
-			var used []int // where damage is worth while
-			for i, c := range sound {
-				if c != 0 && i < 64<<10 {
-					used = append(used, i)
-				}
-			}
+			used := worthDamage(sound)
 			for range 300 {
-				b := bytes.Clone(sound)
-				for range 1 + r.IntN(4) {
-					at := used[r.IntN(len(used))]
-					if r.IntN(3) == 0 {
-						at = min(at+r.IntN(8), len(b)-1)
-					}
-					b[at] = byte([]int{0, 1, 0xff, r.IntN(256)}[r.IntN(4)])
-				}
-				hostile(t, b)
+				hostile(t, damaged(r, sound, used))
 			}
 		})
 	}
+}
+
+// worthDamage is where something is, in the part of a volume that has its structures.
+func worthDamage(sound []byte) []int {
+	var used []int
+	for i, c := range sound {
+		if c != 0 && i < 64<<10 {
+			used = append(used, i)
+		}
+	}
+	return used
+}
+
+// damaged is a copy of a sound volume with a few bytes of it changed.
+func damaged(r *rand.Rand, sound []byte, used []int) []byte {
+	b := bytes.Clone(sound)
+	for range 1 + r.IntN(4) {
+		at := used[r.IntN(len(used))]
+		if r.IntN(3) == 0 {
+			at = min(at+r.IntN(8), len(b)-1)
+		}
+		b[at] = byte([]int{0, 1, 0xff, r.IntN(256)}[r.IntN(4)])
+	}
+	return b
 }

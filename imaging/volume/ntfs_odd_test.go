@@ -82,7 +82,7 @@ func TestNTFSNearlyFullAndFragmentedIsKeptWhole(t *testing.T) {
 	if pieces["big"] < 500 || pieces["$MFT"] < 100 {
 		t.Errorf("the big file has %d pieces, $MFT %d: not fragmented", pieces["big"], pieces["$MFT"])
 	}
-	asPartclone(t, i, classes(t, l, i.size), 512)
+	asPartclone(t, "ntfs", i, classes(t, l, i.size), 512, true)
 	sameMounted(t, i, restored(t, i, l))
 }
 

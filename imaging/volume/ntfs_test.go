@@ -47,7 +47,7 @@ func TestNTFSOfEveryMakeIsKeptWhole(t *testing.T) {
 			if used := i.size - free*cluster; l.Used != used {
 				t.Errorf("%d bytes used, want %d", l.Used, used)
 			}
-			asPartclone(t, i, classes(t, l, i.size), cluster)
+			asPartclone(t, "ntfs", i, classes(t, l, i.size), cluster, true)
 			streams := contents(t, i, l)
 			mounted(t, i, ",ro", func(dir string) {
 				want = digest(t, dir)

@@ -116,19 +116,26 @@ func hostileReader(t testing.TB, b []byte) {
 	}
 }
 
+// xfsSeeds are the makes that differ in their structures.
+var xfsSeeds = [][]string{{"-m", "crc=0"}, {"-m", "rmapbt=1"}, {"-m", "crc=0", "-n", "ftype=0", "-i", "attr=1,projid32bit=0"},
+	{"-m", "reflink=1,bigtime=1", "-i", "nrext64=1"}, {"-m", "reflink=0,finobt=0,inobtcount=0", "-i", "sparse=0"}}
+
 func FuzzXFS(f *testing.F) {
-	v4, places4 := xfsSeed(f, "-m", "crc=0")
-	v5, places5 := xfsSeed(f, "-m", "rmapbt=1")
-	scratch4, scratch5 := bytes.Clone(v4), bytes.Clone(v5)
-	for n := range 24 {
-		f.Add(n%2 == 0, uint16(n), uint16(8*n), []byte{0xff, byte(n)})
+	type volume struct {
+		sound, scratch []byte
+		places         []int
 	}
-	f.Fuzz(func(t *testing.T, new bool, place, off uint16, patch []byte) {
-		if new {
-			damagedXFS(t, v5, scratch5, places5[int(place)%len(places5)]+int(off)%1024, patch)
-		} else {
-			damagedXFS(t, v4, scratch4, places4[int(place)%len(places4)]+int(off)%1024, patch)
+	var all []volume
+	for n, args := range xfsSeeds {
+		sound, places := xfsSeed(f, args...)
+		all = append(all, volume{sound, bytes.Clone(sound), places})
+		for k := range 12 {
+			f.Add(uint8(n), uint16(k), uint16(16*k), []byte{0xff, byte(k)})
 		}
+	}
+	f.Fuzz(func(t *testing.T, which uint8, place, off uint16, patch []byte) {
+		v := all[int(which)%len(all)]
+		damagedXFS(t, v.sound, v.scratch, v.places[int(place)%len(v.places)]+int(off)%1024, patch)
 	})
 }
 

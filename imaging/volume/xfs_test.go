@@ -73,6 +73,9 @@ func attributed(t *testing.T, tree string) {
 		if err := syscall.Setxattr(filepath.Join(tree, name), "user.note", noise(uint64(n), n), 0); err != nil {
 			t.Fatal(err)
 		}
+		if err := syscall.Setxattr(filepath.Join(tree, name), "system.posix_acl_access", []byte(acl(1000, uint32(n))), 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -130,6 +133,7 @@ func TestXFSOfEveryMakeIsKeptWhole(t *testing.T) {
 				t.Errorf("%d bytes used, want %d", l.Used, want)
 			}
 			c := classes(t, l, i.size)
+			asPartclone(t, "xfs", i, c, int64(l.Unit), false)
 			if n := bytes.Count(c, []byte{3}); n < 1<<20 {
 				t.Errorf("%d bytes are don't-care, want the half of a file that was never written", n)
 			}
