@@ -10,9 +10,10 @@ import (
 
 // States of a frame.
 const (
-	frameOpen uint8 = iota // it has not come
-	frameBusy              // it is on its way to the holder
-	frameDone              // nothing more is to be done for it: written, held, not of our master, or given up
+	frameOpen  uint8 = iota // it has not come
+	frameBusy               // it is whole and on its way to the holder
+	frameAsked              // it is fetched by HTTPS: what comes of it otherwise is not needed any more
+	frameDone               // nothing more is to be done for it: written, held, not of our master, or given up
 )
 
 // nowhere is the place of a frame of another master.
@@ -31,16 +32,17 @@ type arrival struct {
 	ends   []int64  // by frame: its end in the data; nil until the plan is here
 	places []uint32 // by frame: place in our catalogue
 	states []uint8  // by frame
-	tries  map[int]int
 
-	pending  []uint16         // by block of the data: frames in it that are not done
+	pending  []uint16         // by block of the data: frames whose bytes in it are still needed
 	told     []multicast.Need // by block of the data: what the receiver was told
-	complete []bool           // by block of the data: it has all its symbols, and was not polluted since
+	complete []bool           // by block of the data: it has had all its symbols
 	parked   []*incoming      // complete blocks that came before the plan
+	vain     map[int]bool     // frames that were asked for by HTTPS in vain, once
 	partials map[int]*partial // frames of which a part has come
 }
 
-// partial is a frame that lies in several blocks.
+// partial is a frame that lies in several blocks. It is kept until it is done, the blocks are not: what comes late is a
+// neighbour that was lost, and a block is more than a part of a frame.
 type partial struct {
 	bytes []byte
 	have  [4]bool // by block, from its first one; a frame of 262,200 bytes touches three at most
@@ -191,7 +193,7 @@ func (c *Client) want(a *arrival) {
 		fresh[b] = multicast.Held
 	}
 	for i, place := range a.places {
-		if a.states[i] == frameDone {
+		if a.states[i] > frameBusy {
 			continue
 		}
 		if a.states[i] == frameOpen && c.needs[place] == wire.Held {
@@ -227,44 +229,57 @@ func (c *Client) tell(a *arrival, data uint32, need multicast.Need) {
 }
 
 // finish says that nothing more is to be done for a frame. The caller holds the lock.
-func (c *Client) finish(a *arrival, i int) {
-	if a.states[i] == frameDone {
+func (c *Client) finish(a *arrival, i int) { c.leave(a, i, frameDone) }
+
+// leave says that no block is needed for a frame any more. The caller holds the lock.
+func (c *Client) leave(a *arrival, i int, state uint8) {
+	before := a.states[i]
+	a.states[i] = state
+	if before > frameBusy {
 		return
 	}
-	a.states[i] = frameDone
-	delete(a.partials, i)
 	first, last := a.span(i)
+	p := a.partials[i]
 	for data := first; data <= last; data++ {
-		if a.pending[data]--; a.pending[data] > 0 {
-			continue
+		if p == nil || !p.have[data-first] {
+			c.unneed(a, data)
 		}
-		if a.complete[data] {
-			a.episode.recv.Written(a.Number, a.IndexBlocks()+data)
-		} else {
-			c.tell(a, data, multicast.Held)
-		}
+	}
+	if p != nil {
+		c.fragments -= int64(len(p.bytes))
+		delete(a.partials, i)
 	}
 }
 
-// bad says that a frame was not what the plan names. Its blocks are fetched again by HTTPS, once; then the chunk is left
-// to other sources. The caller holds the lock.
+// unneed says that one more frame does not need a block. The caller holds the lock.
+func (c *Client) unneed(a *arrival, data uint32) {
+	if a.pending[data]--; a.pending[data] > 0 {
+		return
+	}
+	if a.complete[data] {
+		a.episode.recv.Written(a.Number, a.IndexBlocks()+data)
+	} else {
+		c.tell(a, data, multicast.Held)
+	}
+}
+
+// bad says that a frame was not what the plan names. It is fetched by HTTPS, once; then the chunk is left to other
+// sources. The caller holds the lock.
 func (c *Client) bad(a *arrival, i int, reason string) {
 	c.counts.polluted.Add(1)
-	first, last := a.span(i)
+	first, _ := a.span(i)
 	c.notice(wire.Event{Code: wire.EventPolluted, Generation: a.Number, Block: a.IndexBlocks() + first, Text: clip(reason)})
-	delete(a.partials, i)
-	if a.tries[i]++; a.tries[i] >= giveUpAfter {
+	if a.states[i] == frameAsked {
 		c.giveUp(a, i)
 		return
 	}
-	a.states[i] = frameOpen
-	for data := first; data <= last; data++ {
-		if a.complete[data] {
-			a.complete[data] = false
-			a.told[data] = multicast.Missing
-			a.episode.recv.Polluted(a.Number, a.IndexBlocks()+data)
-		}
-	}
+	c.askFor(a, i)
+}
+
+// askFor has a frame fetched by HTTPS. The caller holds the lock.
+func (c *Client) askFor(a *arrival, i int) {
+	c.leave(a, i, frameAsked)
+	c.asked = append(c.asked, frameAt{a, i})
 }
 
 // giveUp leaves a frame's chunk to other sources. The caller holds the lock.

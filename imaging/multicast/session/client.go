@@ -93,26 +93,27 @@ type Client struct {
 	spare  chan *content  // memory of blocks that were cut
 	taking sync.WaitGroup // calls of the holder's Take
 
-	mu       sync.Mutex
-	more     *sync.Cond // the queue has grown
-	pool     pool
-	queue    []ripe   // complete blocks, oldest first
-	cutting  int      // blocks that are being cut
-	episode  *episode // with the present server, nil before the first
-	listener *listener
-	bundle   []byte        // generation 0 as it came by multicast and was proven to be what was announced
-	arrived  chan struct{} // closed when bundle is set
-	holder   Holder
-	running  context.Context // of the Run that goes on
-	cat      *catalogue
-	needs    []byte // of the holder, by place in the catalogue
-	seen     uint64
-	events   []wire.Event // to be reported
-	joined   time.Time    // the present episode
-	done     bool         // everything is written
-	told     bool         // and the server knows
-	ended    bool         // the server said that the session is over
-	deaf     bool         // nothing was heard: said once
+	mu        sync.Mutex
+	more      *sync.Cond // the queue has grown
+	pool      pool
+	queue     []ripe    // complete blocks, oldest first
+	cutting   int       // blocks that are being cut
+	asked     []frameAt // frames that have to be fetched by HTTPS
+	fragments int64     // bytes of frames of which parts are still to come
+	episode   *episode  // with the present server, nil before the first
+	listener  *listener
+	bundle    []byte        // generation 0 as it came by multicast and was proven to be what was announced
+	arrived   chan struct{} // closed when bundle is set
+	holder    Holder
+	running   context.Context // of the Run that goes on
+	cat       *catalogue
+	needs     []byte // of the holder, by place in the catalogue
+	seen      uint64
+	events    []wire.Event // to be reported
+	done      bool         // everything is written
+	told      bool         // and the server knows
+	ended     bool         // the server said that the session is over
+	deaf      bool         // nothing was heard: said once
 
 	counts counts
 }
@@ -195,6 +196,9 @@ func NewClient(o ClientOptions) *Client {
 	return c
 }
 
+// mostFragments is how many bytes of frames may wait for their other parts; the rest of the memory is for symbols.
+func (c *Client) mostFragments() int64 { return max(c.o.Memory/4, 4*chunk.MaxFrameSize) }
+
 // quarterOfMemory returns a quarter of the RAM, at most 1 GiB.
 func quarterOfMemory() int64 {
 	var info unix.Sysinfo_t
@@ -209,6 +213,7 @@ func (c *Client) start() {
 	c.begin.Do(func() {
 		c.work.Go(c.control)
 		c.work.Go(c.rescue)
+		c.work.Go(c.refetch)
 		for range c.o.Workers {
 			c.work.Go(c.cut)
 		}
@@ -307,9 +312,11 @@ func (c *Client) isDeaf() bool {
 	return c.episode != nil && (c.o.Listen == nil || c.silent())
 }
 
-// silent tells whether 3 s have passed since the join without an authentic packet. The caller holds the lock.
+// silent tells whether 3 s have passed since something was announced, without a single authentic packet. The caller holds
+// the lock.
 func (c *Client) silent() bool {
-	return c.episode != nil && c.episode.packets == 0 && c.o.Now().Sub(c.joined) >= deafAfter
+	e := c.episode
+	return e.packets == 0 && !e.expect.IsZero() && c.o.Now().Sub(e.expect) >= deafAfter
 }
 
 // Run brings the manifest's chunks to the holder until it misses none, and returns what was done. m is the wanted
@@ -399,7 +406,7 @@ func (c *Client) drained() bool {
 		return false
 	}
 	for _, a := range c.episode.arrivals {
-		if slices.Contains(a.states, frameBusy) {
+		if slices.Contains(a.states, frameBusy) || slices.Contains(a.states, frameAsked) {
 			return false
 		}
 	}

@@ -87,7 +87,7 @@ func (u *union) master(hash manifest.Hash) (uint16, bool) {
 // composer makes generations of what members say that they need.
 type composer struct {
 	*union
-	planned []bool // by number: it is in a generation, or cannot be sent
+	planned []bool // by number: it is in a generation
 }
 
 // newComposer returns the composer of a session that has sent nothing yet.
@@ -125,8 +125,8 @@ func (c *composer) open(all []needs, unknown bool) (want []bool, any bool) {
 	return want, any
 }
 
-// compose makes the next generation of the chunks that are wanted, nil when none of them can be sent. A chunk that the
-// store has not got is told to unreadable, once, and left to other sources.
+// compose makes the next generation of the chunks that are wanted. A chunk that the store has not got is told to
+// unreadable and planned with the smallest size: it is sent as zeros, which tells those who miss it to look elsewhere.
 func (c *composer) compose(number uint16, want []bool, frames Frames, unreadable func(chunk.ID, error)) *stock {
 	var ids []chunk.ID
 	var sizes []int64
@@ -136,19 +136,16 @@ func (c *composer) compose(number uint16, want []bool, frames Frames, unreadable
 			continue
 		}
 		size, ok := frames.StoredSize(c.ids[n])
+		if !ok || size <= chunk.HeaderSize || size > chunk.MaxFrameSize {
+			unreadable(c.ids[n], fmt.Errorf("the store has no frame of it (%d bytes)", size))
+			size = chunk.HeaderSize + 1
+		}
 		if total+size > wire.MaxData || len(ids) == maxPlanned {
 			break // the rest is for the next one
 		}
 		c.planned[n] = true
-		if !ok || size <= chunk.HeaderSize || size > chunk.MaxFrameSize {
-			unreadable(c.ids[n], fmt.Errorf("the store has no frame of it (%d bytes)", size))
-			continue
-		}
 		ids, sizes = append(ids, c.ids[n]), append(sizes, size)
 		total += size
-	}
-	if len(ids) == 0 {
-		return nil
 	}
 	return newStock(number, ids, sizes)
 }

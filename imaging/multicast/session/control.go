@@ -35,6 +35,7 @@ type episode struct {
 	planned  []bool          // by place in the catalogue: it is in a plan that has come
 	plans    int             // how many have
 	left     map[uint32]bool // places that this server could not give
+	expect   time.Time       // since when the server has something to send
 	packets  uint64          // authentic ones
 	lost     uint64          // as last reported
 	told     toldNeeds
@@ -155,13 +156,13 @@ func (c *Client) adopt(joined wire.Joined) error {
 		}
 		e.openers[stream] = wire.NewOpener(k, joined.Session, stream)
 	}
-	e.recv = multicast.NewReceiver(now, multicast.ReceiverOptions{Member: joined.Member, Memory: c.o.Memory}, joined.Orders)
+	e.recv = multicast.NewReceiver(now, multicast.ReceiverOptions{Member: joined.Member, Memory: c.o.Memory - c.o.Memory/4}, joined.Orders)
 	c.closeListener()
 	c.mu.Lock()
 	if c.episode != nil {
 		c.drop(c.episode)
 	}
-	c.episode, c.joined, c.ended, c.deaf = e, now, false, false
+	c.episode, c.ended, c.deaf = e, false, false
 	if c.cat != nil {
 		e.planned = make([]bool, c.cat.size())
 	}
@@ -273,16 +274,19 @@ func (c *Client) learn(o wire.Orders) {
 		if int(g.Number) != len(e.arrivals) || g.Check() != nil {
 			continue // known, or nothing that can be: the server's answer to the next report tells again
 		}
-		a := &arrival{episode: e, Generation: g, partials: map[int]*partial{}, tries: map[int]int{}}
+		a := &arrival{episode: e, Generation: g, partials: map[int]*partial{}, vain: map[int]bool{}}
 		e.arrivals = append(e.arrivals, a)
-		if g.Number == 0 && c.hasManifest() {
+		switch {
+		case g.Number == 0 && c.hasManifest():
 			c.skipManifest()
+		case e.expect.IsZero():
+			e.expect = c.o.Now()
 		}
 	}
 	c.ended = o.End
-	if !c.deaf && o.HTTPS && c.o.Listen != nil && e.packets == 0 {
+	if !c.deaf && c.o.Listen != nil && c.silent() {
 		c.deaf = true
-		c.notice(wire.Event{Code: wire.EventNoMulticast, Text: "no packet of the session comes through this network"})
+		c.notice(wire.Event{Code: wire.EventNoMulticast, Text: "no packet of the session came within 3 s"})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -32,6 +33,76 @@ func (c *Client) fetchManifest(ctx context.Context) ([]byte, manifest.Signature,
 		return nil, signature, fmt.Errorf("fetching manifest %s: its signature: %w", c.o.Manifest, err)
 	}
 	return encoded, signature, nil
+}
+
+// frameAt names a frame of a generation.
+type frameAt struct {
+	arrival *arrival
+	frame   int
+}
+
+// askedAtOnce is how many frames are fetched with one request: one that cannot be had ends it.
+const askedAtOnce = 32
+
+// refetch fetches frames by HTTPS that multicast did not bring as they should be.
+func (c *Client) refetch() {
+	trouble := trouble{client: c}
+	for c.ctx.Err() == nil {
+		c.mu.Lock()
+		jobs := c.asked[:min(len(c.asked), askedAtOnce)]
+		c.asked = c.asked[len(jobs):]
+		ids := make([]chunk.ID, len(jobs))
+		for n, j := range jobs {
+			ids[n] = c.cat.id(j.arrival.places[j.frame])
+		}
+		c.mu.Unlock()
+		if len(jobs) == 0 {
+			if !c.pause(rescueEvery) {
+				return
+			}
+			continue
+		}
+		came, err := c.refetchSome(jobs, ids)
+		if err != nil && c.ctx.Err() == nil {
+			// The first that did not come may be why, or the network: it is asked for once more, alone with what follows
+			c.again(jobs[came:])
+			if !transient(err) && !c.pause(firstWait) || transient(err) && !trouble.bear(err) {
+				return
+			}
+			continue
+		}
+		trouble.over()
+	}
+}
+
+// again puts frames back that were asked for in vain, but for the first when that was so before.
+func (c *Client) again(jobs []frameAt) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(jobs) == 0 {
+		return
+	}
+	if first := jobs[0]; first.arrival.vain[first.frame] {
+		c.giveUp(first.arrival, first.frame)
+		jobs = jobs[1:]
+	} else {
+		first.arrival.vain[first.frame] = true
+	}
+	c.asked = append(slices.Clone(jobs), c.asked...)
+}
+
+// refetchSome fetches frames and has them written; came is how many came.
+func (c *Client) refetchSome(jobs []frameAt, ids []chunk.ID) (came int, err error) {
+	ctx, cancel := context.WithTimeout(c.ctx, rescueTime)
+	defer cancel()
+	err = c.fetchSome(ctx, ids, func(f chunk.Frame) error {
+		c.counts.viaHTTPS.Add(int64(f.Size()))
+		err := c.bring(f)
+		c.settle(jobs[came], f, false, err)
+		came++
+		return nil
+	})
+	return came, err
 }
 
 // Fetch calls yield with one frame for each id, in order, fetched from the session's server by HTTPS. A frame is valid

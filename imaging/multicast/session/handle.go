@@ -197,6 +197,8 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 	s.note(now, m, report.Events)
 	orders := s.sender.Report(now, report)
 	m.interval = orders.Interval
+	// It knows those of which it reports, in order from 0
+	orders.Generations = orders.Generations[min(len(report.Deficits), len(orders.Generations)):]
 	return orders, nil
 }
 

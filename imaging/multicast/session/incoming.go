@@ -117,7 +117,7 @@ func (c *Client) completed(e *episode, k key) {
 	b.sources = a.Symbols(k.block)
 	if data, ok := a.dataBlock(k.block); ok {
 		if a.ends == nil {
-			a.parked = append(a.parked, b)
+			c.park(a, b)
 			return
 		}
 		a.complete[data] = true
@@ -128,6 +128,18 @@ func (c *Client) completed(e *episode, k key) {
 		}
 	}
 	c.enqueue(a, b)
+}
+
+// park keeps a complete block until its plan is here. The plan must find room too, so only half of the memory is for
+// that; what is more is asked for again. The caller holds the lock.
+func (c *Client) park(a *arrival, b *incoming) {
+	if int64(len(a.parked)+1)*wire.BlockSize <= c.o.Memory/2 {
+		a.parked = append(a.parked, b)
+		return
+	}
+	c.pool.put(&b.symbols)
+	a.episode.recv.Want(b.generation, b.block, multicast.Held)
+	a.episode.recv.Want(b.generation, b.block, multicast.Unknown)
 }
 
 // enqueue lets a block be cut. The caller holds the lock.

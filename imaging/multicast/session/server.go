@@ -273,7 +273,8 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 		s.idle = time.Time{}
 		if len(s.stocks) == wire.MaxGenerations {
 			s.finish(now)
-		} else if g := s.composer.compose(uint16(len(s.stocks)), want, s.o.Frames, s.gap); g != nil {
+		} else {
+			g := s.composer.compose(uint16(len(s.stocks)), want, s.o.Frames, s.gap)
 			s.announce(now, g)
 			s.o.Log.Info("a generation is announced", "session", s.number, "generation", g.Number, "chunks", len(g.ids), "bytes", g.Data)
 		}

@@ -128,7 +128,7 @@ func (c *Client) split(a *arrival, data uint32, off int64, in *content) []frameJ
 			jobs = append(jobs, frameJob{a, i, in.bytes[a.start(i)-off : a.ends[i]-off], in})
 			continue
 		}
-		if bytes := a.piece(i, data, off, in.bytes); bytes != nil {
+		if bytes := c.piece(a, i, data, off, in.bytes); bytes != nil {
 			a.states[i] = frameBusy
 			jobs = append(jobs, frameJob{a, i, bytes, nil})
 		}
@@ -136,13 +136,19 @@ func (c *Client) split(a *arrival, data uint32, off int64, in *content) []frameJ
 	return jobs
 }
 
-// piece copies what of a frame lies in a block, and returns the frame when it is whole.
-func (a *arrival) piece(i int, data uint32, off int64, block []byte) []byte {
+// piece copies what of a frame lies in a block, and returns the frame when it is whole. Where too many frames wait for
+// their other parts, it is fetched by HTTPS. The caller holds the lock.
+func (c *Client) piece(a *arrival, i int, data uint32, off int64, block []byte) []byte {
 	start, end := a.start(i), a.ends[i]
 	p := a.partials[i]
 	if p == nil {
+		if c.fragments+end-start > c.mostFragments() {
+			c.askFor(a, i)
+			return nil
+		}
 		p = &partial{bytes: make([]byte, end-start)}
 		a.partials[i] = p
+		c.fragments += end - start
 	}
 	if start < off {
 		copy(p.bytes[off-start:], block)
@@ -150,13 +156,15 @@ func (a *arrival) piece(i int, data uint32, off int64, block []byte) []byte {
 		copy(p.bytes, block[start-off:])
 	}
 	first, last := a.span(i)
-	p.have[data-first] = true
+	if !p.have[data-first] {
+		p.have[data-first] = true
+		c.unneed(a, data)
+	}
 	for b := range last - first + 1 {
 		if !p.have[b] {
 			return nil
 		}
 	}
-	delete(a.partials, i)
 	return p.bytes
 }
 
@@ -182,7 +190,12 @@ func (c *Client) takeOne(j frameJob) {
 	if err == nil && !absent {
 		err = c.bring(frame)
 	}
-	a := j.arrival
+	c.settle(frameAt{j.arrival, j.frame}, frame, absent, err)
+}
+
+// settle notes what became of a frame.
+func (c *Client) settle(at frameAt, f chunk.Frame, absent bool, err error) {
+	a := at.arrival
 	var damaged *chunk.DamagedError
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -190,9 +203,9 @@ func (c *Client) takeOne(j frameJob) {
 	case errors.Is(err, errGone):
 		return
 	case err == nil && !absent:
-		c.counts.taken.Add(int64(len(j.bytes)))
+		c.counts.taken.Add(int64(f.Size()))
 		c.counts.takenFrames.Add(1)
-		c.counts.content.Add(int64(frame.Length))
+		c.counts.content.Add(int64(f.Length))
 		c.counts.lastTake.Store(c.o.Now().UnixNano())
 	case err != nil && !errors.As(err, &damaged):
 		c.die(err)
@@ -205,11 +218,11 @@ func (c *Client) takeOne(j frameJob) {
 	case absent:
 		c.counts.absent.Add(1)
 		c.notice(wire.Event{Code: wire.EventUnreadable, Generation: a.Number, Text: "the server could not read a chunk"})
-		c.giveUp(a, j.frame)
+		c.giveUp(a, at.frame)
 	case err != nil:
-		c.bad(a, j.frame, err.Error())
+		c.bad(a, at.frame, err.Error())
 	default:
-		c.finish(a, j.frame)
+		c.finish(a, at.frame)
 	}
 }
 
