@@ -404,6 +404,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(raw[:len(raw)/2])
 	f.Add(raw[:700])
 	f.Add(flipped(raw, 17))
+	one, err := os.ReadFile(filepath.Join("testdata", "salle-2.ardoise"))
+	check(f, err)
+	f.Add(one)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := export.Read(bytes.NewReader(b), 1<<20, anyone{})
 		if err == nil && r.Bytes != int64(len(b)) {

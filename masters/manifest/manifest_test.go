@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -351,12 +353,32 @@ func TestHash(t *testing.T) {
 	}
 }
 
+// ofFormatOne are the files of this name in the library that was kept when format 1 was frozen.
+func ofFormatOne(t testing.TB, name string) (all [][]byte) {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join("..", "testdata", "library-1", "masters", "*", "*", name))
+	if err != nil || len(paths) != 4 {
+		t.Fatalf("of format 1 there are %q, %v", paths, err)
+	}
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, raw)
+	}
+	return all
+}
+
 func FuzzDecode(f *testing.F) {
 	encoded, _ := encode(f, sample())
 	f.Add(encoded)
 	empty, _ := encode(f, &manifest.Manifest{Disk: manifest.Disk{Size: mib, SectorSize: 4096, Table: manifest.NoTable}})
 	f.Add(empty)
 	f.Add(encoded[:700])
+	for _, raw := range ofFormatOne(f, "manifest") {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, hash, err := manifest.Decode(bytes.NewReader(b), mib)
 		if err != nil {

@@ -129,6 +129,9 @@ func FuzzReadNames(f *testing.F) {
 	f.Add(encoded)
 	empty, _ := encodeNames(f, nil)
 	f.Add(empty)
+	for _, raw := range ofFormatOne(f, "names") {
+		f.Add(raw)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		list, err := readNames(bytes.NewReader(b))
 		if err != nil {
