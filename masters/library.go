@@ -192,6 +192,9 @@ func (l *Library) Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Fr
 	return l.store.Fetch(ctx, ids, yield)
 }
 
+// StoredSize returns the bytes of a chunk's frame, header included; ok is false when the store has none.
+func (l *Library) StoredSize(id chunk.ID) (size int64, ok bool) { return l.store.StoredSize(id) }
+
 // StoredBytes returns the bytes that the frames of a manifest take in the store, each counted once.
 func (l *Library) StoredBytes(m *manifest.Manifest) int64 {
 	seen := make(map[chunk.ID]struct{}, m.Chunks.Len())

@@ -69,7 +69,7 @@ func masterComplaint(err error, l notices.Language) (complaint, bool) {
 	if errors.As(err, &refused) {
 		return complaint{exit: 3, error: err.Error(), hint: refused.Hint}, true
 	}
-	for _, find := range []func(error, notices.Language) (int, string){aboutMasters, aboutDisks} {
+	for _, find := range []func(error, notices.Language) (int, string){aboutSessions, aboutMasters, aboutDisks} {
 		if exit, hint := find(err, l); hint != "" {
 			return complaint{exit: exit, error: err.Error(), hint: hint}, true
 		}

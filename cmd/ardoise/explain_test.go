@@ -14,6 +14,8 @@ import (
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters"
@@ -34,6 +36,13 @@ func TestEveryErrorIsExplained(t *testing.T) {
 		{2, usagef("that means nothing")},
 		{2, &masters.NameError{Name: "a/b", Reason: "holds '/'"}},
 		{3, &masters.UnknownError{What: "salle-info@7"}},
+		{3, &noKeyFileError{fs.ErrNotExist}},
+		{3, &session.KeyError{Reason: "it has 3 bytes"}},
+		{3, session.ErrOtherKey},
+		{3, &udp.LinkError{Reason: udp.LinkNone}},
+		{5, &silentSenderError{"10.0.0.1:7443", syscall.ECONNREFUSED}},
+		{5, &session.RefusedError{Status: 403, Reason: "no"}},
+		{5, &session.EndedError{Reason: "the server is gone"}},
 		{3, &masters.InUseError{Dir: "/var/lib/ardoise"}},
 		{3, &masters.FormatError{Dir: "/d", Line: "ardoise data 9"}},
 		{3, &store.FormatError{Pack: 1, Version: 9}},

@@ -6,6 +6,7 @@
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
 //	ardoise master list | show | diff | note | ...       with or without a daemon
 //	ardoise backup create | restore                      the box itself, also while the daemon runs
+//	ardoise session send | receive                       a master to many disks at once, without a daemon
 //	ardoise store stats | gc | scrub | check ...         the same
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes:
@@ -46,7 +47,7 @@ func newRoot(started func()) *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
-	root.AddCommand(masterCommand(), storeCommand(), backupCommand())
+	root.AddCommand(masterCommand(), storeCommand(), backupCommand(), sessionCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }

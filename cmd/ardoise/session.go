@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/masters"
+)
+
+// maxKeyFile is more than a key file ever is, in bytes.
+const maxKeyFile = 4 << 10
+
+func sessionCommand() *cobra.Command {
+	c := &cobra.Command{Use: "session", Short: "send a master to many disks at once, without a daemon", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return usagef("say what to do: send or receive") }}
+	c.AddCommand(sessionSend(), sessionReceive())
+	return c
+}
+
+// link is what both ends of a session that stands alone share.
+type link struct {
+	iface, keyFile string
+	json           bool
+}
+
+func (l *link) flags(c *cobra.Command) {
+	c.Flags().StringVar(&l.iface, "interface", "", "network interface, needed where there are several")
+	c.Flags().StringVar(&l.keyFile, "key", "", "file with 32 random bytes in base64, the same at both ends (openssl rand -base64 32)")
+	c.Flags().BoolVar(&l.json, "json", false, "print a line of JSON a second")
+}
+
+// key reads the key file.
+func (l *link) key() (session.FileKey, error) {
+	if l.keyFile == "" {
+		return session.FileKey{}, usagef("say with --key which file holds the key of the session")
+	}
+	f, err := os.Open(l.keyFile)
+	if err != nil {
+		return session.FileKey{}, &noKeyFileError{err}
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
+	if err != nil {
+		return session.FileKey{}, &noKeyFileError{err}
+	}
+	return session.ParseFileKey(content)
+}
+
+// parseRate reads a speed of the command line, in bytes a second; 0 is auto.
+func parseRate(s string) (int64, error) {
+	if s == "auto" {
+		return 0, nil
+	}
+	mbit, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(mbit >= 1 && mbit <= 100_000) {
+		return 0, usagef("--rate is auto, or from 1 to 100000 Mb/s, not %q", s)
+	}
+	return int64(mbit * 1e6 / 8), nil
+}
+
+// sending are the flags of session send.
+type sending struct {
+	link
+	data, listen, rate string
+	computers          int
+	holdOff, linger    time.Duration
+}
+
+func sessionSend() *cobra.Command {
+	var s sending
+	c := &cobra.Command{
+		Use: "send NAME[@VERSION|@CHANNEL]", Short: "send a master to every computer that joins", Args: cobra.ExactArgs(1),
+		Long: "Sends a master by multicast to every computer that runs \"ardoise session receive\" with the same key, from when " +
+			"all --computers are there or the hold-off is over, until everybody is done. Who comes late gets all the same.",
+		RunE: func(c *cobra.Command, args []string) error { return s.run(c, args[0]) },
+	}
+	s.flags(c)
+	dataFlag(c, &s.data)
+	c.Flags().StringVar(&s.listen, "listen", ":7443", "address of the control channel")
+	c.Flags().IntVar(&s.computers, "computers", 0, "begin as soon as so many are there")
+	c.Flags().DurationVar(&s.holdOff, "hold-off", 20*time.Second, "begin so long after the first one came")
+	c.Flags().DurationVar(&s.linger, "linger", session.DefaultLinger, "wait so long for late ones after everybody is done")
+	c.Flags().StringVar(&s.rate, "rate", "auto", "Mb/s on the wire, or auto: as fast as most computers can take it")
+	return c
+}
+
+func (s *sending) run(c *cobra.Command, ref string) (err error) {
+	if _, err := masters.ParseRef(ref); err != nil {
+		return err
+	}
+	limit, err := parseRate(s.rate)
+	if err != nil {
+		return err
+	}
+	if s.computers < 0 || s.holdOff < 0 {
+		return usagef("--computers and --hold-off cannot be negative")
+	}
+	key, err := s.key()
+	if err != nil {
+		return err
+	}
+	on, err := udp.ChooseLink(s.iface)
+	if err != nil {
+		return err
+	}
+	lib, err := openLibrary(s.data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lib.Close()) }()
+	v, err := lib.Resolve(ref)
+	if err != nil {
+		return err
+	}
+	encoded, signature, err := lib.Manifest(v.Hash)
+	if err != nil {
+		return err
+	}
+	secret, err := key.Secret(rand.Reader)
+	if err != nil {
+		return err
+	}
+	server, err := session.NewServer(session.ServerOptions{
+		Masters: []session.Master{{Manifest: encoded, Signature: signature}}, Frames: lib, Authoriser: session.OwnName{},
+		Secret: secret, Random: rand.Reader, Now: time.Now, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)),
+		Interface: on.Name, Expected: s.computers, HoldOff: s.holdOff, Linger: s.linger, Rate: limit,
+	})
+	if err != nil {
+		return err
+	}
+	return s.serve(c, key, on, server, v)
+}
+
+// serve runs the session, its control channel, the querier of last resort and the lines for people.
+func (s *sending) serve(c *cobra.Command, key session.FileKey, on udp.Link, server *session.Server, v masters.Version) error {
+	config, err := key.TLS()
+	if err != nil {
+		return errors.Join(err, server.Close())
+	}
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listening on %s: %w", s.listen, err), server.Close())
+	}
+	control := &http.Server{Handler: server, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet()}
+	began := time.Now()
+	ctx, stop := context.WithCancel(c.Context())
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer stop()
+		err := server.Run(ctx)
+		if c.Context().Err() != nil {
+			return c.Context().Err()
+		}
+		return err
+	})
+	group.Go(func() error {
+		if err := control.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving the control channel: %w", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		return control.Shutdown(ending)
+	})
+	group.Go(func() error {
+		// Without a querier some switches stop a session after four minutes; without the right to ask it goes on so.
+		if err := (udp.Querier{Interface: on.Name}).Run(ctx); err != nil && ctx.Err() == nil {
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "warning: nobody asks switches to keep the session's groups: %v\n", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		return everySecond(ctx, func() error { return s.tell(c, server.Status(), v, began, false) })
+	})
+	err = group.Wait()
+	if errors.Is(err, context.Canceled) && c.Context().Err() == nil {
+		err = nil
+	}
+	return errors.Join(err, s.tell(c, server.Status(), v, began, true))
+}
+
+// quiet logs nothing: a port that is open to a school hears a lot of nonsense.
+func quiet() *log.Logger { return slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) }
+
+// everySecond calls tell each second until ctx is done or it fails.
+func everySecond(ctx context.Context, tell func() error) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if err := tell(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// sentLine is a line of JSON of session send.
+type sentLine struct {
+	Version string         `json:"version"`
+	Seconds float64        `json:"seconds"`
+	Summary bool           `json:"summary,omitempty"` // the last line
+	Session session.Status `json:"session"`
+}
+
+func (s *sending) tell(c *cobra.Command, now session.Status, v masters.Version, began time.Time, last bool) error {
+	passed := time.Since(began).Seconds()
+	if s.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(sentLine{v.String(), passed, last, now})
+	}
+	states := map[multicast.State]int{}
+	var lost float64
+	for _, m := range now.Sender.Members {
+		states[m.State]++
+		if m.State != multicast.StateDone {
+			lost = max(lost, m.Loss)
+		}
+	}
+	sent := now.Sender.First + now.Sender.Proactive + now.Sender.Rounds
+	if last {
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s sent to %d of %d computers: %s on the wire, %s of it repairs, %s by HTTPS, in %s\n", v,
+			states[multicast.StateDone], len(now.Sender.Members), bytesText(sent), bytesText(now.Sender.Proactive+now.Sender.Rounds),
+			bytesText(int64(now.Rescued)*1408), seconds(passed))
+		return err
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), "%5.1f MB/s on the wire  %s sent  worst loss %.1f %%  parity %d  to send %s  lacking %s  %s left  %d of %d done\n",
+		now.Sender.Rate/1e6, bytesText(sent), 100*lost, now.Sender.Parity, bytesText(now.Sender.Demand), bytesText(now.Sender.Lacking),
+		now.Sender.Left.Round(time.Second), states[multicast.StateDone], len(now.Sender.Members))
+	if err != nil {
+		return err
+	}
+	for _, m := range now.Sender.Members {
+		if m.Reason != "" {
+			if _, err := fmt.Fprintf(c.OutOrStdout(), "          %s: %s, %s\n", oneLine(m.Name), m.State, oneLine(m.Reason)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

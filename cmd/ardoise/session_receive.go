@@ -1,0 +1,280 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+const (
+	patience    = 30 * time.Second // that a server which does not answer is waited for: it may be starting
+	maxStatus   = 64 << 20         // bytes of a session's status
+	maxManifest = 512 << 20        // bytes of an encoded manifest
+)
+
+// receiving are the flags of session receive.
+type receiving struct {
+	link
+	disk, server, name string
+}
+
+func sessionReceive() *cobra.Command {
+	var r receiving
+	c := &cobra.Command{
+		Use: "receive", Short: "make a disk equal to the master that a session sends", Args: cobra.NoArgs,
+		Long: "Joins the session of \"ardoise session send\" with the same key, at any time, makes the disk equal to its master, " +
+			"writing only what differs, and reads everything back.",
+		RunE: func(c *cobra.Command, _ []string) error { return r.run(c) },
+	}
+	r.flags(c)
+	c.Flags().StringVar(&r.disk, "disk", "", "block device or image file")
+	c.Flags().StringVar(&r.server, "server", "", "HOST:PORT of the sender")
+	c.Flags().StringVar(&r.name, "name", "", "what the sender's lines call this computer (default: its host name)")
+	return c
+}
+
+func (r *receiving) run(c *cobra.Command) error {
+	if r.disk == "" {
+		return usagef("say with --disk which block device or image file")
+	}
+	if _, _, err := net.SplitHostPort(r.server); err != nil {
+		return usagef("say with --server HOST:PORT where the sender listens")
+	}
+	key, err := r.key()
+	if err != nil {
+		return err
+	}
+	config, err := key.TLS()
+	if err != nil {
+		return err
+	}
+	on, err := udp.ChooseLink(r.iface)
+	if err != nil {
+		return err
+	}
+	if r.name == "" {
+		r.name, _ = os.Hostname()
+	}
+	web := &http.Client{Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4}}
+	defer web.CloseIdleConnections()
+	hash, err := r.wanted(c.Context(), web)
+	if err != nil {
+		return err
+	}
+	o := session.ClientOptions{
+		HTTP: web, URL: "https://" + r.server, Member: fmt.Sprintf("%s-%d", r.name, os.Getpid()), Manifest: hash, Name: r.name,
+		Link: int64(on.Mbit) * 1e6, MTU: on.MTU, GiveUp: patience,
+		Now: time.Now, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Notice: func(e wire.Event) {
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "notice: %s\n", oneLine(eventText(e)))
+		},
+	}
+	if !on.Wireless {
+		o.Interface = on.Name
+	}
+	client := session.NewClient(o)
+	defer client.Close()
+	return r.receive(c, client, hash)
+}
+
+// eventText says an event of a session in a sentence.
+func eventText(e wire.Event) string {
+	switch e.Code {
+	case wire.EventNoMulticast:
+		return "no multicast reaches this computer, everything comes by HTTPS: does the switch forward multicast? " + e.Text
+	case wire.EventForged:
+		return fmt.Sprintf("%d packets with a wrong key came to the group and were dropped %s", e.Count, e.Text)
+	case wire.EventPolluted:
+		return "a block was not what it should be and is fetched by HTTPS " + e.Text
+	case wire.EventUnreadable:
+		return "the server could not read a chunk " + e.Text
+	}
+	return e.Code + " " + e.Text
+}
+
+// wanted asks the sender which master it sends, and waits for a sender that is not there yet.
+func (r *receiving) wanted(ctx context.Context, web *http.Client) (manifest.Hash, error) {
+	end := time.Now().Add(patience)
+	for {
+		status, err := r.status(ctx, web)
+		var refused net.Error
+		switch {
+		case err == nil && len(status.Masters) > 0:
+			return status.Masters[0], nil
+		case err == nil:
+			return manifest.Hash{}, errors.New("the session sends no master")
+		case errors.Is(err, session.ErrOtherKey) || !errors.As(err, &refused):
+			return manifest.Hash{}, fmt.Errorf("asking %s what it sends: %w", r.server, err)
+		case time.Now().After(end):
+			return manifest.Hash{}, &silentSenderError{r.server, err}
+		}
+		select {
+		case <-ctx.Done():
+			return manifest.Hash{}, ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (r *receiving) status(ctx context.Context, web *http.Client) (session.Status, error) {
+	var out session.Status
+	q, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+r.server+"/status", nil)
+	if err != nil {
+		return out, usagef("--server %s is no address", r.server)
+	}
+	q.Header.Set(session.MemberHeader, r.name)
+	answer, err := web.Do(q)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxStatus))
+	if err != nil {
+		return out, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return out, fmt.Errorf("it says %s: %s", answer.Status, bytes.TrimSpace(body))
+	}
+	if err := json.Unmarshal(body, &out); err != nil {
+		return out, fmt.Errorf("its status: %w", err)
+	}
+	return out, nil
+}
+
+// receive brings the session to the disk.
+func (r *receiving) receive(c *cobra.Command, client *session.Client, hash manifest.Hash) (err error) {
+	began := time.Now()
+	encoded, _, err := client.Manifest(c.Context())
+	if err != nil {
+		return err
+	}
+	m, got, err := manifest.Decode(bytes.NewReader(encoded), maxManifest)
+	if err != nil {
+		return err
+	}
+	if got != hash {
+		return fmt.Errorf("the manifest of the session has the hash %s, not %s", got, hash)
+	}
+	d, err := disk.Open(r.disk, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	carousel := &carousel{client: client, m: m}
+	lines := &receivedLines{c: c, json: r.json, version: fmt.Sprintf("%s@%d", m.Name, m.Version), began: began}
+	ctx, stop := context.WithCancel(c.Context())
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		_ = everySecond(ctx, lines.second)
+	}()
+	report, err := restore.Run(c.Context(), restore.Options{Manifest: m, Target: d, SectorSize: d.SectorSize(), Carousel: carousel,
+		Source: client, Mark: job.Mark{Kind: job.KindDeploy, Master: m.Name, Version: m.Version, Manifest: hash.String()},
+		Progress: lines.progress})
+	stop()
+	<-told
+	if err != nil {
+		return err
+	}
+	return lines.last(report, carousel.summary)
+}
+
+// carousel runs a session's client for a restore.
+type carousel struct {
+	client  *session.Client
+	m       *manifest.Manifest
+	summary session.Summary
+}
+
+// Run implements restore.Carousel.
+func (c *carousel) Run(ctx context.Context, r restore.Receiver) (err error) {
+	c.summary, err = c.client.Run(ctx, c.m, r)
+	return err
+}
+
+// receivedLines tells how a receive goes on.
+type receivedLines struct {
+	c       *cobra.Command
+	json    bool
+	version string
+	began   time.Time
+
+	mu          sync.Mutex
+	now, before restore.Progress
+}
+
+// receivedLine is a line of JSON of session receive. Its last one has Summary and Session.
+type receivedLine struct {
+	Version      string           `json:"version"`
+	Phase        string           `json:"phase"`
+	Seconds      float64          `json:"seconds"`
+	Done         int64            `json:"done"`
+	Total        int64            `json:"total"`
+	WireMBps     float64          `json:"wire_mbps"` // MB/s of frames that came in the last second
+	DiskMBps     float64          `json:"disk_mbps"` // MB/s written to the disk
+	ReadBytes    int64            `json:"read_bytes,omitempty"`
+	WrittenBytes int64            `json:"written_bytes"`
+	StoredBytes  int64            `json:"stored_bytes"`
+	Summary      bool             `json:"summary,omitempty"`
+	Carousel     string           `json:"carousel_error,omitempty"`
+	Session      *session.Summary `json:"session,omitempty"`
+}
+
+func (l *receivedLines) progress(p restore.Progress) {
+	l.mu.Lock()
+	l.now = p
+	l.mu.Unlock()
+}
+
+// second prints the line of one second.
+func (l *receivedLines) second() error {
+	l.mu.Lock()
+	now, before := l.now, l.before
+	l.before = now
+	l.mu.Unlock()
+	line := receivedLine{Version: l.version, Phase: now.Phase, Seconds: time.Since(l.began).Seconds(), Done: now.Done, Total: now.Total,
+		WireMBps: float64(now.Fetched-before.Fetched) / 1e6, DiskMBps: float64(now.Written-before.Written) / 1e6,
+		WrittenBytes: now.Written, StoredBytes: now.Fetched}
+	if l.json {
+		return json.NewEncoder(l.c.OutOrStdout()).Encode(line)
+	}
+	share := 0.0
+	if now.Total > 0 {
+		share = 100 * float64(now.Done) / float64(now.Total)
+	}
+	_, err := fmt.Fprintf(l.c.OutOrStdout(), "%-9s %3.0f %%  %5.1f MB/s from the session  %5.1f MB/s to the disk  %s came  %s written\n",
+		now.Phase, share, line.WireMBps, line.DiskMBps, bytesText(now.Fetched), bytesText(now.Written))
+	return err
+}
+
+// last prints the summary.
+func (l *receivedLines) last(r restore.Report, s session.Summary) error {
+	passed := time.Since(l.began).Seconds()
+	if l.json {
+		return json.NewEncoder(l.c.OutOrStdout()).Encode(receivedLine{Version: l.version, Phase: "done", Seconds: passed,
+			ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: r.FetchedBytes, Summary: true, Carousel: r.CarouselError,
+			Session: &s})
+	}
+	_, err := fmt.Fprintf(l.c.OutOrStdout(), "%s received and read back: %s by multicast, %d packets lost, %d repaired by parity, %s by HTTPS, %s written, in %s\n",
+		l.version, bytesText(int64(s.PacketBytes)), s.Lost, s.Repaired, bytesText(s.RescuedBytes), bytesText(r.WrittenBytes), seconds(passed))
+	return err
+}
