@@ -15,7 +15,8 @@
 //	capture/{task}/...                         x        the task is a capture and runs on this computer
 //
 // The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed
-// to hold is pinned by it; it ends when the task is over or after an hour without a word.
+// to hold is pinned by it; it ends when the task is over or after an hour without a word. What ends a capture, manifest and
+// names table, goes to files without names in the data folder while it comes, and is decoded one capture at a time.
 //
 // Guaranteed: a key that no person approved gets nothing but a code, whatever else it claims to be; bodies, request
 // rates, connections and waiting times are bounded for each source; a panic costs one request. Not guaranteed: that a

@@ -113,8 +113,9 @@ func (p patient) Read(b []byte) (int, error) {
 	return p.Conn.Read(b)
 }
 
+// Write gives the answer its time too: who still takes what we send may be silent until he has all of it.
 func (p patient) Write(b []byte) (int, error) {
-	_ = p.SetWriteDeadline(time.Now().Add(silence))
+	_ = p.SetDeadline(time.Now().Add(silence))
 	return p.Conn.Write(b)
 }
 

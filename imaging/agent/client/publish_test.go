@@ -3,7 +3,9 @@ package client
 import (
 	"bytes"
 	"errors"
+	"net"
 	"testing"
+	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -21,5 +23,29 @@ func TestAPartTakesWhatAServerTakesAndNoMore(t *testing.T) {
 	}
 	if away(&brokenError{err}) {
 		t.Error("it would be tried again for ever")
+	}
+}
+
+// deadlines is a connection that remembers until when it may be silent.
+type deadlines struct {
+	net.Conn
+	reads time.Time
+}
+
+func (d *deadlines) SetDeadline(t time.Time) error {
+	d.reads = t
+	return nil
+}
+
+func (d *deadlines) Write(b []byte) (int, error) { return len(b), nil }
+
+// A large body over a slow network takes longer than a server may be silent: it is no silence while it takes what is sent.
+func TestWhoStillSendsWaitsForNoAnswer(t *testing.T) {
+	d := &deadlines{reads: time.Now().Add(time.Millisecond)}
+	if _, err := (patient{d}).Write([]byte("a part of a large body")); err != nil {
+		t.Fatal(err)
+	}
+	if left := time.Until(d.reads); left < silence/2 {
+		t.Errorf("after a write the answer has %s left, want about %s", left, silence)
 	}
 }
