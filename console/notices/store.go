@@ -7,9 +7,11 @@ func aboutStore() []Notice {
 			"rien n'est supprimé, car on ne peut pas lire ce dont {what} a besoin : {detail}",
 			"remettez son dossier depuis une sauvegarde, ou oubliez-la : `ardoise master forget {what}`"),
 		notice("unsound", Damage, "the store is damaged: {detail}",
-			"capture the masters that are named again from disks that hold them, or put back a backup",
+			"heal it from another box or a copy (`ardoise store scrub --from DIR`), or capture the masters that are named again "+
+				"from disks that hold them",
 			"le stockage est abîmé : {detail}",
-			"capturez à nouveau les masters nommés depuis des disques qui les portent, ou remettez une sauvegarde"),
+			"réparez-le depuis un autre serveur ou une copie (`ardoise store scrub --from DOSSIER`), ou capturez à nouveau les "+
+				"masters nommés depuis des disques qui les portent"),
 		notice("no-replica", Refusal, "nothing can be healed from {what}: {detail}",
 			"name the data folder of another box, or a copy of its folder store: one with packs in it",
 			"rien ne peut être réparé depuis {what} : {detail}",
