@@ -21,7 +21,7 @@ const defaultData = "/var/lib/ardoise"
 
 // daemonCommands are the daemon and the commands that speak to it.
 func daemonCommands() []*cobra.Command {
-	return []*cobra.Command{newServe(), newComputer(), newCapture(), newDeploy(), newJob(), newDoctor()}
+	return []*cobra.Command{newServe(), newComputer(), newCapture(), newDeploy(), newJob(), newEvent(), newDoctor()}
 }
 
 func dataFlag(c *cobra.Command, data *string) {

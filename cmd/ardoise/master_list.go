@@ -73,7 +73,7 @@ func masterShow() *cobra.Command {
 func showMaster(w io.Writer, m api.Master) {
 	parent := m.ParentOf
 	if parent == "" && m.Parent != "" {
-		parent = m.Parent + " (forgotten)"
+		parent = m.Parent + " (not here)"
 	}
 	rows := [][]string{{"version", versionText(m)}, {"channels", dash(strings.Join(m.Channels, ", ") + m.NoChannels)}, {"hash", m.Hash},
 		{"parent", dash(parent)}, {"created", m.Created.Local().Format(time.DateTime)}, {"author", dash(m.Author)},

@@ -91,3 +91,32 @@ func TestWhoCannotAskTheComputersForgetsNothing(t *testing.T) {
 		t.Errorf("left are %+v", left)
 	}
 }
+
+// Whoever asks in a year why a version is gone finds who forgot it, and when.
+func TestWhatWasForgottenIsToldAfterwards(t *testing.T) {
+	d := newDaemon(t)
+	d.kill()
+	ids, frames := storetest.Frames(t, 2, 3)
+	for range 3 {
+		putMaster(t, d.data, "salle", ids, frames)
+	}
+	d.start()
+	said[api.Master](t, "master", "forget", "salle@1", "--data", d.data)
+	d.kill()
+	said[api.Master](t, "master", "forget", "salle@2", "--data", d.data) // the database is there, if nobody serves it
+	d.start()
+	var told []string
+	for _, e := range said[[]api.Event](t, "event", "list", "--data", d.data) {
+		if e.Kind == "forgotten" && !e.Time.IsZero() {
+			told = append(told, e.Detail)
+		}
+	}
+	if len(told) != 2 || !strings.HasPrefix(told[0], "salle@1, by ") || !strings.HasPrefix(told[1], "salle@2, by ") || len(told[0]) < 14 {
+		t.Errorf("the events are %q", told)
+	}
+	if exit, out, _ := ardoise("event", "list", "--data", d.data); exit != 0 || !strings.Contains(out, "salle@2, by ") {
+		t.Errorf("event list = %d\n%s", exit, out)
+	}
+	refused(t, 2, "event")
+	refused(t, 3, "event", "list", "--computer", "nobody", "--data", d.data)
+}
