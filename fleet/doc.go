@@ -24,6 +24,10 @@
 // Each arrow is one Change, committed whole or not at all, with the events that tell of it. The daemon may be killed at
 // any instruction: what was committed is what happened, and the agent's next request goes on from there.
 //
+// Tasks share a multicast session as the job is ordered: those of one deployment to two or more computers, and those of
+// deployments whose masters share chunks, as long as nobody has joined the session yet; what a session that has begun
+// sends is fixed, so a later job joins it only with a master that it sends. The package sessions runs them.
+//
 // Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
 // done only when the agent says that it was read back and proven; what a computer runs is forgotten before its disk may
 // change. Not guaranteed: that a boot request comes from the computer whose address it bears; nothing but "agent or

@@ -54,6 +54,7 @@ type Fleet struct {
 	starts    map[string]time.Time
 	recent    []Event // newest last
 	lastJob   int
+	begun     map[string][]string // session id -> manifests that it sends, since this daemon was started
 
 	spool chan sighted // of pxe, on their way to the store
 
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		active:   map[string][]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
-		allowances: map[string]allowance{},
+		allowances: map[string]allowance{}, begun: map[string][]string{},
 	}
 	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks})
 	return f, nil

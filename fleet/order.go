@@ -26,6 +26,8 @@ type Order struct {
 	Ending    job.Ending
 	By        string
 	Within    time.Duration // tasks that have not begun by then are cancelled; 0: a week
+	Unicast   bool          // deploy: each computer fetches for itself
+	Related   []string      // deploy: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
 }
 
 // Planned is what an order would do to one computer.
@@ -182,6 +184,9 @@ func (f *Fleet) Give(ctx context.Context, o Order) (JobState, error) {
 	j := Job{ID: f.nextJob(), Kind: o.Kind, OrderedBy: o.By, Created: now, Expires: now.Add(o.Within), Master: o.Master,
 		Version: o.Version, Manifest: o.Manifest, Note: o.Note, AsIs: o.AsIs, Disk: o.Disk, Countdown: o.Countdown,
 		Ending: o.Ending}
+	if len(plan) > 1 {
+		j.Session = f.sessionFor(o, j.ID)
+	}
 	change := Change{Jobs: []Job{j}}
 	for i, p := range plan {
 		t := Task{ID: fmt.Sprintf("%s-%d", j.ID, i+1), Job: j.ID, Computer: p.Computer.ID, State: job.TaskWaiting,

@@ -21,6 +21,7 @@ type Job struct {
 	Disk      job.DiskRule
 	Countdown int // seconds
 	Ending    job.Ending
+	Session   string `json:",omitempty"` // multicast session of its tasks, the id of the first job that has it; "": none
 }
 
 // Task is one computer's part of a job.
@@ -64,6 +65,6 @@ func document(j Job, t Task, c Computer) job.Task {
 	return job.Task{
 		ID: t.ID, Job: j.ID, Kind: j.Kind, Computer: c.Name, ComputerKey: c.Key, Nonce: t.Nonce, Expires: j.Expires,
 		OrderedBy: j.OrderedBy, Master: j.Master, Version: j.Version, Manifest: j.Manifest, Note: j.Note, AsIs: j.AsIs,
-		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending,
+		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending, Session: j.Session,
 	}
 }
