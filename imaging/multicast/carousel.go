@@ -400,7 +400,8 @@ func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group
 		}
 		w := work{g: g, block: block, parity: need, round: true}
 		if k := g.Symbols(block); int(need) == k || int(b.parity)+int(need) > wire.ParitySymbols {
-			w.to, w.parity = uint8(k), 0
+			w.to = uint8(k)
+			w.parity = uint8(min(int(2*s.farLoss*float64(k)), wire.ParitySymbols-int(b.parity)))
 		}
 		s.served(g, block, st.id)
 		st.span[st.n] = w

@@ -203,7 +203,7 @@ func (s *Sender) take(m *member, i int, runs wire.Runs) {
 				continue
 			}
 			bl := &g.blocks[b]
-			if bl.last[stream] > m.covers {
+			if bl.last[stream] > m.covers || s.passing(g, b) {
 				continue
 			}
 			need := min(run.Value, uint8(g.Symbols(b)))
@@ -218,6 +218,20 @@ func (s *Sender) take(m *member, i int, runs wire.Runs) {
 		}
 	}
 	m.lacks[i], m.spare = list, old
+}
+
+// passing tells whether the first pass of a block is under way: it lies in the present span.
+func (s *Sender) passing(g *generation, b uint32) bool {
+	if front := g.next; b+wire.Interleave < front && b >= g.index || b >= front {
+		return false
+	}
+	st := &s.streams[wire.StreamFast]
+	for i := range st.n {
+		if w := &st.span[i]; w.g == g && w.block == b && !w.round {
+			return true
+		}
+	}
+	return false
 }
 
 // count counts what a member lacks of a generation in its group's rounds.

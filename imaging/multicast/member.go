@@ -251,6 +251,9 @@ func learn(m *member, sm *sample, n float64) {
 	if sm.congested || sm.loss > m.base && !known && m.weight > 1000 {
 		return
 	}
+	if sm.loss < m.base-3*math.Sqrt(variance*m.spread) {
+		m.weight = 0 // what was taken for usual was not
+	}
 	off := (sm.loss - m.base) * (sm.loss - m.base)
 	m.spread += (min(off/variance, 64) - m.spread) / 8
 	m.spread = max(m.spread, 1)

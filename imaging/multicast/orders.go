@@ -11,6 +11,7 @@ import (
 const (
 	leastInterval  = 100 * time.Millisecond
 	memberInterval = time.Millisecond // for each member: a thousand reports a second at most
+	doneInterval   = 2 * time.Second  // of members that need nothing any more
 	mostRescue     = 512              // blocks that one order names
 )
 
@@ -22,6 +23,9 @@ func (s *Sender) Interval() time.Duration {
 // orders tells a member what to do.
 func (s *Sender) orders(now time.Time, m *member) wire.Orders {
 	interval := s.Interval()
+	if m.state == StateDone {
+		interval = max(interval, doneInterval)
+	}
 	o := wire.Orders{
 		Interval: interval,
 		Phase:    time.Duration(float64(interval) * phase(m.phase)),

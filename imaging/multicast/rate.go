@@ -10,17 +10,18 @@ import (
 
 // How the rate is found.
 const (
-	settle       = 60 * time.Millisecond  // of an interval, before what came of it is judged
-	leastTick    = 100 * time.Millisecond // between two changes
-	enough       = 64                     // samples that stand for all members
-	below        = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
-	firstHold    = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
-	mostHold     = 2 * time.Second        // found at the same place
-	growth       = 1.05
-	probe        = 1.02
-	startParity  = 2
-	mostParity   = 8
-	shareRefused = 0.5 // expected receivers per block that pro-active parity may leave lacking something
+	settle      = 60 * time.Millisecond  // of an interval, before what came of it is judged
+	leastTick   = 100 * time.Millisecond // between two changes
+	enough      = 64                     // samples that stand for all members
+	below       = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
+	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
+	mostHold    = 2 * time.Second        // found at the same place
+	growth      = 1.05
+	probe       = 1.02
+	startParity = 2
+	mostParity  = 8
+	leftLacking = 0.5  // members, of a block, after its pro-active parity
+	fewPackets  = 4096 // do not tell a loss of a thousandth
 )
 
 // usable tells whether a sample tells of the present rate.
@@ -134,7 +135,7 @@ func (st *stream) follow(now time.Time, limit float64, most int64) {
 	case st.start:
 		rate *= 2
 	case now.Before(st.holdUntil):
-	case rate < st.ceiling && rate*growth > st.ceiling:
+	case rate*growth > st.ceiling && rate < 1.1*st.ceiling:
 		rate *= probe
 	default:
 		rate *= growth
@@ -149,8 +150,9 @@ func (st *stream) follow(now time.Time, limit float64, most int64) {
 	st.rate, st.changed, st.turned = rate, st.sequence, time.Time{}
 }
 
-// protect sets the pro-active parity by the loss of the 95th percentile of the members: so much that on average less
-// than half a member lacks something of a block afterwards.
+// protect sets the pro-active parity: the least with which, of the 95 % of the members that lose least, on average
+// fewer than half a member lacks something of a block afterwards. More would be sent to all for the sake of few; less
+// would be sent anyway, in rounds.
 func (s *Sender) protect() {
 	losses := s.scratch[:0]
 	for _, m := range s.order {
@@ -160,30 +162,47 @@ func (s *Sender) protect() {
 	}
 	s.scratch = losses[:0]
 	if len(losses) > 0 {
-		s.parity = parityFor(quantile(losses, 0.95), len(losses))
+		middle := quantile(losses, 0.5)
+		losses = losses[:0]
+		for _, m := range s.order {
+			if m.state == StateFast && m.weight > 0 { // what little is known of one is believed as far as it goes
+				losses = append(losses, (m.base*m.weight+middle*fewPackets)/(m.weight+fewPackets))
+			}
+		}
+		slices.Sort(losses)
+		s.parity = parityFor(losses[:len(losses)-len(losses)/20])
 	}
 }
 
-// parityFor returns the least parity that leaves fewer than shareRefused of n members lacking a block, when each loses
-// a share of all packets.
-func parityFor(loss float64, n int) int {
-	if loss <= 0 {
-		return 0
-	}
-	for h := range mostParity {
-		// P(more than h of 128 + h are lost), by the binomial distribution
-		packets := float64(wire.BlockSymbols + h)
-		p := math.Pow(1-loss, packets)
-		some := p
-		for i := 1; i <= h; i++ {
-			p *= (packets - float64(i) + 1) / float64(i) * loss / (1 - loss)
-			some += p
+// parityFor returns the least parity that leaves fewer than leftLacking members lacking something of a block, when each
+// loses its share of all packets. The shares are sorted.
+func parityFor(losses []float64) int {
+	h := 0
+	for ; h < mostParity; h++ {
+		lacking, last, p := 0.0, -1.0, 0.0
+		for _, loss := range losses {
+			if loss > last+0.0002 { // so near to each other, they are the same
+				last, p = loss, lacksAfter(h, loss)
+			}
+			lacking += p
 		}
-		if (1-some)*float64(n) <= shareRefused {
-			return h
+		if lacking <= leftLacking {
+			break
 		}
 	}
-	return mostParity
+	return h
+}
+
+// lacksAfter returns how likely more than h of the packets of a block with parity h are lost: the binomial distribution.
+func lacksAfter(h int, loss float64) float64 {
+	packets := float64(wire.BlockSymbols + h)
+	p := math.Pow(1-loss, packets)
+	some := p
+	for i := 1; i <= h; i++ {
+		p *= (packets - float64(i) + 1) / float64(i) * loss / (1 - loss)
+		some += p
+	}
+	return 1 - some
 }
 
 // quantile returns a quantile of values, which it sorts; 0 of none.

@@ -45,6 +45,7 @@ type Sender struct {
 	demand      [groups]int64 // symbols that would serve them
 	parity      int           // pro-active, symbols a block
 	limit       int64         // lack of near members, symbols
+	farLoss     float64       // the most that a member who is far or slow usually loses: whole blocks are sent with as much parity
 	checked     time.Time     // when members were last looked at
 	firstJoin   time.Time
 	finished    bool
@@ -222,7 +223,11 @@ func (s *Sender) check(now time.Time) {
 	s.checked = now
 	silent := silentReports * s.Interval()
 	s.scratch = s.scratch[:0]
+	s.farLoss = 0
 	for _, m := range s.order {
+		if m.group == groupFar || m.group == groupSlow {
+			s.farLoss = max(s.farLoss, min(m.base, 0.25))
+		}
 		if m.state != StateSilent && m.state != StateDone && now.Sub(m.seen) > silent {
 			s.enter(m, StateSilent, "")
 			continue

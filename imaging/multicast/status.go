@@ -28,6 +28,7 @@ type Status struct {
 	Proactive  int64         // bytes sent in parity that nobody had asked for
 	Rounds     int64         // bytes sent in rounds of demand, in both streams
 	Demand     int64         // bytes of first pass that are left
+	Wanted     int64         // bytes that rounds would send now for what is known to be lacked
 	Lacking    int64         // bytes that the members of the streams lack of what was passed, summed over them
 	Left       time.Duration // until first passes and known demand are sent; 0 when nothing is left
 	Members    []MemberStatus
@@ -63,6 +64,7 @@ func (s *Sender) Status(now time.Time) Status {
 	}
 	status.Demand, status.Left = s.Demand()
 	rounds := s.demand[groupNear] + s.demand[groupFar]
+	status.Wanted = (rounds + s.demand[groupSlow]) * wire.PacketSize
 	status.Left += time.Duration(float64(rounds) * wire.PacketSize / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
 	for _, m := range s.order {
 		ms := MemberStatus{

@@ -257,7 +257,7 @@ func (w *world) report(c *computer) {
 	now := w.time(w.now)
 	done := c.out.Complete
 	if c.r.ReportAt().After(now) && !(done && !c.told) {
-		w.schedule(c, w.now+nanos(poll))
+		w.again(c)
 		return
 	}
 	d := multicast.Disk{Done: done}
@@ -273,12 +273,21 @@ func (w *world) report(c *computer) {
 	if c.Lies != nil {
 		c.Lies(&r)
 	}
-	w.schedule(c, w.now+nanos(poll))
+	w.again(c)
 	if c.Mute > 0 && w.now > nanos(c.Mute) || c.Control > 0 && c.rng.Float64() < c.Control {
 		return
 	}
 	w.result.Reports++
 	w.agenda.add(event{at: w.now + control, kind: evReport, pc: int32(c.index), life: w.life, arg: w.reports.put(r)})
+}
+
+// again sets when a computer looks next: often, as packets may end at any time, unless it needs none.
+func (w *world) again(c *computer) {
+	at := nanos(c.r.ReportAt().Sub(w.start))
+	if !c.told {
+		at = min(at, w.now+nanos(poll))
+	}
+	w.schedule(c, max(at, w.now+1))
 }
 
 // schedule sets when a computer looks again whether a report is due.
