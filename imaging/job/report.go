@@ -22,8 +22,35 @@ type Report struct {
 	Written int64      // bytes written to the disk so far
 	Fetched int64      // bytes of frames fetched or sent so far
 	Timings []StepTime // steps that are over
+	Session *Reception `json:",omitempty"` // of a deploy whose task names a session
 	Mark    *Mark      // recorded by the server before the first write where the disk has no room for ARDOISE
 	Outcome *Outcome   // with the last report
+}
+
+// States of a Reception.
+const (
+	ReceptionJoining = "joining" // asking to be let in, waiting for the countdown
+	ReceptionOn      = "on"      // the session brings chunks
+	ReceptionOver    = "over"    // it brought everything that it could
+	ReceptionEnded   = "ended"   // it ended before everything was there, and HTTPS goes on: Reason says why
+	ReceptionNone    = "none"    // this computer has no part in it: Reason says why
+)
+
+// Reception is how a deploy comes through a multicast session. Counts are of the whole task, and grow.
+type Reception struct {
+	ID        string // of the session
+	State     string // joining, on, over, ended or none
+	Reason    string `json:",omitempty"` // sentence for a person, in English
+	Interface string `json:",omitempty"` // where multicast comes in; "" where none can
+	WireRate  int64  // bytes a second of frames that came of late, by whatever way
+	DiskRate  int64  // bytes a second written to the disk of late
+	Multicast int64  // bytes of frames that the session brought by multicast
+	HTTPS     int64  // bytes of frames that the server gave by HTTPS, repairs of the session included
+	Peers     int64  // bytes of frames that other computers gave
+	Packets   uint64 // of the session, authentic ones
+	Lost      uint64 // packets that did not come
+	Repaired  uint64 // symbols that parity replaced
+	Forged    uint64 // packets that nobody of the session made
 }
 
 // StepTime is how long a finished step took.
