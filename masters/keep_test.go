@@ -453,7 +453,19 @@ func keeping(t testing.TB, d *storetest.Disk, frames []chunk.Frame) (done []stri
 		{"noted", func() error { _, err := lib.Note(first.String(), "bonne", "marie"); return err }},
 		{"promoted again", func() error { _, err := lib.Promote(second.String(), "stable", "marie"); return err }},
 		{"rolled back", func() error { _, err := lib.Rollback("m", "stable", "marie"); return err }},
+		{"ruled", func() error { _, err := lib.SetRule("m", 1, "marie"); return err }},
 		{"forgotten", func() error { _, err := lib.Forget(second.String(), "marie", nil); return err }},
+		{"published 3", func() error { _, err := publish(t, lib, "m", frames); return err }},
+		{"promoted 3", func() error { _, err := lib.Promote("m@3", "stable", "marie"); return err }},
+		{"withdrawn", func() error { _, err := lib.Withdraw("m", "stable", "marie"); return err }},
+		{"applied", func() error {
+			for _, r := range lib.ApplyRules(time.Unix(1.8e9, 0), "night", nil) {
+				if r.Err != nil {
+					return r.Err
+				}
+			}
+			return nil
+		}},
 	} {
 		if err := step.do(); err != nil {
 			return done, errors.Join(err, lib.Close())
@@ -487,11 +499,14 @@ func checkKept(t *testing.T, what string, d *storetest.Disk, done []string) {
 	}
 	_, firstErr := lib.Resolve("m@1")
 	_, secondErr := lib.Resolve("m@2")
-	if has("published 1") && firstErr != nil || has("published 2") && !has("rolled back") && secondErr != nil {
+	if has("published 1") && !has("withdrawn") && firstErr != nil || has("published 2") && !has("rolled back") && secondErr != nil {
 		wrong("versions are %v", all)
 	}
-	if has("forgotten") && secondErr == nil {
-		wrong("m@2 is back")
+	if has("forgotten") && secondErr == nil || has("applied") && firstErr == nil {
+		wrong("what was forgotten is back: %v", all)
+	}
+	if _, err := lib.Resolve("m@3"); has("published 3") && err != nil {
+		wrong("the newest is gone: %v", err)
 	}
 	if has("rotated") && len(lib.TrustedKeys()) != 2 {
 		wrong("trusted are %q", lib.TrustedKeys())
@@ -500,10 +515,19 @@ func checkKept(t *testing.T, what string, d *storetest.Disk, done []string) {
 	if about.Damaged != "" {
 		wrong("the record is damaged: %s", about.Damaged)
 	}
-	if v, err := lib.Resolve("m@stable"); has("promoted") && (err != nil || v.Number != 1 && !has("noted")) || has("rolled back") && v.Number != 1 {
+	v, err := lib.Resolve("m@stable")
+	switch {
+	case has("published 3"): // from here on the channel moves on
+	case has("promoted") && (err != nil || v.Number != 1 && !has("noted")) || has("rolled back") && v.Number != 1:
 		wrong("m@stable is %s, %v", v, err)
 	}
-	if has("noted") && (len(about.Notes) != 1 || about.Notes[0].Text != "bonne") {
+	if has("withdrawn") && err == nil {
+		wrong("m@stable is %s", v)
+	}
+	if has("ruled") && about.Rule.KeepLast != 1 {
+		wrong("the rule is %+v", about.Rule)
+	}
+	if has("noted") && !has("withdrawn") && (len(about.Notes) != 1 || about.Notes[0].Text != "bonne") {
 		wrong("notes are %+v", about.Notes)
 	}
 }
@@ -512,7 +536,7 @@ func TestPowerCutAndErrorAtEveryOperationOfKeeping(t *testing.T) {
 	_, frames := storetest.Frames(t, 3, 9)
 	whole := storetest.NewDisk()
 	done, err := keeping(t, whole, frames[1:])
-	if err != nil || len(done) != 8 {
+	if err != nil || len(done) != 13 {
 		t.Fatalf("%v, %v", done, err)
 	}
 	ops := whole.Ops()
