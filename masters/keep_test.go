@@ -240,51 +240,6 @@ func spoil(t testing.TB, path string, at int) {
 	}
 }
 
-func TestRetain(t *testing.T) {
-	lib := open(t, t.TempDir())
-	some(t, lib, 8)
-	for _, p := range []struct {
-		v       int
-		channel string
-	}{{1, "stable"}, {3, "stable"}, {4, "test"}} {
-		if _, err := lib.Promote(fmt.Sprintf("m@%d", p.v), p.channel, "marie"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	users := func(v masters.Version) []string {
-		if v.Number == 5 {
-			return []string{"S104-07 runs it"}
-		}
-		return nil
-	}
-	want := map[int]string{1: "channel stable would go back to it", 2: "", 3: "channel stable", 4: "channel test",
-		5: "S104-07 runs it", 6: "", 7: "among the last", 8: "among the last"}
-	for _, dry := range []bool{true, false, true} {
-		kept, err := lib.Retain("m", 2, "marie", users, dry)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, k := range kept {
-			if got := strings.Join(k.Why, ", "); got != want[k.Version.Number] {
-				t.Errorf("dry %v: %s is kept by %q, want %q", dry, k.Version, got, want[k.Version.Number])
-			}
-		}
-		left := 8
-		if !dry || len(kept) < 8 {
-			left = 6
-		}
-		if all, _ := lib.List(); len(all) != left {
-			t.Errorf("dry %v: %d versions are left, want %d", dry, len(all), left)
-		}
-	}
-	if _, err := lib.Retain("m", 0, "marie", nil, false); err == nil {
-		t.Error("Retain of none forgets everything")
-	}
-	if err := lib.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestARecordThatWasAlteredIsNotBelieved(t *testing.T) {
 	dir := t.TempDir()
 	lib := open(t, dir)
