@@ -154,6 +154,7 @@ func (r *Receiver) Obey(now time.Time, o wire.Orders) {
 		r.last, r.reported = now, 0
 	}
 	o.Interval = min(max(o.Interval, leastInterval/2), time.Minute)
+	o.Phase = max(0, o.Phase) % o.Interval
 	r.orders = o
 	if soon := r.made.Add(o.Interval); r.begun && !r.made.IsZero() && soon.Before(r.next) {
 		r.next = soon
@@ -374,7 +375,7 @@ func (r *Receiver) ReportAt() time.Time {
 	if !r.begun || r.orders.HTTPS || r.missing+r.unknown == 0 || r.heard[r.orders.Stream].packets == r.reported {
 		return r.next
 	}
-	quiet := r.last.Add(silence + r.orders.Phase%r.orders.Interval/5)
+	quiet := r.last.Add(silence + r.orders.Phase/5)
 	if quiet.Before(r.next) {
 		return quiet
 	}
@@ -404,7 +405,7 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 		r.made = now
 		r.next = now.Add(r.orders.Interval)
 	} else {
-		r.next = now.Add(max(0, r.orders.Phase) % r.orders.Interval)
+		r.next = now.Add(r.orders.Phase)
 		r.begun = true
 	}
 	return report
