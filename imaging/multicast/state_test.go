@@ -1,0 +1,216 @@
+package multicast_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+func start() time.Time { return time.Unix(1_800_000_000, 0) }
+
+// small is a generation of one block of index and three of data, the last of two symbols.
+func small() wire.Generation {
+	return wire.Generation{Number: 1, Index: 1409, Data: 2*wire.BlockSize + wire.SymbolSize + 1}
+}
+
+func receiver(memory int64) *multicast.Receiver {
+	orders := wire.Orders{Interval: 100 * time.Millisecond, Generations: []wire.Generation{small()}}
+	return multicast.NewReceiver(start(), multicast.ReceiverOptions{Member: 4, Memory: memory}, orders)
+}
+
+// send gives a receiver the symbols from first to last of a block, and returns the last verdict.
+func send(r *multicast.Receiver, block uint32, first, last int, sequence *uint64) (v multicast.Verdict) {
+	for s := first; s <= last; s++ {
+		*sequence++
+		v = r.Receive(start(), wire.Header{Generation: 1, Block: block, Symbol: uint8(s), Sources: uint8(small().Symbols(block)),
+			Sequence: *sequence})
+	}
+	return v
+}
+
+func TestReceiverReportsWhatItLacks(t *testing.T) {
+	r := receiver(64 << 20)
+	sequence := uint64(10)
+	if v := send(r, 0, 0, 1, &sequence); !v.Keep || !v.Complete {
+		t.Fatalf("the index is not complete: %+v", v)
+	}
+	if r.Has(1) {
+		t.Error("the index is had before it was written")
+	}
+	r.Written(1, 0)
+	if !r.Has(1) {
+		t.Error("the index is not had")
+	}
+	r.Want(1, 1, multicast.Missing)
+	r.Want(1, 2, multicast.Held)
+	if v := send(r, 1, 0, 99, &sequence); !v.Keep || v.Complete {
+		t.Errorf("%+v", v)
+	}
+	sequence += 5 // lost
+	if v := send(r, 1, 130, 130, &sequence); !v.Keep {
+		t.Errorf("parity is not kept: %+v", v)
+	}
+	if v := send(r, 1, 130, 130, &sequence); v.Keep {
+		t.Error("a symbol is kept twice")
+	}
+	if v := send(r, 2, 0, 0, &sequence); v.Keep {
+		t.Error("a symbol of a block that is held is kept")
+	}
+	report := r.Report(start(), multicast.Disk{})
+	want := wire.Runs{{Count: 1, Value: 0}, {Count: 1, Value: 27}, {Count: 1, Value: 0}, {Count: 1, Value: wire.Unknown}}
+	if len(report.Deficits) != 1 || !slices.Equal(report.Deficits[0].Runs, want) {
+		t.Errorf("deficits %v, want %v", report.Deficits, want)
+	}
+	if report.Packets != 105 || report.Lost != 5 || report.Sequence != sequence || report.Member != 4 {
+		t.Errorf("report %+v", report)
+	}
+	if missing, unknown := r.Lacks(); missing != 1 || unknown != 1 {
+		t.Errorf("%d missing, %d unknown", missing, unknown)
+	}
+}
+
+func TestPollutedBlocksComeByHTTPSAlone(t *testing.T) {
+	r := receiver(64 << 20)
+	sequence := uint64(0)
+	r.Want(1, 3, multicast.Missing)
+	if v := send(r, 3, 0, 1, &sequence); !v.Complete {
+		t.Fatal("not complete")
+	}
+	r.Polluted(1, 3)
+	if v := send(r, 3, 0, 0, &sequence); v.Keep {
+		t.Error("multicast is believed again")
+	}
+	ask, ok := r.Rescue(start())
+	if !ok || len(ask.Blocks) != 1 || ask.Blocks[0].Block != 3 || !slices.Equal(ask.Blocks[0].Symbols, []byte{0, 1}) || ask.Member != 4 {
+		t.Fatalf("asked for %+v", ask)
+	}
+	r.Rescued(start(), 1, 3, 0)
+	if v := r.Rescued(start(), 1, 3, 1); !v.Complete {
+		t.Error("not complete after the rescue")
+	}
+	r.Written(1, 3)
+	if _, ok := r.Rescue(start()); ok {
+		t.Error("asks again for what was written")
+	}
+}
+
+func TestRescueFollowsOrders(t *testing.T) {
+	r := receiver(64 << 20)
+	sequence := uint64(0)
+	r.Want(1, 1, multicast.Missing)
+	send(r, 1, 3, 127, &sequence)
+	if _, ok := r.Rescue(start()); ok {
+		t.Error("asks without orders")
+	}
+	r.Obey(start(), wire.Orders{Rescue: []wire.GenerationRuns{{Generation: 1, Runs: wire.Runs{{Count: 1}, {Count: 1, Value: 1}}}}})
+	ask, ok := r.Rescue(start())
+	if !ok || len(ask.Blocks) != 1 || !slices.Equal(ask.Blocks[0].Symbols, []byte{0, 1, 2}) {
+		t.Errorf("asked for %+v", ask)
+	}
+	r.Obey(start(), wire.Orders{HTTPS: true})
+	if ask, _ = r.Rescue(start()); len(ask.Blocks) != 2 {
+		t.Errorf("with everything by HTTPS it asked for %+v, not for the index and block 1", ask)
+	}
+	if _, listen := r.Stream(); listen {
+		t.Error("it listens")
+	}
+}
+
+func TestReportsOutOfTurnWhenPacketsEnd(t *testing.T) {
+	r := receiver(64 << 20)
+	r.Report(start(), multicast.Disk{})
+	r.Report(start(), multicast.Disk{})
+	if at := r.ReportAt(); at != start().Add(100*time.Millisecond) {
+		t.Errorf("due after %v", at.Sub(start()))
+	}
+	sequence := uint64(0)
+	send(r, 1, 0, 5, &sequence)
+	if at := r.ReportAt(); at != start().Add(20*time.Millisecond) {
+		t.Errorf("with packets that ended, due after %v", at.Sub(start()))
+	}
+	r.Report(start().Add(20*time.Millisecond), multicast.Disk{})
+	if at := r.ReportAt(); at != start().Add(120*time.Millisecond) {
+		t.Errorf("after one silence, due after %v", at.Sub(start()))
+	}
+}
+
+func TestHoldOff(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{Expected: 2, HoldOff: 5 * time.Second})
+	ready := func(after time.Duration) bool {
+		ok, _ := s.Ready(start().Add(after))
+		return ok
+	}
+	if ready(time.Hour) {
+		t.Error("ready without members")
+	}
+	s.Join(start(), 1, multicast.Member{Multicast: true})
+	s.Join(start(), 2, multicast.Member{Multicast: true})
+	needs := []wire.MasterRuns{{Runs: wire.Runs{{Count: 1, Value: wire.Missing}}}}
+	s.Report(start(), wire.Report{Member: 1, Needs: needs})
+	if ready(time.Second) || !ready(5*time.Second) {
+		t.Error("the hold-off is not 5 s")
+	}
+	s.Report(start(), wire.Report{Member: 2, Needs: needs})
+	if !ready(time.Second) {
+		t.Error("not ready although everyone expected has spoken")
+	}
+}
+
+func TestSenderSkipsWhatNobodyNeeds(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{})
+	s.Announce(start(), small())
+	s.Join(start(), 1, multicast.Member{Multicast: true})
+	s.Report(start(), wire.Report{Member: 1, Buffer: 100, Deficits: []wire.GenerationRuns{{Generation: 1,
+		Runs: wire.Runs{{Count: 1, Value: 2}, {Count: 1, Value: 0}, {Count: 2, Value: 128}}}}})
+	seen := map[uint32]int{}
+	now := start()
+	for {
+		sym, at, ok := s.Next(now)
+		if !ok {
+			break
+		}
+		now = at
+		if sym.Index < sym.Sources {
+			seen[sym.Block]++
+		}
+	}
+	if seen[0] != 2 || seen[1] != 0 || seen[2] != 128 || seen[3] != 2 {
+		t.Errorf("source symbols sent: %v", seen)
+	}
+	if bytes, _ := s.Demand(); bytes != 0 {
+		t.Errorf("%d bytes of first pass are left", bytes)
+	}
+}
+
+func TestStatusNamesTheReason(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{})
+	s.Join(start(), 1, multicast.Member{Name: "pc-01", Multicast: false})
+	s.Join(start(), 2, multicast.Member{Name: "pc-02", Multicast: true})
+	s.Report(start(), wire.Report{Member: 2, Buffer: 10, DiskRate: 3_800_000})
+	now := start().Add(100 * time.Millisecond)
+	status := s.Status(now)
+	if m := status.Members[0]; m.State != multicast.StateHTTPS || m.Reason != "no multicast over its link" {
+		t.Errorf("%+v", m)
+	}
+	if m := status.Members[1]; m.State != multicast.StateFast || m.Reason != "disk 4 MB/s" {
+		t.Errorf("%+v", m)
+	}
+	s.Next(now.Add(10 * time.Second))
+	if m := s.Status(now).Members[1]; m.State != multicast.StateSilent || m.Reason != "no report" {
+		t.Errorf("%+v", m)
+	}
+	if o := s.Report(now, wire.Report{Member: 9}); !o.HTTPS {
+		t.Error("a stranger is not told to fetch by HTTPS")
+	}
+	s.Report(now, wire.Report{Member: 2, Done: true})
+	s.Leave(now, 1)
+	if s.Done(now) {
+		t.Error("done before Finish")
+	}
+	if s.Finish(now); !s.Done(now) {
+		t.Error("not done")
+	}
+}
