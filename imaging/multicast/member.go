@@ -255,8 +255,11 @@ func learn(m *member, sm *sample, n float64) {
 		m.weight = 0 // what was taken for usual was not
 	}
 	off := (sm.loss - m.base) * (sm.loss - m.base)
-	m.spread += (min(off/variance, 64) - m.spread) / 8
-	m.spread = max(m.spread, 1)
+	if seen := min(off/variance, 100); seen > m.spread {
+		m.spread += (seen - m.spread) / 8
+	} else {
+		m.spread = max(1, m.spread+(seen-m.spread)/32) // bursts are rare: they are not forgotten in between
+	}
 	m.weight = min(m.weight+n, 8192)
 	m.base += (min(sm.loss, 0.3) - m.base) * min(1, n/m.weight)
 }

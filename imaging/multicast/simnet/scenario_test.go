@@ -94,7 +94,7 @@ func scenarios() []scenario {
 			}},
 		{sentence: "losses come twenty packets at a time",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: simnet.Room(16, simnet.PC{Loss: 0.01, Burst: 20})},
-			bars: []bar{{0, 16, 2, 0}}, air: 1.12},
+			bars: []bar{{0, 16, 1.5, 0}}, air: 1.12},
 		{sentence: "packets overtake each other and come twice",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: simnet.Room(16, simnet.PC{Loss: 0.001, Reorder: 0.02, Duplicate: 0.01})},
 			bars: []bar{{0, 16, 1.12, 0}}, air: 1.10},
