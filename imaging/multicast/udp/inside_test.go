@@ -190,7 +190,14 @@ func TestElection(t *testing.T) {
 	ours := QuerierState{Active: true}
 	expect("while it listens", QueryListen-1, false, QuerierState{})
 	expect("nobody was heard", 1, true, ours)
-	expect("the second query comes soon", QueryEvery/4, true, ours)
+	if e.within() > hushFor {
+		t.Errorf("hosts may answer the first query for %v, and the second comes after %v", e.within(), hushFor)
+	}
+	expect("the second query comes at once", hushFor, true, ours)
+	expect("the third comes soon", QueryEvery/4, true, ours)
+	if e.within() != queryWithin {
+		t.Errorf("hosts have %v to answer a query like any other", e.within())
+	}
 	expect("then at the interval", QueryEvery-1, false, ours)
 	expect("then at the interval", 1, true, ours)
 	e.heard(general(us), now)
@@ -203,7 +210,7 @@ func TestElection(t *testing.T) {
 	e.heard(general(higher), now)
 	expect("any other is enough while we are silent", QuerySilence-1, false, QuerierState{Other: higher})
 	expect("silence", 1, true, ours)
-	expect("the second query comes soon again", QueryEvery/4, true, ours)
+	expect("the second query comes at once again", hushFor, true, ours)
 }
 
 // Whoever forges queries of many addresses does not fill a log.

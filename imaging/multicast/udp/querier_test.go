@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
@@ -96,17 +97,83 @@ func TestTheQuerierMakesTheSwitchLearn(t *testing.T) {
 	stop()
 }
 
+// Hosts that hear another's report keep theirs back. If the switch lets them hear it, it learns of the quickest ones only
+// and cuts the others off until the next query, which here never comes.
+func TestNobodyIsCutOffWhenAQuerierBegins(t *testing.T) {
+	hosts := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+	l := newLab(t, append([]string{"srv"}, hosts...)...)
+	states, stop := l.query("srv", udp.Querier{Every: 10 * time.Hour})
+	for s := range states {
+		if s.Active {
+			break
+		}
+	}
+	var joining errgroup.Group
+	ready := make(chan struct{})
+	for _, host := range hosts { // all at once, as a session begins
+		joining.Go(func() error {
+			return l.try(host, func() error {
+				<-ready
+				r, err := udp.Listen(udp.ReceiverOptions{Interface: "eth0", Group: fast(1)})
+				if err == nil {
+					t.Cleanup(func() { _ = r.Close() })
+				}
+				return err
+			})
+		})
+	}
+	close(ready)
+	if err := joining.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	reached := func(number byte) (n int) {
+		var members []*udp.ProbeListener
+		for _, host := range hosts {
+			l.on(host, func() error {
+				p, err := udp.ListenProbe("eth0", fast(1), udp.Tag{number})
+				members = append(members, p)
+				return err
+			})
+		}
+		l.on("srv", func() error {
+			return udp.SendProbe(context.Background(), udp.SenderOptions{Interface: "eth0", Group: fast(1)}, udp.Tag{number})
+		})
+		time.Sleep(100 * time.Millisecond) // veth delivers while it sends; what is still on its way counts as cut off
+		for _, p := range members {
+			if udp.Arrived(t, p) > 0 {
+				n++
+			}
+			if err := p.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		return n
+	}
+	// It settles after a second; if somebody is forgotten, after never
+	for began, all, number := time.Now(), 0, byte(0); all < 5; number++ {
+		if reached(number) == len(hosts) && time.Since(began) > 3*time.Second { // later than the switch's grace of the past
+			all++
+		} else {
+			all = 0
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatalf("the switch sends to %d of %d members", reached(number), len(hosts))
+		}
+	}
+	stop()
+}
+
 func TestQueriesAreWhatTheRFCsAskFor(t *testing.T) {
 	l := newLab(t, "srv", "a")
 	seen := l.sniff("a", func(ip []byte) bool { return ip[9] == unix.IPPROTO_IGMP && ip[int(ip[0]&15)*4] == 0x11 })
 	l.query("srv", udp.Querier{Listen: time.Millisecond, Every: 20 * time.Millisecond})
-	for range 3 {
+	for _, within := range []time.Duration{100, 500, 2500} {
 		p := next(t, seen, "query")
 		q, err := udp.ParseQuery(p)
 		if err != nil {
 			t.Fatalf("% x: %v", p, err)
 		}
-		want := udp.Query{Version: 2, From: netip.MustParseAddr("10.9.0.2"), Group: netip.IPv4Unspecified(), Within: 2500 * time.Millisecond}
+		want := udp.Query{Version: 2, From: netip.MustParseAddr("10.9.0.2"), Group: netip.IPv4Unspecified(), Within: within * time.Millisecond}
 		if q != want {
 			t.Errorf("got %+v", q)
 		}
