@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,7 +76,7 @@ type ClientOptions struct {
 	GiveUp  time.Duration    // how long Run bears a server that does not answer; 0: for ever
 	Now     func() time.Time // time.Now
 	Log     *slog.Logger
-	Notice  func(wire.Event) // told what a person should see; may be nil
+	Notice  func(wire.Event) // told what a person should see; must not call the client; may be nil
 }
 
 // Client is the receiving side of one session: Manifest, then Run, then Close. It joins again by itself when the server
@@ -113,6 +114,7 @@ type Client struct {
 	done      bool         // everything is written
 	told      bool         // and the server knows
 	ended     bool         // the server said that the session is over
+	retry     time.Time    // when a group that could not be joined is tried again
 	deaf      bool         // nothing was heard: said once
 
 	counts counts
@@ -353,7 +355,10 @@ func (c *Client) Run(ctx context.Context, m *manifest.Manifest, holder Holder) (
 		select {
 		case <-tick.C:
 		case <-c.failed:
+			c.lastReport(ctx)
 			return c.summary(left, c.err.Error()), c.err
+		case <-c.ctx.Done():
+			return c.summary(left, "the client was closed"), c.ctx.Err()
 		case <-ctx.Done():
 			return c.summary(left, "it was cancelled"), ctx.Err()
 		}
@@ -420,9 +425,14 @@ func (c *Client) tellDone(ctx context.Context) {
 	c.done = true
 	c.mu.Unlock()
 	c.closeListener()
+	c.lastReport(ctx)
+}
+
+// lastReport reports out of turn, if the server listens.
+func (c *Client) lastReport(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_ = c.report(ctx) // it is done, whether the server hears it or not
+	_ = c.report(ctx) // it is so, whether the server hears it or not
 }
 
 // summary gathers the counts.
@@ -455,5 +465,6 @@ func (c *Client) notice(e wire.Event) {
 // transient tells whether trying again may help.
 func transient(err error) bool {
 	var refused *RefusedError
-	return !errors.As(err, &refused)
+	var alert tls.AlertError // the server does not take our certificate
+	return !errors.As(err, &refused) && !errors.As(err, &alert) && !errors.Is(err, ErrOtherKey)
 }

@@ -79,7 +79,7 @@ func (c *Client) refetch() {
 func (c *Client) again(jobs []frameAt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(jobs) == 0 {
+	if len(jobs) == 0 || jobs[0].arrival.episode != c.episode {
 		return
 	}
 	if first := jobs[0]; first.arrival.vain[first.frame] {

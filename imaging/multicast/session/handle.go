@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,7 +64,6 @@ func (s *Server) routes() {
 	handle("POST /leave", s.handleLeave)
 	handle("POST /frames", s.handleFrames)
 	handle("GET /manifest/{hash}", s.handleManifest)
-	handle("GET /status", func(w http.ResponseWriter, _ *http.Request, _ string) error { return reply(w, s.Status()) })
 }
 
 // ServeHTTP implements http.Handler: the control channel, with the prefix of its mounting taken off.
@@ -152,9 +152,17 @@ func (s *Server) join(computer string, master uint16, join wire.Join) (wire.Join
 	}
 	orders := s.sender.Join(now, m.number, multicast.Member{Name: name, Link: join.Link, Multicast: join.Multicast})
 	m.interval = orders.Interval
+	s.last(&orders)
 	return wire.Joined{
 		Session: s.number, Member: m.number, Master: master, Secret: s.o.Secret, Salt: s.salt, Channels: s.channels, Orders: orders,
 	}, nil
+}
+
+// last turns orders of a session whose packets have ended into what is left to do. The caller holds the lock.
+func (s *Server) last(orders *wire.Orders) {
+	if s.over {
+		orders.HTTPS, orders.End, orders.Rescue = true, true, nil
+	}
 }
 
 // gone is the answer to who is no member: it joins again.
@@ -197,6 +205,7 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 	s.note(now, m, report.Events)
 	orders := s.sender.Report(now, report)
 	m.interval = orders.Interval
+	s.last(&orders)
 	// It knows those of which it reports, in order from 0
 	orders.Generations = orders.Generations[min(len(report.Deficits), len(orders.Generations)):]
 	return orders, nil
@@ -224,12 +233,11 @@ func (s *Server) handleSymbols(w http.ResponseWriter, r *http.Request, computer 
 	if err := json.Unmarshal(raw, &ask); err != nil {
 		return refuse(http.StatusBadRequest, "reading the request: %v", err)
 	}
-	s.mu.Lock()
-	known := s.members[computer] != nil
-	s.mu.Unlock()
-	if !known {
-		return gone()
+	free, err := s.oneAtATime(computer)
+	if err != nil {
+		return err
 	}
+	defer free()
 	g, ok := s.stock(ask.Generation)
 	if !ok {
 		return refuse(http.StatusConflict, "this session has no generation %d", ask.Generation)
@@ -237,35 +245,36 @@ func (s *Server) handleSymbols(w http.ResponseWriter, r *http.Request, computer 
 	if err := ask.Check(g.Generation); err != nil {
 		return refuse(http.StatusBadRequest, "%v", err)
 	}
-	select {
-	case s.asking <- struct{}{}:
-		defer func() { <-s.asking }()
-	case <-r.Context().Done():
-		return r.Context().Err()
-	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	return s.symbols(w, r, g, ask)
+}
+
+// oneAtATime lets a member ask for symbols when it does not do so already: what is made for it is in memory until its
+// line has taken it.
+func (s *Server) oneAtATime(computer string) (free func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := s.members[computer]
+	switch {
+	case m == nil:
+		return nil, gone()
+	case m.asking:
+		return nil, refuse(http.StatusTooManyRequests, "this computer is being answered already")
+	}
+	m.asking = true
+	return func() {
+		s.mu.Lock()
+		m.asking = false
+		s.mu.Unlock()
+	}, nil
 }
 
 // symbols writes the answer to an Ask.
 func (s *Server) symbols(w io.Writer, r *http.Request, g *stock, ask wire.Ask) error {
 	var out []byte
-	content := make([]byte, wire.SymbolSize)
 	for _, b := range ask.Blocks {
-		block, err := s.rescue.get(r.Context(), g, b.Block)
-		if err != nil {
-			return err
-		}
-		out = out[:0]
-		for _, number := range b.Symbols {
-			if err = block.symbol(content, number); err != nil {
-				break
-			}
-			a := wire.Answer{Generation: g.Number, Block: b.Block, Symbol: number, Sources: uint8(len(block.symbols)), Content: content}
-			out = a.AppendTo(out)
-		}
-		s.rescue.release(block)
-		if err != nil {
+		var err error
+		if out, err = s.answers(r.Context(), out[:0], g, b); err != nil {
 			return err
 		}
 		if _, err := w.Write(out); err != nil {
@@ -276,6 +285,30 @@ func (s *Server) symbols(w io.Writer, r *http.Request, g *stock, ask wire.Ask) e
 		s.mu.Unlock()
 	}
 	return nil
+}
+
+// answers appends the symbols of one block that were asked for. A few are read at the same time, however many ask.
+func (s *Server) answers(ctx context.Context, out []byte, g *stock, b wire.BlockAsk) ([]byte, error) {
+	select {
+	case s.asking <- struct{}{}:
+		defer func() { <-s.asking }()
+	case <-ctx.Done():
+		return out, ctx.Err()
+	}
+	block, err := s.rescue.get(ctx, g, b.Block)
+	if err != nil {
+		return out, err
+	}
+	defer s.rescue.release(block)
+	content := make([]byte, wire.SymbolSize)
+	for _, number := range b.Symbols {
+		if err := block.symbol(content, number); err != nil {
+			return out, err
+		}
+		a := wire.Answer{Generation: g.Number, Block: b.Block, Symbol: number, Sources: uint8(len(block.symbols)), Content: content}
+		out = a.AppendTo(out)
+	}
+	return out, nil
 }
 
 func (s *Server) handleManifest(w http.ResponseWriter, r *http.Request, _ string) error {

@@ -103,6 +103,7 @@ func (c *Client) drop(e *episode) {
 		kept = append(kept, b)
 	}
 	c.queue = kept
+	c.asked, c.fragments = nil, 0
 }
 
 // completed hands a block on that has all its symbols, or puts it aside until its plan is here. The caller holds the

@@ -209,6 +209,7 @@ func (s *stored) master(t testing.TB, count int, seed uint64) *made {
 	m.NameCount = 1
 	m.Names = manifest.HashOf([]byte("no names"))
 	random := mathrand.New(mathrand.NewPCG(seed, 7))
+	stream := mathrand.NewChaCha8([32]byte{byte(seed)})
 	made := &made{decoded: m}
 	seen := map[chunk.ID]bool{}
 	for i := range count {
@@ -218,9 +219,11 @@ func (s *stored) master(t testing.TB, count int, seed uint64) *made {
 		}
 		content := make([]byte, length)
 		if i%10 != 9 { // each tenth is zeros: the same chunk where it has the same length
-			letters := 1 + random.IntN(256)
-			for at := range content {
-				content[at] = byte(random.IntN(letters))
+			_, _ = stream.Read(content) // never fails
+			if letters := random.IntN(4); letters > 0 {
+				for at := range content {
+					content[at] &= 1<<letters - 1 // compressible
+				}
 			}
 		}
 		id := chunk.Of(content)
@@ -413,8 +416,14 @@ type pc struct {
 
 // join makes a client with the options that a test leaves open.
 func (l *lab) join(name, url string, m *made, d *disk, o session.ClientOptions) *pc {
+	o.HTTP = &http.Client{Transport: &http.Transport{}}
+	return l.joinVia(name, url, m, d, o)
+}
+
+// joinVia is join with an HTTP client of the test's own.
+func (l *lab) joinVia(name, url string, m *made, d *disk, o session.ClientOptions) *pc {
 	p := &pc{disk: d, done: make(chan struct{})}
-	o.HTTP, o.URL, o.Member, o.Name, o.Manifest = &http.Client{Transport: &http.Transport{}}, url, name, name, m.hash
+	o.URL, o.Member, o.Name, o.Manifest = url, name, name, m.hash
 	o.Now, o.Log = time.Now, quiet(l.t)
 	o.Notice = func(e wire.Event) {
 		p.notices.Lock()

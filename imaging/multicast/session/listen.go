@@ -10,6 +10,9 @@ import (
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 )
 
+// retryListen is how long a group that could not be joined is left alone.
+const retryListen = 5 * time.Second
+
 // socket is a udp.Receiver with the memory of its reads.
 type socket struct {
 	r       *udp.Receiver
@@ -92,7 +95,7 @@ func (c *Client) tune() {
 		c.closeListener()
 		l = nil
 	}
-	if l != nil || !listen || c.o.Listen == nil || c.ctx.Err() != nil {
+	if l != nil || !listen || c.o.Listen == nil || c.ctx.Err() != nil || c.o.Now().Before(c.retry) {
 		return
 	}
 	var group netip.AddrPort
@@ -104,7 +107,8 @@ func (c *Client) tune() {
 	r, err := c.o.Listen(group)
 	if err != nil {
 		c.o.Log.Warn("the group of the session cannot be joined", "group", group, "error", err)
-		return // tried again with the next report; meanwhile the server sees that nothing is heard
+		c.retry = c.o.Now().Add(retryListen)
+		return // meanwhile the server sees that nothing is heard
 	}
 	l = &listener{PacketReceiver: r, episode: e, stream: stream, done: make(chan struct{})}
 	c.mu.Lock()

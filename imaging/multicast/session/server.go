@@ -26,11 +26,11 @@ const (
 	smallEvery    = 2 * time.Second  // between generations that are short of smallData
 	smallData     = 32 << 20         // bytes
 	composeAhead  = time.Second      // of first passes left when the next generation is made
-	forgetAfter   = 5                // intervals without a report, after which a member's needs do not count
+	absentAfter   = 10 * time.Second // without a report, after which a member is not waited for
 	maxMembers    = 4096
 	maxName       = 256
 	maxEvents     = 200 // that Status shows
-	rescueAtOnce  = 4   // requests for symbols that are answered at the same time
+	rescueAtOnce  = 4   // blocks that are read at the same time for those who ask
 	rescueCached  = 64  // blocks
 	requestTime   = time.Minute
 	minCached     = lookAhead + 2*readAhead // else the planner could wait for blocks that it holds itself
@@ -95,6 +95,7 @@ type Server struct {
 	upkept   time.Time // when upkeep is due
 	idle     time.Time // since when nothing is left to do; zero while there is
 	finished bool
+	over     bool // nothing is sent any more: who comes is told to use HTTPS
 	started  time.Time
 	sent     [wire.Streams]uint64 // packets
 	refused  uint64               // packets that the socket did not take
@@ -112,6 +113,8 @@ type member struct {
 	seen     time.Time
 	interval time.Duration
 	done     bool
+	asking   bool // it is being sent symbols
+	noted    int  // events
 }
 
 // NewServer makes a session and opens its sockets. Close, or Run, ends it.
@@ -239,11 +242,12 @@ func (s *Server) unreadable(id chunk.ID, err error) {
 	}
 }
 
-// alive returns the needs of the members that still report, and whether all of them are done.
+// alive returns the needs of the members that are not done and still report, and whether there are none. The state
+// machine passes over a member that is silent for half a second; to end the session is another matter.
 func (s *Server) alive(now time.Time) (all []needs, done bool) {
 	done = true
 	for _, m := range s.members {
-		if m.done || now.Sub(m.seen) > forgetAfter*m.interval {
+		if m.done || now.Sub(m.seen) > max(absentAfter, 10*m.interval) {
 			continue
 		}
 		done = false
@@ -257,7 +261,7 @@ func (s *Server) alive(now time.Time) (all []needs, done bool) {
 func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 	again = now.Add(500 * time.Millisecond)
 	if s.finished {
-		return s.sender.Done(now), again
+		return s.finish(now), again
 	}
 	if !s.ready(now) {
 		return false, again
@@ -288,8 +292,7 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 	}
 	enough := s.o.Expected > 0 && len(s.members) >= s.o.Expected
 	if done && len(s.members) > 0 && (enough || s.o.Linger > 0 && now.Sub(s.idle) >= s.o.Linger) {
-		s.finish(now)
-		return s.sender.Done(now), again
+		return s.finish(now), again
 	}
 	return false, again
 }
@@ -337,10 +340,14 @@ func (s *Server) due(now time.Time, want []bool) bool {
 	return false
 }
 
-// finish says that no generation follows.
-func (s *Server) finish(now time.Time) {
-	s.finished = true
-	s.sender.Finish(now)
+// finish says that no generation follows, and tells whether everybody is done.
+func (s *Server) finish(now time.Time) (over bool) {
+	if !s.finished {
+		s.finished = true
+		s.sender.Finish(now)
+	}
+	_, s.over = s.alive(now)
+	return s.over
 }
 
 // Run sends packets until everybody who came is done and nobody is waited for any more, or until ctx ends. It closes the
@@ -360,5 +367,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err = errors.Join(err, <-sent)
 	stop()
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
 	return errors.Join(err, s.Close())
 }

@@ -80,7 +80,7 @@ func TestALateComputerGetsEverything(t *testing.T) {
 	b := l.join("b", server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
 	go b.run(context.Background())
 	l.finish(a, b)
-	if s := b.summary; s.PacketBytes < 10e6 {
+	if s := b.summary; s.PacketBytes == 0 {
 		t.Errorf("the late one heard %d bytes of multicast: %+v", s.PacketBytes, s)
 	}
 }
@@ -242,6 +242,9 @@ func TestADiskThatFailsEndsTheRun(t *testing.T) {
 	if !errors.Is(a.err, worn.fail) {
 		t.Errorf("the worn one ended with %v", a.err)
 	}
+	if st := server.Status(); len(st.Events) == 0 || st.Events[0].Code != wire.EventDisk || st.Events[0].Computer != "worn" {
+		t.Errorf("the server has heard of %+v", st.Events)
+	}
 	a.Close()
 	l.finish(b)
 	l.ended(server)
@@ -290,7 +293,7 @@ func TestTheControlChannelRefuses(t *testing.T) {
 		{"another manifest", "GET", "/manifest/" + other.hash.String(), "b", nil, http.StatusConflict},
 		{"no hash", "GET", "/manifest/latest", "b", nil, http.StatusBadRequest},
 		{"the manifest", "GET", "/manifest/" + m.hash.String(), "b", nil, http.StatusOK},
-		{"the status", "GET", "/status", "b", nil, http.StatusOK},
+		{"the status", "GET", "/status", "b", nil, http.StatusNotFound},
 		{"nothing", "GET", "/secret", "b", nil, http.StatusNotFound},
 	}
 	for _, test := range tests {
@@ -315,5 +318,22 @@ func TestTheControlChannelRefuses(t *testing.T) {
 	}
 	if st := server.Status(); strings.Contains(fmt.Sprintf("%+v", st), "[42 42 42") {
 		t.Error("the status gives the secret away")
+	}
+}
+
+// Who comes when nothing is sent any more still gets everything.
+func TestAComputerThatComesAfterTheEnd(t *testing.T) {
+	l, store := newLab(t), newStored()
+	m := store.master(t, 60, 13)
+	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 1, Rate: 20e6})
+	a := l.join("a", server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
+	go a.run(context.Background())
+	l.finish(a)
+	l.ended(server)
+	b := l.join("b", server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
+	go b.run(context.Background())
+	l.finish(b)
+	if b.summary.Packets > 0 || b.summary.RescuedBytes == 0 {
+		t.Errorf("%+v", b.summary)
 	}
 }

@@ -64,6 +64,9 @@ func (s *Server) Status() Status {
 // note keeps what a member has reported besides numbers. The caller holds the lock.
 func (s *Server) note(now time.Time, m *member, events []wire.Event) {
 	for _, e := range events {
+		if m.noted++; m.noted > maxEvents {
+			return // who reports more than that has nothing to say
+		}
 		s.events = append(s.events, LoggedEvent{Time: now, Computer: m.name, Event: e})
 		s.o.Log.Info("a computer reports", "session", s.number, "computer", m.name, "event", e.Code, "text", e.Text)
 	}

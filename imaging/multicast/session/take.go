@@ -208,6 +208,7 @@ func (c *Client) settle(at frameAt, f chunk.Frame, absent bool, err error) {
 		c.counts.content.Add(int64(f.Length))
 		c.counts.lastTake.Store(c.o.Now().UnixNano())
 	case err != nil && !errors.As(err, &damaged):
+		c.notice(wire.Event{Code: wire.EventDisk, Text: clip(err.Error())})
 		c.die(err)
 		return
 	}

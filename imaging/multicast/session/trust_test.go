@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/base64"
@@ -125,4 +126,42 @@ func TestOnlyTheSameKeyFileConnects(t *testing.T) {
 	if err := get(old); err == nil {
 		t.Error("TLS 1.2 was accepted")
 	}
+}
+
+// A session that stands alone, over TLS: the same key file gets everything, another one is told at once.
+func TestASessionWithAKeyFile(t *testing.T) {
+	l, store := newLab(t), newStored()
+	m := store.master(t, 30, 40)
+	key, _ := fileKey(t)
+	other, _ := fileKey(t)
+	secret, err := key.Secret(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 1, Rate: 20e6, Secret: secret})
+	front := httptest.NewUnstartedServer(server.Server)
+	if front.TLS, err = key.TLS(); err != nil {
+		t.Fatal(err)
+	}
+	front.Config.ErrorLog = log.New(io.Discard, "", 0)
+	front.StartTLS()
+	t.Cleanup(front.Close)
+	with := func(name string, k session.FileKey) *pc {
+		config, err := k.TLS()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.joinVia(name, front.URL, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil),
+			HTTP: &http.Client{Transport: &http.Transport{TLSClientConfig: config}}})
+	}
+	wrong := with("wrong", other)
+	go wrong.run(context.Background())
+	<-wrong.done
+	if !errors.Is(wrong.err, session.ErrOtherKey) || wrong.disk.taken > 0 {
+		t.Errorf("with another key: %v, %d chunks", wrong.err, wrong.disk.taken)
+	}
+	right := with("right", key)
+	go right.run(context.Background())
+	l.finish(right)
+	l.ended(server)
 }
