@@ -68,6 +68,9 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 	takes := s.scratch[:0]
 	sent := 0.0
+	// Once the start is over, one interval with a loss may be a burst; a port that is too small loses in the next one
+	// too. Where members report rarely, they are many, and the tenth of them does not lose a burst at one time.
+	alone := st.start || st.id != wire.StreamFast || s.Interval() > leastInterval
 	for _, m := range s.order {
 		if m.stream != st.id || !m.listens() || !m.sample.fresh {
 			continue
@@ -77,7 +80,7 @@ func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 			continue
 		}
 		sent = max(sent, m.sample.sent)
-		takes = append(takes, m.takes())
+		takes = append(takes, m.takes(alone))
 	}
 	s.scratch = takes[:0]
 	if len(takes) == 0 {
@@ -96,10 +99,11 @@ func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 	return limit, true
 }
 
-// takes returns the bytes a second that a member shows to be its limit, or infinity.
-func (m *member) takes() float64 {
+// takes returns the bytes a second that a member shows to be its limit, or infinity. One congested interval alone shows
+// it, or two in a row.
+func (m *member) takes(alone bool) float64 {
 	most := math.Inf(1)
-	if m.sample.congested {
+	if m.sample.congested && (alone || m.streak > 1 || m.sample.loss > m.base+0.15) {
 		most = m.sample.got
 		if m.base < 0.03 {
 			most /= 1 - m.base

@@ -157,7 +157,7 @@ func scenarios() []scenario {
 		{sentence: "PCs of little memory drop blocks and still complete",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(6, 0.001), 0, 2, func(pc *simnet.PC) {
 				pc.Memory, pc.Loss = 8*mib, 0.1
-			})}, bars: []bar{{0, 6, 2.4, 0}, {2, 6, 1.25, 0}}},
+			})}, bars: []bar{{0, 6, 2.6, 0}, {2, 6, 1.25, 0}}},
 		{sentence: "two insiders say that they lack everything, always: the others do not wait",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(12, 0.001), 0, 2, func(pc *simnet.PC) { pc.Lies = greedy }),
 				Limit: time.Minute}, bars: []bar{{2, 12, 1.15, 0}}, lost: 0},
