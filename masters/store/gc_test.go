@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -189,6 +190,51 @@ func TestWhatASessionIsToldStaysUntilItEnds(t *testing.T) {
 			storetest.Prove(t, s, ids[5:10])
 		})
 	}
+}
+
+// What an open session has put is not pinned, nor what others put meanwhile: their packs are left alone as a whole.
+func TestWhatIsYoungerThanASessionStaysUntilItEnds(t *testing.T) {
+	ids, frames := storetest.Frames(t, 30, 19)
+	ctx := context.Background()
+	s := open(t, t.TempDir(), store.Options{PackSize: smallPack})
+	n := s.Begin()
+	if err := errors.Join(n.Put(ctx, frames[:10]), n.Flush(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, frames[10:20]) // by another session, which ends
+	if wanted, err := n.Missing(ctx, ids[10:20]); err != nil || slices.Contains(wanted, true) {
+		t.Fatalf("Missing = %v, %v", wanted, err)
+	}
+	if err := n.Put(ctx, frames[20:]); err != nil { // not durable yet
+		t.Fatal(err)
+	}
+	for range 4 {
+		collect(t, s, needs())
+	}
+	if err := n.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if _, ok := s.Has(id); !ok {
+			t.Errorf("chunk %s of an open session is gone", id)
+		}
+	}
+	collect(t, s, func(context.Context, func(chunk.ID) error) error {
+		n.Close() // it has published between our looking at the masters and now
+		return nil
+	})
+	for range 3 {
+		collect(t, s, needs(ids...))
+	}
+	storetest.Prove(t, s, ids)
+	for range 3 {
+		collect(t, s, needs())
+	}
+	put(t, s, frames[:1]) // the newest pack stays
+	for range 2 {
+		collect(t, s, needs())
+	}
+	gone(t, s, ids[1:20])
 }
 
 func TestATombstoneThatIsAskedForLives(t *testing.T) {

@@ -21,6 +21,10 @@ const Format = 1
 // PackSize is the most bytes that a pack's frames take, unless Options says otherwise.
 const PackSize = 64 << 20
 
+// packFrames is the most frames of a pack: of files of a few bytes, 64 MiB would be 700,000, which took 120 MB of memory
+// until the pack was closed.
+const packFrames = 1 << 18
+
 const (
 	packMagic    = "ARDPACK0"
 	trailerMagic = "ARDPEND0"
@@ -271,6 +275,11 @@ func createPack(d durable.FS, dir string, number uint32) (*openPack, error) {
 	}
 	p.file, p.buf = file, preamble()
 	return p, nil
+}
+
+// full tells whether a pack has no room for a frame.
+func (s *Store) full(p *openPack, f chunk.Frame) bool {
+	return p.size+uint32(f.Size()) > s.packSize || len(p.entries) >= packFrames
 }
 
 func (p *openPack) add(f chunk.Frame) error {

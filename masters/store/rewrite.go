@@ -278,7 +278,7 @@ func (s *Store) readFrames(buf *[]byte, number uint32, entries []entry) ([]chunk
 
 // add puts a frame into the new pack, and begins the next one where that is full.
 func (r *rewriter) add(f chunk.Frame, at frameAt, level uint8) (err error) {
-	if r.out != nil && r.out.size+uint32(f.Size()) > r.s.packSize {
+	if r.out != nil && r.s.full(r.out, f) {
 		if err := r.roll(); err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 type Session struct {
 	s     *Store
 	first uint32                 // packs of this number and later may hold what it counts on; not guarded
-	pins  map[chunk.ID]struct{}  // guarded by s.mu, as all below
+	pins  map[chunk.ID]struct{}  // in older packs; guarded by s.mu, as all below
 	packs map[*openPack]struct{} // open packs that hold chunks this session counts on
 	added Added
 }
@@ -58,10 +58,13 @@ func (n *Session) Missing(ctx context.Context, ids []chunk.ID) ([]bool, error) {
 	return wanted, nil
 }
 
-// holds tells whether the store has the chunk, or will have it once its pack is closed, and pins it. A chunk that the
-// collector was about to remove is needed again from this moment. Call with mu held.
+// holds tells whether the store has the chunk, or will have it once its pack is closed, and sees to it that it stays. A
+// chunk that the collector was about to remove is needed again from this moment. Packs that are younger than the session
+// are left alone while it is open, so only what lies in older ones is pinned: a first capture of a million files pins
+// nothing. Call with mu held.
 func (n *Session) holds(id chunk.ID) bool {
 	p, known := n.s.known.get(id)
+	number := p.pack
 	if known {
 		if p.seen != n.s.seen() {
 			p.seen = n.s.seen()
@@ -73,8 +76,11 @@ func (n *Session) holds(id chunk.ID) bool {
 			return false
 		}
 		n.packs[p] = struct{}{}
+		number = p.number
 	}
-	n.pins[id] = struct{}{}
+	if number < n.first {
+		n.pins[id] = struct{}{}
+	}
 	return true
 }
 
@@ -121,7 +127,7 @@ func (n *Session) append(frames []chunk.Frame) (full []*openPack, err error) {
 		if held {
 			continue
 		}
-		if s.open != nil && s.open.size+uint32(f.Size()) > s.packSize {
+		if s.open != nil && s.full(s.open, f) {
 			full = append(full, s.open)
 			s.open = nil
 		}

@@ -9,6 +9,22 @@ import (
 	"github.com/ardoise/ardoise/masters/chunk"
 )
 
+func TestAPackTakesSoManyFramesAndSoManyBytes(t *testing.T) {
+	s, f := &Store{packSize: 1000}, chunk.Frame{Payload: make([]byte, 10)}
+	for name, c := range map[string]struct {
+		pack openPack
+		want bool
+	}{
+		"room":              {openPack{size: uint32(1000 - f.Size()), entries: make([]entry, packFrames-1)}, false},
+		"too many bytes":    {openPack{size: uint32(1001 - f.Size())}, true},
+		"as many as it may": {openPack{entries: make([]entry, packFrames)}, true},
+	} {
+		if got := s.full(&c.pack, f); got != c.want {
+			t.Errorf("%s: full = %t, want %t", name, got, c.want)
+		}
+	}
+}
+
 // TestTableIsAMap compares the table with a Go map through a long random life.
 func TestTableIsAMap(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
