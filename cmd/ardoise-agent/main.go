@@ -19,11 +19,13 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/screen"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
 )
 
 const (
 	restartAfter = 60 * time.Second
 	flushLimit   = 2 * time.Second
+	maxPackets   = 1 << 30 // bytes of a session that are held, whatever memory there is
 	// stageTwoMark names the stage two that is unpacked: its hash.
 	stageTwoMark = "/stage2.hash"
 )
@@ -120,7 +122,7 @@ func live() job.Ending {
 
 	pc := agent.PC{
 		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime,
-		Inventory: inventory.Reader{Boot: link.MAC}.Read,
+		Inventory: inventory.Reader{Boot: link.MAC}.Read, Air: air(link.Name),
 	}
 	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
 		pc.Firmware = efi.Firmware{Path: boot.EFIVars}
@@ -136,6 +138,27 @@ func live() job.Ending {
 		return stop(notices.Unexpected, err)
 	}
 	return ending
+}
+
+// air is how multicast reaches this PC: by the interface that reaches the server. A quarter of the RAM holds packets, and
+// Go keeps to three quarters of what is left now: what stage two brings lies in memory, too.
+func air(name string) agent.Air {
+	total, available := boot.Memory()
+	if available > 0 {
+		debug.SetMemoryLimit(available / 4 * 3)
+	}
+	return agent.Air{
+		Link:   func() (udp.Link, error) { return udp.ChooseLink(name) },
+		Tagged: boot.Tagged,
+		Quiet: func(name string) (func() error, error) {
+			p, err := udp.DisablePause(name)
+			if err != nil {
+				return nil, err
+			}
+			return p.Restore, nil
+		},
+		Memory: min(total/4, maxPackets),
+	}
 }
 
 // mac is what the server knows the PC by: what the loader said, else what we use.

@@ -21,7 +21,7 @@ import (
 // helloEvery is how often a computer that nobody has approved asks again.
 const helloEvery = 3 * time.Second
 
-// PC is what only a real computer has. All fields but Firmware and Settle are required.
+// PC is what only a real computer has. All fields but Firmware, Settle and Air are required.
 type PC struct {
 	Disks     func() ([]job.Disk, error)
 	Inventory func([]job.Disk) job.Inventory
@@ -31,6 +31,7 @@ type PC struct {
 	Keep      func(hash string) error       // remembers it
 	Firmware  efi.Variables                 // nil on a PC started by a BIOS
 	Uptime    func() float64                // seconds since the kernel started
+	Air       Air                           // of multicast sessions; may be zero
 }
 
 // Options of Run.
@@ -133,7 +134,10 @@ func (a *agent) connect(key *ecdsa.PrivateKey) error {
 			}
 			a.Screen.Say(notices.ServerLost)
 		},
-		Found: func() { a.Screen.Note("server back") },
+		Found: func() {
+			a.Screen.Note("server back")
+			a.Screen.Resume()
+		},
 	})
 	a.client = c
 	return err

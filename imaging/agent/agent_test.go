@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -42,6 +43,8 @@ type pc struct {
 	attached map[string]job.Disk // how a disk is attached, by path; default: virtio
 	looked   int                 // how often the disks were looked at
 	looks    map[int]func()      // what happens just before the disks are looked at for the n-th time
+	air      agent.Air
+	second   time.Duration // of countdowns and reports; default: 20 ms
 }
 
 type tape struct {
@@ -117,8 +120,8 @@ func (p *pc) list() ([]job.Disk, error) {
 func (p *pc) run(ctx context.Context, address string) (job.Ending, error) {
 	s := screen.New(screen.Options{Lang: notices.French, Lines: []io.Writer{&p.log}})
 	o := agent.Options{Server: address, Fingerprint: p.server.Authority.Fingerprint(), MAC: mac, Version: "test", Screen: s,
-		Pause: time.Millisecond, Second: 20 * time.Millisecond,
-		PC: agent.PC{Disks: p.list, Uptime: func() float64 { return 1 },
+		Pause: time.Millisecond, Second: cmp.Or(p.second, 20*time.Millisecond),
+		PC: agent.PC{Air: p.air, Disks: p.list, Uptime: func() float64 { return 1 },
 			Inventory: func(d []job.Disk) job.Inventory { return job.Inventory{Disks: d} },
 			Kept:      func() string { return p.kept },
 			Keep:      func(h string) error { p.kept = h; return nil },
@@ -199,7 +202,10 @@ func tool(t *testing.T, stdin, name string, args ...string) {
 }
 
 // reference is a small disk with an EFI system partition and an ext4 root.
-func reference(t *testing.T) string {
+func reference(t *testing.T) string { return referenceWith(t, nil) }
+
+// referenceWith has one more file.
+func referenceWith(t *testing.T, more []byte) string {
 	t.Helper()
 	path := blank(t, 80<<20)
 	tool(t, "label: gpt\nstart=2048,size=69632,type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B\nstart=71680,size=81920,type=L\n", "sfdisk", "-q", path)
@@ -217,6 +223,9 @@ func reference(t *testing.T) string {
 		if err := os.WriteFile(filepath.Join(tree, strings.Repeat("f", i+1)), bytes.Repeat([]byte{byte(i), 'x'}, 2000*i), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(tree, "more"), more, 0o600); err != nil {
+		t.Fatal(err)
 	}
 	tool(t, "", "mkfs.ext4", "-q", "-F", "-d", tree, "-E", "offset=36700160", path, "40960k")
 	return path
@@ -240,6 +249,11 @@ func last(s *agenttest.Server) (r job.Report) {
 func captured(t *testing.T, p *pc) (path, hash string) {
 	t.Helper()
 	path = reference(t)
+	return path, capturedFrom(t, p, path)
+}
+
+func capturedFrom(t *testing.T, p *pc, path string) (hash string) {
+	t.Helper()
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -261,7 +275,7 @@ func captured(t *testing.T, p *pc) (path, hash string) {
 	}
 	p.server.Chunks = p.server.Put
 	p.server.Keys = nil
-	return path, p.server.AddManifest(p.server.Publishes[0].Manifest)
+	return p.server.AddManifest(p.server.Publishes[len(p.server.Publishes)-1].Manifest)
 }
 
 func TestCaptureThenDeployThroughALostServer(t *testing.T) {

@@ -35,7 +35,11 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 		return job.Outcome{}, err
 	}
 	p.step(1)
-	m, err := a.fetchManifest(ctx, t.Manifest)
+	// The session is joined early: what its computers have to say to each other takes place during the countdown.
+	s := a.join(t)
+	defer s.leave()
+	p.share(s)
+	m, err := a.fetchManifest(ctx, t.Manifest, s)
 	if err != nil {
 		return job.Outcome{}, err
 	}
@@ -53,10 +57,11 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 		return job.Outcome{}, err
 	}
 	defer func() { _ = d.Close() }()
+	s.settle(m)
 	a.Screen.Busy(true)
 	kept := false
 	p.marked = func() { kept = kept || a.keepEarly(d) }
-	o, part, err := a.restore(ctx, t, p, d, m)
+	o, part, err := a.restore(ctx, t, p, d, m, target.Rotational)
 	if err != nil {
 		return o, err
 	}
@@ -73,14 +78,15 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 	return o, nil
 }
 
-func (a *agent) restore(ctx context.Context, t job.Task, p *progress, d *disk.Disk, m *manifest.Manifest) (job.Outcome, *manifest.Partition, error) {
-	frames := a.client.Frames()
+func (a *agent) restore(ctx context.Context, t job.Task, p *progress, d *disk.Disk, m *manifest.Manifest, rotates bool) (job.Outcome, *manifest.Partition, error) {
+	frames := p.source()
 	phase := ""
 	r, err := restore.Run(ctx, restore.Options{
-		Manifest: m, Target: d, SectorSize: d.SectorSize(), Source: frames, Marker: p,
+		Manifest: m, Target: d, SectorSize: d.SectorSize(), Source: frames, Carousel: p.together.carousel(), Marker: p,
 		Mark:        job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest},
 		Exceptions:  t.Exceptions,
 		MakeArdoise: true,
+		Rotates:     rotates,
 		Serial:      serial(t.ID),
 		Progress: func(g restore.Progress) {
 			if g.Phase != phase {
@@ -90,7 +96,7 @@ func (a *agent) restore(ctx context.Context, t job.Task, p *progress, d *disk.Di
 			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
 		},
 	})
-	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: frames.Fetched()}
+	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: frames.Fetched() + r.CarouselBytes}
 	for _, w := range r.Warnings {
 		a.Screen.Note("warning: %s", w)
 	}
@@ -167,11 +173,21 @@ func describe(disks []job.Disk) string {
 }
 
 // fetchManifest fetches the manifest of the task and believes it only if it is the one that the task names, signed by a
-// key of this site.
-func (a *agent) fetchManifest(ctx context.Context, hash string) (*manifest.Manifest, error) {
+// key of this site. What the session brings instead is fetched like that.
+func (a *agent) fetchManifest(ctx context.Context, hash string, s *together) (*manifest.Manifest, error) {
 	want, err := manifest.ParseHash(hash)
 	if err != nil {
 		return nil, fault(notices.MasterAltered, err)
+	}
+	if encoded, sig, ok := s.manifest(ctx); ok {
+		m, err := a.believe(want, encoded, sig)
+		if err == nil {
+			return m, nil
+		}
+		a.Screen.Note("manifest of the session: %v", err)
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	encoded, sig, err := a.client.Manifest(ctx, hash)
 	var altered *client.AlteredError
@@ -181,20 +197,26 @@ func (a *agent) fetchManifest(ctx context.Context, hash string) (*manifest.Manif
 	case err != nil:
 		return nil, a.refusal(err)
 	}
+	m, err := a.believe(want, encoded, sig)
+	if err != nil {
+		return nil, fault(notices.MasterAltered, err)
+	}
+	return m, nil
+}
+
+// believe decodes a manifest that has the right hash and is signed by a key of this site.
+func (a *agent) believe(want manifest.Hash, encoded []byte, sig manifest.Signature) (*manifest.Manifest, error) {
 	if got := manifest.HashOf(encoded); got != want {
-		return nil, fault(notices.MasterAltered, fmt.Errorf("its hash is %.16s..., the task says %.16s", got, want))
+		return nil, fmt.Errorf("its hash is %.16s..., the task says %.16s", got, want)
 	}
 	if err := sign.Verify(a.trust.SigningKeys, sig.Key, manifest.SignatureContext, want[:], sig.Signature); err != nil {
-		return nil, fault(notices.MasterAltered, err)
+		return nil, err
 	}
 	m, got, err := manifest.Decode(bytes.NewReader(encoded), maxManifest)
 	if err == nil && got != want {
 		err = errors.New("its hash changed while it was read")
 	}
-	if err != nil {
-		return nil, fault(notices.MasterAltered, err)
-	}
-	return m, nil
+	return m, err
 }
 
 // countdown gives the person in front of the PC a last chance.

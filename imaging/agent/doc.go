@@ -5,6 +5,9 @@
 //	                                            ^      |                      ^                |
 //	                                            +-- pending, refused, alarm   +---- stay ------+
 //
+// A deploy whose task names a multicast session takes part in it (together.go); without it, and where it ends, frames are
+// fetched by HTTPS.
+//
 // What only a PC has (disks, firmware, drivers) comes in as fields of PC, so that all of this runs in a test against
 // image files; cmd/ardoise-agent wires it to the real ones, and imaging/agent/boot is PID 1.
 //

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
@@ -20,6 +21,8 @@ type progress struct {
 	r       job.Report
 	since   time.Time
 	started bool // something is being written: too late to cancel
+
+	together *together // of a deploy whose task names a session; set once, before anything else asks for it
 
 	marked func() // called with each mark after the first phase, when an ARDOISE that is to be made is there; may be nil
 }
@@ -47,6 +50,21 @@ func (p *progress) step(i int) {
 	p.a.Screen.Step(i)
 }
 
+// share says with which session the task is done; nil for none.
+func (p *progress) share(s *together) {
+	p.mu.Lock()
+	p.together = s
+	p.mu.Unlock()
+}
+
+// source is the server as it gives frames to this computer alone.
+func (p *progress) source() *client.Frames {
+	if p.together != nil {
+		return p.together.frames
+	}
+	return p.a.client.Frames()
+}
+
 // bytes tells how far the step is.
 func (p *progress) bytes(done, total, written, fetched int64) {
 	p.mu.Lock()
@@ -61,6 +79,7 @@ func (p *progress) report(state string) job.Report {
 	r := p.r
 	r.State = state
 	r.Timings = append([]job.StepTime(nil), p.r.Timings...)
+	r.Session = p.together.look(r.Fetched, r.Written)
 	return r
 }
 

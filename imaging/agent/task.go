@@ -139,7 +139,9 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 		err = &FaultError{Code: notices.Cancelled, Err: errCancelled}
 	}
 	outcome.Seconds = a.now().Sub(began).Seconds()
-	return a.tell(context.WithoutCancel(ctx), t, p, outcome, err)
+	err = a.tell(context.WithoutCancel(ctx), t, p, outcome, err)
+	p.together.restorePause()
+	return err
 }
 
 // tell delivers the last report and says the same on the screen.

@@ -40,10 +40,12 @@ type Server struct {
 	Trust       *job.Trust         // what is said; default: the truth
 	Welcomes    []job.Welcome      // answers to Hello, the last one for ever; default: enrolled
 	Tasks       chan job.Envelope
-	Cancel      atomic.Bool  // answered to reports
-	CancelMarks atomic.Bool  // answered to reports with a mark: the task ended while the server was out of reach
-	Down        atomic.Bool  // every request is cut off
-	CutFrames   atomic.Int64 // so many answers of /chunks are cut off after one frame
+	Each        func(key string) (job.Task, bool)                            // what the computer with this key is ordered next; nil: Tasks, whoever asks
+	Session     func(w http.ResponseWriter, r *http.Request, key, id string) // below PathSession and the id; nil: there is none
+	Cancel      atomic.Bool                                                  // answered to reports
+	CancelMarks atomic.Bool                                                  // answered to reports with a mark: the task ended while the server was out of reach
+	Down        atomic.Bool                                                  // every request is cut off
+	CutFrames   atomic.Int64                                                 // so many answers of /chunks are cut off after one frame
 
 	mu        sync.Mutex
 	Manifests map[string][]byte
@@ -189,6 +191,7 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST "+job.PathCapture+"{task}/missing", s.missing)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/frames", s.frames)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/publish", s.publish)
+	m.HandleFunc(job.PathSession+"{id}/{route...}", s.session)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.Requests[r.URL.Path]++
@@ -228,8 +231,7 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, "unknown-computer")
 		return
 	}
-	sum := sha256.Sum256(r.TLS.PeerCertificates[0].RawSubjectPublicKeyInfo)
-	s.Hellos, s.Keys = append(s.Hellos, h), append(s.Keys, hex.EncodeToString(sum[:]))
+	s.Hellos, s.Keys = append(s.Hellos, h), append(s.Keys, Key(r))
 	if len(s.Welcomes) == 0 {
 		answer(w, job.Welcome{State: job.StateEnrolled, Computer: "S104-07", ID: "c1"})
 		return
@@ -240,7 +242,34 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// Key names the computer that asks: the SHA-256 of its public key.
+func Key(r *http.Request) string {
+	if len(r.TLS.PeerCertificates) == 0 {
+		return ""
+	}
+	sum := sha256.Sum256(r.TLS.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
+}
+
+// session passes on what is asked of a session, the prefix taken off.
+func (s *Server) session(w http.ResponseWriter, r *http.Request) {
+	key, id := Key(r), r.PathValue("id")
+	if s.Session == nil || key == "" {
+		refuse(w, http.StatusNotFound, "not-found")
+		return
+	}
+	http.StripPrefix(job.PathSession+id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Session(w, r, key, id)
+	})).ServeHTTP(w, r)
+}
+
 func (s *Server) task(w http.ResponseWriter, r *http.Request) {
+	if s.Each != nil {
+		if t, ok := s.Each(Key(r)); ok {
+			answer(w, s.Seal(t))
+			return
+		}
+	}
 	select {
 	case e := <-s.Tasks:
 		answer(w, e)

@@ -24,6 +24,7 @@ const (
 	maxJSON     = 8 << 20
 	maxManifest = 512 << 20
 	maxProblem  = 64 << 10
+	maxSentence = 300
 	silence     = 45 * time.Second
 	dialLimit   = 10 * time.Second
 	firstPause  = time.Second
@@ -219,9 +220,16 @@ func (c *Client) open(ctx context.Context, q request) (*http.Response, error) {
 	}
 	defer func() { _ = a.Body.Close() }()
 	b, _ := io.ReadAll(io.LimitReader(a.Body, maxProblem))
-	p := &ProblemError{Status: a.StatusCode}
-	_ = json.Unmarshal(b, &p.Problem)
-	return nil, p
+	return nil, &ProblemError{Status: a.StatusCode, Problem: problem(b)}
+}
+
+// problem reads the body of a refusal: a Problem, or a sentence.
+func problem(b []byte) job.Problem {
+	var p job.Problem
+	if json.Unmarshal(b, &p) != nil {
+		p = job.Problem{Detail: strings.TrimSpace(string(b[:min(len(b), maxSentence)]))}
+	}
+	return p
 }
 
 // once asks and reads the whole answer, at most the limit.

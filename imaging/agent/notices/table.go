@@ -50,6 +50,14 @@ const (
 	BootEntry     Code = "boot-entry"
 	KeyNotKept    Code = "key-not-kept"
 
+	Together     Code = "together"
+	NoSession    Code = "no-session"
+	SessionEnded Code = "session-ended"
+	NoMulticast  Code = "no-multicast"
+	Wireless     Code = "wireless"
+	HalfDuplex   Code = "half-duplex"
+	Forged       Code = "forged-packets"
+
 	EndDisk     Code = "end-disk"
 	EndPowerOff Code = "end-poweroff"
 	EndStay     Code = "end-stay"
@@ -60,7 +68,7 @@ const (
 
 // All returns every notice, in the order of the codes.
 func All() []Notice {
-	return slices.Concat(startNotices(), diskNotices(), workNotices(), endNotices())
+	return slices.Concat(startNotices(), diskNotices(), workNotices(), sessionNotices(), endNotices())
 }
 
 func startNotices() []Notice {
@@ -229,6 +237,40 @@ func workNotices() []Notice {
 			Text{"La clé du poste n'a pas pu être gardée sur le disque: %s.", "The key of this computer could not be kept on the disk: %s."},
 			Text{"Il faudra de nouveau accepter le poste à son prochain démarrage par le réseau.",
 				"This computer must be approved again at its next start from the network."}},
+	}
+}
+
+func sessionNotices() []Notice {
+	return []Notice{
+		{Together, Info,
+			Text{"Toute la salle reçoit le master %s en même temps, par une seule diffusion.",
+				"The whole class is being served together: master %s is sent once, to all."},
+			Text{"Ne pas éteindre.", "Do not switch off."}},
+		{NoSession, Warn,
+			Text{"Le poste ne participe pas à la diffusion commune: %s.", "This computer has no part in the common session: %s."},
+			Text{"Il reçoit le master pour lui seul, par HTTPS: le résultat est le même, c'est seulement plus long.",
+				"It receives the master by itself, over HTTPS: the result is the same, it only takes longer."}},
+		{SessionEnded, Warn,
+			Text{"La diffusion commune s'est arrêtée avant la fin: %s.", "The common session ended early: %s."},
+			Text{"Le poste garde ce qu'il a reçu et continue par HTTPS.", "This computer keeps what it has and goes on over HTTPS."}},
+		{NoMulticast, Warn,
+			Text{"La diffusion n'arrive pas à la carte réseau %s: %s.", "Multicast does not reach network adapter %s: %s."},
+			Text{"Le travail continue par HTTPS. Vérifiez que le commutateur de ce poste laisse passer la multidiffusion (IGMP).",
+				"Work goes on over HTTPS. Check that the switch of this computer forwards multicast (IGMP)."}},
+		{Wireless, Warn,
+			Text{"La carte réseau %s est sans fil ou dans un VLAN: la diffusion n'y est pas utilisée.",
+				"Network adapter %s is wireless or in a VLAN: multicast is not used on it."},
+			Text{"Le travail continue par HTTPS. Pour aller plus vite, branchez un câble réseau.",
+				"Work goes on over HTTPS. To be faster, plug in a network cable."}},
+		{HalfDuplex, Warn,
+			Text{"La carte réseau %s est en semi-duplex: elle ralentit toute la salle.",
+				"Network adapter %s is in half duplex: it slows the whole room."},
+			Text{"Changez le câble, ou réglez le port du commutateur sur la négociation automatique.",
+				"Replace the cable, or set the switch port to automatic negotiation."}},
+		{Forged, Warn,
+			Text{"De faux paquets sont arrivés dans la diffusion: %d jusqu'ici.", "Forged packets came in among those of the session: %d so far."},
+			Text{"Ils sont jetés et rien n'en est écrit. Prévenez l'administrateur: une machine de ce réseau les envoie.",
+				"They are dropped and nothing of them is written. Tell the administrator: a machine of this network sends them."}},
 	}
 }
 

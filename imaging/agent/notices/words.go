@@ -17,6 +17,9 @@ const (
 	WordLeft      Word = "left"
 	WordComputer  Word = "computer"
 	WordDoNot     Word = "do-not-switch-off"
+	WordNetwork   Word = "network"
+	WordDisk      Word = "to-disk"
+	WordLost      Word = "lost"
 )
 
 // In returns the label in one language.
@@ -44,6 +47,12 @@ func (w Word) In(l Lang) string {
 		return Text{"reste", "left"}.In(l)
 	case WordComputer:
 		return Text{"Poste", "Computer"}.In(l)
+	case WordNetwork:
+		return Text{"réseau", "from the network"}.In(l)
+	case WordDisk:
+		return Text{"disque", "to the disk"}.In(l)
+	case WordLost:
+		return Text{"de paquets perdus", "of packets lost"}.In(l)
 	case WordDoNot:
 		return Text{"Ne pas éteindre", "Do not switch off"}.In(l)
 	}
@@ -53,5 +62,5 @@ func (w Word) In(l Lang) string {
 // Words returns every label.
 func Words() []Word {
 	return []Word{StepDisk, StepManifest, StepCountdown, StepRestore, StepBoot, StepCapture, StepPublish, StepInventory,
-		StepStageTwo, WordLeft, WordComputer, WordDoNot}
+		StepStageTwo, WordLeft, WordComputer, WordDoNot, WordNetwork, WordDisk, WordLost}
 }

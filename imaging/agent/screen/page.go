@@ -50,6 +50,9 @@ func (s *Screen) page() string {
 		put("", s.stepLine(i, st))
 		if i == s.at && s.total > 0 {
 			put(bold, "     "+s.bar())
+			if l := s.ratesLine(); l != "" {
+				put("", "     "+l)
+			}
 		}
 	}
 	if s.busy {
@@ -105,6 +108,21 @@ func (s *Screen) bar() string {
 	left := time.Duration(float64(s.total-s.done) / rate * float64(time.Second)).Round(time.Second)
 	unit := notices.Text{FR: "Mo/s", EN: "MB/s"}.In(s.lang)
 	return text + fmt.Sprintf("  %.0f %s  %s %s", rate/1e6, unit, notices.WordLeft.In(s.lang), left)
+}
+
+// ratesLine says both rates and the loss, "" while there is nothing to say.
+func (s *Screen) ratesLine() string {
+	r := s.rates
+	if r.Wire <= 0 && r.Disk <= 0 {
+		return ""
+	}
+	unit := notices.Text{FR: "Mo/s", EN: "MB/s"}.In(s.lang)
+	text := fmt.Sprintf("%.0f %s %s  %.0f %s %s", float64(r.Wire)/1e6, unit, notices.WordNetwork.In(s.lang),
+		float64(r.Disk)/1e6, unit, notices.WordDisk.In(s.lang))
+	if r.Lost >= 0.0005 {
+		text += fmt.Sprintf("  %.1f %% %s", 100*r.Lost, notices.WordLost.In(s.lang))
+	}
+	return text
 }
 
 // rate is bytes per second over the last seconds.

@@ -38,6 +38,7 @@ type Screen struct {
 	computer string
 	code     string
 	said     notices.Message
+	work     notices.Message // the last that was not a wait
 	warnings []notices.Message
 	steps    []step
 	at       int // index into steps; len(steps) when all are over
@@ -45,6 +46,7 @@ type Screen struct {
 	restart  int // seconds until the PC restarts; 0: it does not
 	done     int64
 	total    int64
+	rates    Rates
 	samples  []sample
 	drawn    time.Time
 	lined    time.Time
@@ -111,6 +113,9 @@ func (s *Screen) Say(code notices.Code, args ...any) {
 	} else {
 		s.said = m
 	}
+	if m.Severity == notices.Info {
+		s.work = m
+	}
 	text := fmt.Sprintf("notice %s %s: %s", m.Code, m.Severity, m.English())
 	if last, ok := s.repeat[text]; !ok || s.now().Sub(last) >= repeatEvery {
 		if len(s.repeat) > 100 {
@@ -120,6 +125,30 @@ func (s *Screen) Say(code notices.Code, args ...any) {
 		s.line(text)
 	}
 	s.draw(true)
+}
+
+// Resume shows again what was said before something had to be waited for.
+func (s *Screen) Resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.said.Severity == notices.Wait && s.work.Code != "" {
+		s.said = s.work
+		s.draw(true)
+	}
+}
+
+// Rates is how fast a deploy goes just now.
+type Rates struct {
+	Wire, Disk int64   // bytes a second from the network, to the disk
+	Lost       float64 // share of the packets that did not come, 0..1
+}
+
+// Rates shows how fast the step under way goes, below its bar.
+func (s *Screen) Rates(r Rates) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rates = r
+	s.draw(false)
 }
 
 // Restart shows the seconds until the PC restarts, beside what was said last.
@@ -142,7 +171,7 @@ func (s *Screen) Steps(words ...notices.Word) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.steps, s.at, s.warnings = nil, -1, nil
-	s.done, s.total, s.samples = 0, 0, nil
+	s.done, s.total, s.samples, s.rates = 0, 0, nil, Rates{}
 	for _, w := range words {
 		s.steps = append(s.steps, step{word: w})
 	}
@@ -160,7 +189,7 @@ func (s *Screen) Step(i int) {
 		s.line(fmt.Sprintf("step %s done %.1f s", st.word, st.took.Seconds()))
 	}
 	s.at = i
-	s.done, s.total, s.samples = 0, 0, nil
+	s.done, s.total, s.samples, s.rates = 0, 0, nil, Rates{}
 	if i >= 0 && i < len(s.steps) {
 		s.steps[i].begun, s.lined = now, now
 		s.line(fmt.Sprintf("step %s", s.steps[i].word))
