@@ -12,6 +12,7 @@
 //	task, report                               x        the report's task is this computer's
 //	manifest, names, chunks                    x        named by the task that runs on this computer
 //	heal                                       x        chunks of the running task's manifest that the store has lost
+//	session/{id}/...                           x        named by the task that runs on this computer; join comes first
 //	capture/{task}/...                         x        the task is a capture and runs on this computer
 //
 // The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed

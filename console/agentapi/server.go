@@ -19,7 +19,8 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// Server answers agents. All fields but Log, Now, StageTwo, Spool and Healing are required.
+// Server answers agents. All fields but Log, Now, StageTwo, Spool, Healing and Sessions are
+// required.
 type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
@@ -29,6 +30,7 @@ type Server struct {
 	StageTwo    *StageTwo               // nil: there is none
 	Spool       string                  // folder for what comes in, on a disk with room: the library's; "": os.TempDir
 	Healing     Healing                 // nil: nobody is asked for lost chunks
+	Sessions    Sessions                // nil: every computer fetches for itself
 	Log         *slog.Logger            // nil: none
 	Now         func() time.Time
 
@@ -91,6 +93,7 @@ func (s *Server) Handler() http.Handler {
 	route("POST "+job.PathCapture+"{task}/publish", 1, s.enrolled(s.capturePublish))
 	route("GET "+job.PathHeal, 1, s.enrolled(s.wanted))
 	route("POST "+job.PathHeal, 1, s.enrolled(s.heal))
+	s.sessionRoutes(route)
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")
 	})

@@ -24,6 +24,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters"
@@ -37,10 +38,12 @@ type site struct {
 	dir     string
 	address string // stays over restarts
 
-	library *masters.Library
-	fleet   *fleet.Fleet
-	ca      *agentapi.CA
-	stop    func()
+	library  *masters.Library
+	fleet    *fleet.Fleet
+	sessions *sessions.Manager
+	air      air
+	ca       *agentapi.CA
+	stop     func()
 }
 
 func newSite(t *testing.T) *site {
@@ -64,6 +67,7 @@ func (s *site) start() {
 	check(s.t, err)
 	s.fleet, err = fleet.Open(s.t.Context(), fleet.Options{Store: store, Signer: s.library.Key()})
 	check(s.t, err)
+	s.sessions = s.manager(store)
 	s.ca, err = agentapi.OpenCA(filepath.Join(s.dir, "ca"), time.Now())
 	check(s.t, err)
 	leaf, err := s.ca.Issue([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, time.Now())
@@ -75,10 +79,12 @@ func (s *site) start() {
 	s.address = l.Addr().String()
 	server := &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
 		Captures: agentapi.Library{Library: s.library}, Certificate: func() *tls.Certificate { return &leaf },
-		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir, Healing: s.library}
+		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir, Healing: s.library,
+		Sessions: s.sessions}
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
+	done, ended := make(chan error, 1), make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
+	go func() { ended <- s.sessions.Run(ctx) }()
 	stopped := false
 	s.stop = func() {
 		if stopped {
@@ -87,6 +93,7 @@ func (s *site) start() {
 		stopped = true
 		cancel()
 		check(s.t, <-done)
+		check(s.t, <-ended)
 		check(s.t, store.Close())
 		check(s.t, s.library.Close())
 	}

@@ -1,0 +1,25 @@
+// Package sessions runs the multicast sessions that the fleet's tasks share: it starts the sender of a session when the
+// first computer joins, lets in who belongs there, divides the uplink, watches what goes on and keeps it for people.
+//
+// Sources: sections 8, 10 and 11 of the project's design; DESIGN.md of imaging/multicast; RFC 9110 section 15.5 (404, 410).
+//
+//	fleet: which tasks share a session
+//	   |  Begin, who is left
+//	   v
+//	Manager -- one run each --> session.Server --> fan --+--> socket on eth0.10 ==> room
+//	   ^   |                        ^                    +--> socket on eth0.20 ==> room
+//	   |   +-- every second: caps, sample, marks --> Report --> Store
+//	Serve: who joins with what, once a task of his runs (the console's agent API asks)
+//
+// A run outlives its server: a session that has ended because nobody came any more, or with the daemon, begins again with
+// the next join, with a new secret and number, and its report goes on. A run ends when all its tasks are over.
+//
+// Packets leave by the interfaces of those who have joined, and by no other: a session never reaches a network where
+// nobody takes part in it. Who is not in a network of ours takes part by HTTPS, unless routers forward multicast.
+//
+// Guaranteed: a computer gets nothing of a session that its running task does not name, nor before it has joined, and joins
+// with the manifest of its task alone; what it says of itself is no name that people see. One computer has one request for
+// symbols answered at a time, and its reports are counted. What a report keeps is bounded, whatever happens for however
+// long. Not guaranteed: that a computer gets nothing of the other masters of its own session. They share their
+// packets' key.
+package sessions

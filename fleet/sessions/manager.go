@@ -1,0 +1,388 @@
+package sessions
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// Library is where masters are.
+type Library interface {
+	Manifest(hash manifest.Hash) (encoded []byte, sig manifest.Signature, err error)
+	StoredSize(id chunk.ID) (size int64, ok bool)
+	// Fetch calls yield with one frame for each id, in order.
+	Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error
+}
+
+// Store keeps the reports of sessions.
+type Store interface {
+	// KeepSession replaces what is kept of a session. It may drop what is kept of others that are much older.
+	KeepSession(ctx context.Context, id string, doc []byte) error
+	// SessionDoc returns what is kept of a session, nil when nothing is.
+	SessionDoc(ctx context.Context, id string) ([]byte, error)
+}
+
+// Path is how multicast leaves for a computer.
+type Path struct {
+	Interface string       // by which it leaves
+	Network   netip.Prefix // that the computer is in
+	Mbit      int          // speed of the interface in Mb/s, 0 unknown
+	Reason    string       // why none reaches the computer, for a person; "" when it does
+}
+
+// Options of a Manager. Fleet, Library, Path and Dial are required.
+type Options struct {
+	Fleet   *fleet.Fleet
+	Library Library
+	Store   Store                           // nil: reports go with their sessions
+	Path    func(computer netip.Addr) Path  // to a computer that speaks from that address
+	Limit   func(now time.Time) int64       // bit/s on the wire that all sessions together may take, 0 no limit; nil: none
+	Attend  func(ctx context.Context) error // runs while a session does; nil: nothing
+	// Dial opens a stream's socket on an interface.
+	Dial    func(iface string, group netip.AddrPort) (session.PacketSender, error)
+	HoldOff time.Duration    // 0: 20 s
+	Linger  time.Duration    // that a sender waits for computers that come late; 0: 5 minutes
+	Random  io.Reader        // nil: the system's
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: none
+}
+
+// Times of a Manager.
+const (
+	tickEvery  = time.Second
+	keepEvery  = 30 * time.Second
+	lingerLong = 5 * time.Minute
+	keepTime   = 10 * time.Second // for one write to the store
+)
+
+// Manager runs sessions. It is safe for concurrent use.
+type Manager struct {
+	o    Options
+	ctx  context.Context // of the senders
+	stop context.CancelFunc
+	work sync.WaitGroup
+
+	making sync.Mutex // held by who begins a session
+
+	mu      sync.Mutex
+	runs    map[string]*run
+	sending int                // runs with a sender
+	attend  context.CancelFunc // nil: nobody attends
+}
+
+// New returns a manager without sessions. Run ends it.
+func New(o Options) *Manager {
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Linger == 0 {
+		o.Linger = lingerLong
+	}
+	if o.Limit == nil {
+		o.Limit = func(time.Time) int64 { return 0 }
+	}
+	m := &Manager{o: o, runs: map[string]*run{}}
+	m.ctx, m.stop = context.WithCancel(context.Background())
+	return m
+}
+
+// Run looks after the sessions until ctx ends, then ends all and returns when they have.
+func (m *Manager) Run(ctx context.Context) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			m.making.Lock() // nothing begins any more
+			m.stop()
+			m.making.Unlock()
+			m.work.Wait()
+			for _, r := range m.all() {
+				m.keep(ctx, r)
+			}
+			return nil
+		case <-tick.C:
+			m.tick(ctx)
+		}
+	}
+}
+
+// all returns the runs.
+func (m *Manager) all() []*run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []*run
+	for _, r := range m.runs {
+		out = append(out, r)
+	}
+	return out
+}
+
+// of returns the run of a session; nil when there is none.
+func (m *Manager) of(id string) *run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runs[id]
+}
+
+// tick looks once after all sessions.
+func (m *Manager) tick(ctx context.Context) {
+	now, runs := m.o.Now(), m.all()
+	if len(runs) == 0 {
+		return
+	}
+	alive := map[string]fleet.Session{}
+	for _, s := range m.o.Fleet.Sessions() {
+		alive[s.ID] = s
+	}
+	var sending []*run
+	for _, r := range runs {
+		s, goesOn := alive[r.id]
+		if !goesOn {
+			m.end(ctx, r, now)
+			continue
+		}
+		for _, n := range r.look(now, s) {
+			if err := m.o.Fleet.Note(ctx, r.id, KindNoMulticast, fleet.Warning, "%s", n); err != nil {
+				m.o.Log.Error("keeping an event of a session", "session", r.id, "error", err)
+			}
+		}
+		if r.due(now) {
+			m.keep(ctx, r)
+		}
+		if r.running() {
+			sending = append(sending, r)
+		}
+	}
+	m.share(now, sending)
+}
+
+// KindNoMulticast is the kind of the event that says which network multicast does not reach.
+const KindNoMulticast = "no-multicast"
+
+// share divides the uplink among those that send.
+func (m *Manager) share(now time.Time, sending []*run) {
+	total := payload(m.o.Limit(now))
+	var rates []int64
+	for _, r := range sending {
+		rate, slowest := r.speed()
+		rates = append(rates, rate)
+		if link := payload(slowest); len(sending) > 1 && link > 0 && (total == 0 || link < total) {
+			total = link // each would else find out by loss what the others take
+		}
+	}
+	for i, limit := range shares(total, rates) {
+		sending[i].limit(limit)
+	}
+}
+
+// end ends a run whose tasks are all over, once its sender has ended.
+func (m *Manager) end(ctx context.Context, r *run, now time.Time) {
+	if !r.over(now) {
+		return
+	}
+	m.keep(ctx, r)
+	m.mu.Lock()
+	delete(m.runs, r.id)
+	m.mu.Unlock()
+}
+
+// keep writes a run's report to the store.
+func (m *Manager) keep(ctx context.Context, r *run) {
+	if m.o.Store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keepTime) // also while the daemon ends
+	defer cancel()
+	doc, err := json.Marshal(r.whole())
+	if err == nil {
+		err = m.o.Store.KeepSession(ctx, r.id, doc)
+	}
+	if err != nil {
+		m.o.Log.Error("keeping the report of a session", "session", r.id, "error", err)
+	}
+}
+
+// kept reads a report from the store; one that cannot be read counts as none.
+func (m *Manager) kept(ctx context.Context, id string) (Report, bool, error) {
+	if m.o.Store == nil {
+		return Report{}, false, nil
+	}
+	doc, err := m.o.Store.SessionDoc(ctx, id)
+	if err != nil || doc == nil {
+		return Report{}, false, err
+	}
+	var out Report
+	if err := json.Unmarshal(doc, &out); err != nil {
+		return Report{}, false, fmt.Errorf("reading the report of session %s: %w", id, err)
+	}
+	return out, true, nil
+}
+
+// Brief returns how a session stands now; false when it does not run.
+func (m *Manager) Brief(id string) (Report, bool) {
+	r := m.of(id)
+	if r == nil {
+		return Report{}, false
+	}
+	return r.brief(), true
+}
+
+// Report returns the whole report of a session that runs or ran; false when nobody has joined it, or it was long ago.
+func (m *Manager) Report(ctx context.Context, id string) (Report, bool, error) {
+	if r := m.of(id); r != nil {
+		return r.whole(), true, nil
+	}
+	old, ok, err := m.kept(ctx, id)
+	old.Now.Running, old.Now.Waiting = false, false // a daemon that was killed has not said so
+	return old, ok, err
+}
+
+// begin returns the run of a session with a sender, which is made where there is none. wanted is the manifest of who asks.
+func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
+	m.making.Lock()
+	defer m.making.Unlock()
+	if m.ctx.Err() != nil {
+		return nil, &Refusal{StatusBusy, "ending", "the server is ending"}
+	}
+	r := m.of(id)
+	if r != nil && r.running() {
+		return r, nil
+	}
+	s, err := m.o.Fleet.BeginSession(id)
+	if err != nil {
+		return nil, err
+	}
+	if r == nil {
+		r = m.newRun(ctx, s)
+	}
+	loaded := m.masters(s, wanted)
+	if len(loaded) == 0 {
+		return nil, &Refusal{StatusUnable, "no-multicast", "this session cannot read its masters"}
+	}
+	secret := make([]byte, 32)
+	if _, err := io.ReadFull(m.o.Random, secret); err != nil {
+		return nil, fmt.Errorf("drawing the secret of a session: %w", err)
+	}
+	r.forget()
+	server, err := session.NewServer(session.ServerOptions{
+		Masters: loaded, Frames: m.o.Library, Authoriser: visitors{}, Secret: secret, Random: m.o.Random, Now: m.o.Now,
+		Log: m.o.Log, Dial: r.dial, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
+		Cap: payload(m.o.Limit(m.o.Now())),
+	})
+	if err != nil {
+		m.o.Log.Error("a session cannot begin", "session", id, "error", err)
+		return nil, &Refusal{StatusUnable, "no-multicast", "this session cannot begin: the server's log says why"}
+	}
+	m.start(r, server)
+	return r, nil
+}
+
+// newRun makes a run, which goes on with the report of one before it.
+func (m *Manager) newRun(ctx context.Context, s fleet.Session) *run {
+	r := &run{id: s.ID, o: m.o, people: map[string]*person{}, told: map[string]bool{}}
+	old, ok, err := m.kept(ctx, s.ID)
+	if err != nil {
+		m.o.Log.Warn("the report of a session begins anew", "session", s.ID, "error", err)
+	}
+	if ok {
+		r.resume(old)
+	} else {
+		r.report = Report{ID: s.ID, Started: m.o.Now().UTC()}
+	}
+	r.names(s)
+	m.mu.Lock()
+	m.runs[s.ID] = r
+	m.mu.Unlock()
+	return r
+}
+
+// maxManifests is how many bytes of manifests one session sends.
+const maxManifests = 128 << 20
+
+// masters reads the masters of a session, that of who asks first. One that cannot be read is left out: its computers fetch
+// by HTTPS, or are told why that does not work either.
+func (m *Manager) masters(s fleet.Session, wanted string) []session.Master {
+	var out []session.Master
+	size := 0
+	load := func(hex string) {
+		hash, err := manifest.ParseHash(hex)
+		if err != nil {
+			return
+		}
+		encoded, signature, err := m.o.Library.Manifest(hash)
+		if err == nil && len(out) > 0 && size+len(encoded) > maxManifests {
+			err = errors.New("the manifests of this session are too large together")
+		}
+		if err != nil {
+			m.o.Log.Warn("a session goes without a master", "session", s.ID, "manifest", hex, "error", err)
+			return
+		}
+		size += len(encoded)
+		out = append(out, session.Master{Manifest: encoded, Signature: signature})
+	}
+	load(wanted)
+	for _, hex := range s.Manifests {
+		if hex != wanted {
+			load(hex)
+		}
+	}
+	return out
+}
+
+// start lets a sender run.
+func (m *Manager) start(r *run, server *session.Server) {
+	ctx, cancel := context.WithCancel(m.ctx)
+	r.started(server, cancel, m.o.Now())
+	m.o.Log.Info("a session begins", "session", r.id, "number", server.Number())
+	m.count(1)
+	m.work.Go(func() {
+		defer m.count(-1)
+		err := server.Run(ctx)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		cancel()
+		r.stopped(server, err, m.o.Now())
+		m.o.Log.Info("a session ends", "session", r.id, "number", server.Number(), "error", err)
+	})
+}
+
+// count counts senders, and lets somebody attend while there are any.
+func (m *Manager) count(more int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.sending += more
+	switch {
+	case m.o.Attend == nil:
+	case m.sending > 0 && m.attend == nil:
+		var ctx context.Context
+		ctx, m.attend = context.WithCancel(m.ctx)
+		m.work.Go(func() {
+			if err := m.o.Attend(ctx); err != nil && ctx.Err() == nil {
+				m.o.Log.Warn("nobody attends to sessions", "error", err)
+			}
+		})
+	case m.sending == 0 && m.attend != nil:
+		m.attend()
+		m.attend = nil
+	}
+}

@@ -1,0 +1,427 @@
+package sessions
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+)
+
+// Bounds of what one computer can make a run remember.
+const (
+	maxPersonMarks = 40
+	maxTold        = 32
+	maxReason      = 200 // characters
+)
+
+// run is one session with the senders that it had, one after the other.
+type run struct {
+	id string
+	o  Options
+
+	mu     sync.Mutex
+	fans   []*fan          // of the present sender, by stream
+	server *session.Server // nil: nothing is sent
+	cancel context.CancelFunc
+	people map[string]*person // by id
+	told   map[string]bool    // networks and computers that a notice was given for
+	report Report
+	before struct{ sent, repairs, https int64 } // of the senders before this one
+	total  int64                                // bytes that this sender has sent, at the last look
+	looked time.Time
+	heard  time.Time // the last event of a computer that was noted
+	kept   time.Time
+	mbit   map[string]int  // speed of each interface in use
+	gone   map[string]bool // names of who joined before the daemon was restarted, and whether they got everything
+}
+
+// person is a computer that has joined.
+type person struct {
+	name    string
+	path    Path
+	offered bool   // it can hear multicast
+	inside  bool   // of the present sender
+	state   string // as last seen
+	gets    bool   // packets have come
+	deaf    bool   // none do
+	done    bool   // it has got everything
+	asking  bool   // a request for symbols is being answered
+	tokens  float64
+	at      time.Time // of tokens
+	marks   int
+}
+
+// resume goes on with the report of a run before the daemon was restarted.
+func (r *run) resume(old Report) {
+	r.report = old
+	r.report.Ended, r.report.Now = time.Time{}, State{}
+	r.before.sent, r.before.repairs, r.before.https = old.Sent, old.Repairs, old.HTTPS
+	r.gone = map[string]bool{}
+	for _, m := range old.Marks {
+		if m.Computer != "" {
+			r.gone[m.Computer] = r.gone[m.Computer] || m.Kind == MarkDone
+		}
+	}
+}
+
+// names takes from the fleet which jobs the session is of.
+func (r *run) names(s fleet.Session) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var ids []string
+	for _, j := range s.Jobs {
+		ids = append(ids, j.ID)
+	}
+	r.report.Jobs = ids
+}
+
+// expected is how many computers a new sender waits for.
+func (r *run) expected(s fleet.Session) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, id := range s.Left() {
+		if p := r.people[id]; p == nil || !p.done {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
+// dial makes the socket of a stream, which leaves by no interface yet.
+func (r *run) dial(group netip.AddrPort) (session.PacketSender, error) {
+	f := &fan{group: group, dial: r.o.Dial, now: r.o.Now, log: r.o.Log}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fans = append(r.fans, f)
+	return f, nil
+}
+
+// forget forgets the sockets of the sender before.
+func (r *run) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.fans = nil
+}
+
+// reach lets the session leave by an interface, too.
+func (r *run) reach(p Path) error {
+	r.mu.Lock()
+	fans := slices.Clone(r.fans)
+	r.mu.Unlock()
+	for _, f := range fans {
+		if err := f.add(p.Interface); err != nil {
+			return err
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.mbit == nil {
+		r.mbit = map[string]int{}
+	}
+	r.mbit[p.Interface] = p.Mbit
+	return nil
+}
+
+// running tells whether a sender runs.
+func (r *run) running() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.server != nil
+}
+
+// started notes a new sender.
+func (r *run) started(server *session.Server, cancel context.CancelFunc, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.server, r.cancel, r.total, r.looked, r.heard = server, cancel, 0, now, now
+	r.report.Starts++
+	r.report.Now.Running, r.report.Now.Waiting = true, true
+	r.report.mark(now, MarkStart, "", "")
+}
+
+// stopped notes that a sender has ended.
+func (r *run) stopped(server *session.Server, err error, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.see(now, server.Status())
+	r.before.sent, r.before.repairs, r.before.https = r.report.Sent, r.report.Repairs, r.report.HTTPS
+	r.server, r.cancel, r.mbit = nil, nil, nil
+	r.report.Now.Running, r.report.Now.Waiting, r.report.Now.Rate = false, false, 0
+	for _, p := range r.people {
+		p.inside = false
+	}
+	if err != nil {
+		r.report.mark(now, MarkTrouble, "", fleet.Clean(err.Error(), maxReason))
+	}
+	r.report.mark(now, MarkStop, "", "")
+}
+
+// over ends the sender of a run without tasks, and tells whether it has ended.
+func (r *run) over(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.server != nil {
+		r.cancel()
+		return false
+	}
+	r.report.Ended = now.UTC()
+	r.report.Now.Expected = 0
+	return true
+}
+
+// admit notes that a computer joins, and returns the sender; nil when that has ended.
+func (r *run) admit(v Visitor, path Path, offered bool, now time.Time) *session.Server {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.server == nil {
+		return nil
+	}
+	p := r.people[v.Computer]
+	if p == nil {
+		p = &person{tokens: reportBurst, at: now}
+		r.people[v.Computer] = p
+	}
+	p.name, p.path, p.offered, p.inside, p.done, p.deaf, p.state = v.Name, path, offered, true, false, false, ""
+	r.mark(now, p, MarkJoin, path.Reason)
+	return r.server
+}
+
+// mark notes a moment of a computer's, of which there are not too many. The caller holds the lock.
+func (r *run) mark(now time.Time, p *person, kind, text string) {
+	if p.marks++; p.marks > maxPersonMarks {
+		r.report.MarksLost++
+		return
+	}
+	r.report.mark(now, kind, p.name, fleet.Clean(text, maxReason))
+}
+
+// enter lets a computer's request in, and returns what is to be called when it was answered.
+func (r *run) enter(computer, route string, now time.Time) (server *session.Server, leave func(), err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.people[computer]
+	if r.server == nil || p == nil || !p.inside {
+		return nil, nil, &Refusal{StatusNone, "no-session", "this computer has not joined the session: join it"}
+	}
+	leave = func() {}
+	switch route {
+	case "/report":
+		p.tokens = min(reportBurst, p.tokens+max(now.Sub(p.at).Seconds(), 0)*reportRate)
+		p.at = now
+		if p.tokens < 1 {
+			return nil, nil, &Refusal{StatusOften, "too-many", "too many reports"}
+		}
+		p.tokens--
+	case "/symbols":
+		// Few are answered at a time. One computer that reads slowly must not take the places of all.
+		if p.asking {
+			return nil, nil, &Refusal{StatusOften, "too-many", "one request for symbols at a time"}
+		}
+		p.asking = true
+		leave = func() {
+			r.mu.Lock()
+			p.asking = false
+			r.mu.Unlock()
+		}
+	case "/leave":
+		r.follow(now, stateOf(r.server.Status(), 0, 0).Members) // it is not seen any more afterwards
+	}
+	return r.server, leave, nil
+}
+
+// speed returns what a run sends in bytes a second, and the speed of its slowest interface in bit/s, 0 unknown.
+func (r *run) speed() (rate, slowest int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, mbit := range r.mbit {
+		if bits := int64(mbit) * 1_000_000; bits > 0 && (slowest == 0 || bits < slowest) {
+			slowest = bits
+		}
+	}
+	return r.report.Now.Rate, slowest
+}
+
+// limit caps a run's sender, in bytes a second.
+func (r *run) limit(bytes int64) {
+	r.mu.Lock()
+	server := r.server
+	r.mu.Unlock()
+	if server != nil {
+		server.SetCap(bytes)
+	}
+}
+
+// look takes a sample, and returns what people should be told.
+func (r *run) look(now time.Time, s fleet.Session) (notices []string) {
+	r.names(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Now.Expected = len(s.Left())
+	if r.server == nil {
+		return nil
+	}
+	r.see(now, r.server.Status())
+	return r.notices()
+}
+
+// see takes a sample of what a sender says. The caller holds the lock.
+func (r *run) see(now time.Time, st session.Status) {
+	bytes := sentBytes(st)
+	rate := int64(0)
+	if passed := now.Sub(r.looked).Seconds(); passed > 0 {
+		rate = int64(float64(bytes-r.total) / passed)
+	}
+	r.total, r.looked = bytes, now
+	expected := r.report.Now.Expected
+	state := stateOf(st, rate, r.report.since(now))
+	state.Expected = expected
+	r.report.Now = state
+	r.report.Sent = r.before.sent + bytes
+	r.report.Repairs = r.before.repairs + st.Sender.Proactive + st.Sender.Rounds
+	r.report.HTTPS = r.before.https + int64(st.Rescued)*wire.SymbolSize
+	r.follow(now, state.Members)
+	for _, e := range st.Events {
+		if p := r.people[e.Computer]; p != nil && e.Time.After(r.heard) {
+			r.mark(e.Time, p, fleet.Clean(e.Code, 32), e.Text)
+			p.deaf = p.deaf || e.Code == wire.EventNoMulticast && !p.gets
+		}
+	}
+	if n := len(st.Events); n > 0 {
+		r.heard = st.Events[n-1].Time
+	}
+	r.count()
+	r.report.Now.Sample.Done = r.report.Done // those that have left count
+	r.report.add(r.report.Now.Sample)
+}
+
+// count counts who has joined and who has got everything. The caller holds the lock.
+func (r *run) count() {
+	all := maps.Clone(r.gone)
+	if all == nil {
+		all = map[string]bool{}
+	}
+	for _, p := range r.people {
+		all[p.name] = p.done
+	}
+	r.report.Joined, r.report.Done = len(all), 0
+	for _, done := range all {
+		if done {
+			r.report.Done++
+		}
+	}
+}
+
+// follow notes how members' parts have changed. The caller holds the lock.
+func (r *run) follow(now time.Time, members []Member) {
+	byName := map[string]*person{}
+	for _, p := range r.people {
+		byName[p.name] = p
+	}
+	for _, m := range members {
+		p := byName[m.Computer]
+		if p == nil || !p.inside {
+			continue
+		}
+		was, is := rank(p.state), rank(m.State)
+		switch {
+		case m.State == p.state:
+		case m.State == string(multicast.StateDone):
+			p.done = true
+			r.mark(now, p, MarkDone, "")
+		case m.State == string(multicast.StateSilent):
+			r.mark(now, p, MarkSilent, "")
+		case is > 0 && was > is:
+			r.mark(now, p, MarkDemoted, m.State+", "+m.Reason)
+		case is > was && was > 0:
+			r.mark(now, p, MarkPromoted, m.State)
+		}
+		p.state = m.State
+		p.gets = p.gets || is >= 2 && m.Rate > 0
+		if is == 1 && !p.gets && p.offered && strings.HasPrefix(m.Reason, "no multicast") {
+			p.deaf = true
+		}
+	}
+}
+
+// notices tells which networks multicast does not reach, each once. The caller holds the lock.
+func (r *run) notices() (out []string) {
+	type network struct {
+		iface       string
+		deaf, hears int
+	}
+	networks := map[netip.Prefix]*network{}
+	say := func(key, text string) {
+		if !r.told[key] && len(r.told) < maxTold {
+			r.told[key] = true
+			out = append(out, text)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.people)) {
+		p := r.people[id]
+		if !p.inside || !p.offered {
+			continue
+		}
+		if p.path.Reason != "" {
+			say(p.path.Reason, fmt.Sprintf("%s fetches by HTTPS: %s", p.name, p.path.Reason))
+			continue
+		}
+		n := networks[p.path.Network]
+		if n == nil {
+			n = &network{iface: p.path.Interface}
+			networks[p.path.Network] = n
+		}
+		if p.deaf && !p.gets {
+			n.deaf++
+		} else {
+			n.hears++
+		}
+	}
+	for prefix, n := range networks {
+		if n.deaf > 0 && n.hears == 0 {
+			say(prefix.String(), fmt.Sprintf("nothing that is sent by %s arrives in %s: all %d computers there fetch by HTTPS",
+				n.iface, prefix, n.deaf))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// due tells whether the report is to be written now.
+func (r *run) due(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.server == nil && r.kept.After(r.looked) || now.Sub(r.kept) < keepEvery {
+		return false
+	}
+	r.kept = now
+	return true
+}
+
+// brief returns how the run stands.
+func (r *run) brief() Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.report.brief()
+	out.Now.Members = slices.Clone(out.Now.Members)
+	return out
+}
+
+// whole returns all that is known of the run.
+func (r *run) whole() Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.report
+	out.Samples, out.Marks, out.pending = slices.Clone(out.Samples), slices.Clone(out.Marks), nil
+	out.Now.Members = slices.Clone(out.Now.Members)
+	return out
+}
