@@ -157,3 +157,41 @@ func TestConsolesOfAPC(t *testing.T) {
 		t.Errorf("text screen got %q", text)
 	}
 }
+
+// What was said before the server was lost is said again when it is back, and both rates stand below the bar.
+func TestRatesAndResume(t *testing.T) {
+	out, c := &tape{}, &clock{time.Unix(1e9, 0)}
+	s := screen.New(screen.Options{Lang: notices.French, Terminals: []io.Writer{out}, Now: c.now})
+	s.Steps(notices.StepRestore)
+	s.Step(0)
+	s.Say(notices.Together, "salle@3")
+	s.Say(notices.ServerLost)
+	c.pass(time.Second)
+	s.Progress(1<<20, 4<<20)
+	c.pass(time.Second)
+	s.Rates(screen.Rates{Wire: 95_000_000, Disk: 61_000_000, Lost: 0.012})
+	s.Flush(time.Second)
+	lines := last(out)
+	if !strings.Contains(lines, "95 Mo/s réseau  61 Mo/s disque  1.2 % de paquets perdus") || !strings.Contains(lines, "Le serveur ne répond plus.") {
+		t.Errorf("the screen shows:\n%s", lines)
+	}
+	s.Resume()
+	s.Step(1)
+	s.Flush(time.Second)
+	lines = last(out)
+	if strings.Contains(lines, "Mo/s") || strings.Contains(lines, "ne répond plus") || !strings.Contains(lines, "Toute la salle reçoit le master salle@3") {
+		t.Errorf("the screen shows:\n%s", lines)
+	}
+	s.Say(notices.DiskFault, "x")
+	s.Resume()
+	s.Flush(time.Second)
+	if !strings.Contains(last(out), "Le disque signale une panne") {
+		t.Error("a fault was wiped from the screen")
+	}
+}
+
+// last returns the page that was drawn last.
+func last(t *tape) string {
+	all := t.String()
+	return all[strings.LastIndex(all, "\x1b[H"):]
+}
