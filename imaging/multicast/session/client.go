@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"runtime"
 	"slices"
 	"sync"
@@ -69,7 +68,7 @@ type ClientOptions struct {
 	Link      int64  // its speed in bit/s, 0 unknown
 	MTU       int    // its MTU in bytes, 0 unknown
 	// Listen joins the group of a stream; nil is udp.Listen on Interface.
-	Listen func(group netip.AddrPort) (PacketReceiver, error)
+	Listen func(wire.Channel) (PacketReceiver, error)
 
 	Memory  int64            // bytes of symbols that may be held; 0: a quarter of the RAM, at most 1 GiB
 	Workers int              // that decode; 0: one per CPU, at most 4
@@ -183,8 +182,8 @@ func NewClient(o ClientOptions) *Client {
 		o.Notice = func(wire.Event) {}
 	}
 	if o.Listen == nil && o.Interface != "" {
-		o.Listen = func(group netip.AddrPort) (PacketReceiver, error) {
-			r, err := udp.Listen(udp.ReceiverOptions{Interface: o.Interface, Group: group})
+		o.Listen = func(ch wire.Channel) (PacketReceiver, error) {
+			r, err := udp.Listen(udp.ReceiverOptions{Interface: o.Interface, Group: ch.Group, Source: ch.Source})
 			if err != nil {
 				return nil, err
 			}

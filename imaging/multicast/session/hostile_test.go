@@ -102,18 +102,20 @@ func TestForgedPacketsAreCountedAndDropped(t *testing.T) {
 		}
 		return p
 	})
-	var pcs []*pc
-	for i := range 2 {
-		p := l.join(fmt.Sprintf("pc%d", i), server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(heard)})
-		pcs = append(pcs, p)
-		go p.run(context.Background())
+	open := func(ch wire.Channel) (session.PacketReceiver, error) { // for who hears the attacker
+		ch.Source = netip.AddrPort{}
+		return l.listen(heard)(ch)
 	}
-	l.finish(pcs...)
-	for _, p := range pcs {
-		s := p.summary
-		if p.disk.damaged > 0 || s.Polluted > 0 || s.Forged == 0 || s.Repeated == 0 || s.Foreign == 0 {
-			t.Errorf("%d were sent: %+v", sent.Load(), s)
-		}
+	near := l.join("near", server.url, m, newDisk(t, m), session.ClientOptions{Listen: open})
+	shut := l.join("shut", server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
+	go near.run(context.Background())
+	go shut.run(context.Background())
+	l.finish(near, shut)
+	if s := near.summary; near.disk.damaged > 0 || s.Polluted > 0 || s.Forged == 0 || s.Repeated == 0 || s.Foreign == 0 {
+		t.Errorf("%d were sent: %+v", sent.Load(), s)
+	}
+	if s := shut.summary; s.Forged+s.Repeated+s.Foreign > 0 {
+		t.Errorf("packets from another address were looked at: %+v", s)
 	}
 }
 

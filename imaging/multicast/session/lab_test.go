@@ -41,8 +41,10 @@ type lab struct {
 
 var labs atomic.Int32
 
-func newLab(t testing.TB) *lab {
+// newLab makes a lab for the time of a test. These tests mostly wait, so they run beside each other.
+func newLab(t *testing.T) *lab {
 	t.Helper()
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: network namespaces")
 	}
@@ -98,11 +100,11 @@ func (l *lab) dial(group netip.AddrPort) (s session.PacketSender, err error) {
 type tap func(packets [][]byte) [][]byte
 
 // listen joins a group in the room.
-func (l *lab) listen(through tap) func(group netip.AddrPort) (session.PacketReceiver, error) {
-	return func(group netip.AddrPort) (session.PacketReceiver, error) {
+func (l *lab) listen(through tap) func(wire.Channel) (session.PacketReceiver, error) {
+	return func(ch wire.Channel) (session.PacketReceiver, error) {
 		var r *udp.Receiver
 		err := l.on("room", func() (err error) {
-			r, err = udp.Listen(udp.ReceiverOptions{Interface: "eth0", Group: group})
+			r, err = udp.Listen(udp.ReceiverOptions{Interface: "eth0", Group: ch.Group, Source: ch.Source})
 			return err
 		})
 		if err != nil {

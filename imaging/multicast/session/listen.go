@@ -3,7 +3,7 @@ package session
 import (
 	"errors"
 	"net"
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
@@ -98,15 +98,13 @@ func (c *Client) tune() {
 	if l != nil || !listen || c.o.Listen == nil || c.ctx.Err() != nil || c.o.Now().Before(c.retry) {
 		return
 	}
-	var group netip.AddrPort
-	for _, channel := range e.Channels {
-		if channel.Stream == stream {
-			group = channel.Group
-		}
+	at := slices.IndexFunc(e.Channels, func(ch wire.Channel) bool { return ch.Stream == stream })
+	if at < 0 {
+		return // a server that announces what it does not have
 	}
-	r, err := c.o.Listen(group)
+	r, err := c.o.Listen(e.Channels[at])
 	if err != nil {
-		c.o.Log.Warn("the group of the session cannot be joined", "group", group, "error", err)
+		c.o.Log.Warn("the group of the session cannot be joined", "group", e.Channels[at].Group, "error", err)
 		c.retry = c.o.Now().Add(retryListen)
 		return // meanwhile the server sees that nothing is heard
 	}

@@ -44,6 +44,7 @@ type Authoriser interface {
 // PacketSender sends the packets of one stream.
 type PacketSender interface {
 	Send(packets [][]byte) error
+	Source() netip.AddrPort // what receivers see, or zero
 	Close() error
 }
 
@@ -174,10 +175,10 @@ func (s *Server) open() error {
 		}
 		s.sealers[stream] = wire.NewSealer(k, s.number, stream)
 		group := groups[udp.GroupFast+int(stream)]
-		s.channels = append(s.channels, wire.Channel{Stream: stream, Group: group})
 		if s.out[stream], err = s.o.Dial(group); err != nil {
 			return fmt.Errorf("opening stream %d of a session: %w", stream, err)
 		}
+		s.channels = append(s.channels, wire.Channel{Stream: stream, Group: group, Source: s.out[stream].Source()})
 	}
 	return nil
 }

@@ -137,7 +137,7 @@ func TestWithoutMulticastEverythingComesByHTTPS(t *testing.T) {
 	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 2, Rate: 20e6})
 	wireless := l.join("wireless", server.url, m, newDisk(t, m), session.ClientOptions{})
 	slow := newDisk(t, m)
-	slow.slow = 2 * time.Second // so that 3 s pass before all has come
+	slow.slow = 1200 * time.Millisecond // so that 3 s pass before all has come
 	deaf := l.join("deaf", server.url, m, slow, session.ClientOptions{
 		Listen: l.listen(func([][]byte) [][]byte { return nil })})
 	go wireless.run(context.Background())

@@ -22,6 +22,7 @@ type Join struct {
 type Channel struct {
 	Stream uint8
 	Group  netip.AddrPort
+	Source netip.AddrPort // where its packets come from: others need not be looked at; may be zero
 }
 
 // Joined is the server's answer to Join. It holds the session's secret and travels over TLS only.
