@@ -21,6 +21,7 @@
 //	POST leave              nothing     -> nothing
 //	POST frames             ids, 32 bytes each, at most MaxIDs -> frames (package chunk), one after the other
 //	GET  manifest/HASH      the manifest; its signature in the header SignatureHeader
+//	GET  status             Status: what is sent, and how it goes
 //
 // An answer that is no success has a sentence as its body. 404 and 410 say that there is no such session, or none with
 // this member: a client joins again.

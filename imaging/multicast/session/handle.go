@@ -64,6 +64,7 @@ func (s *Server) routes() {
 	handle("POST /leave", s.handleLeave)
 	handle("POST /frames", s.handleFrames)
 	handle("GET /manifest/{hash}", s.handleManifest)
+	handle("GET /status", func(w http.ResponseWriter, _ *http.Request, _ string) error { return reply(w, s.Status()) })
 }
 
 // ServeHTTP implements http.Handler: the control channel, with the prefix of its mounting taken off.
