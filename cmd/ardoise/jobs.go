@@ -74,14 +74,18 @@ func newCapture() *cobra.Command {
 
 func newDeploy() *cobra.Command {
 	var o orderFlags
+	var unicast bool
 	c := &cobra.Command{
 		Use: "deploy NAME[@VERSION] --computer COMPUTER[,COMPUTER...]", Short: "put a master on the disks of computers",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return o.give(c, o.order(job.KindDeploy, args[0]))
+			order := o.order(job.KindDeploy, args[0])
+			order.Unicast = unicast
+			return o.give(c, order)
 		},
 	}
 	o.add(c)
+	c.Flags().BoolVar(&unicast, "unicast", false, "let each computer fetch for itself, also where there are several")
 	c.Flags().IntVar(&o.countdown, "countdown", 10, "seconds that each computer shows before anything is destroyed")
 	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
 	return c
@@ -241,6 +245,7 @@ func showJob(w io.Writer, j api.Job, events []api.Event) {
 			_, _ = fmt.Fprintf(w, "    %-20s %8.1f s\n", fleet.Clean(s.Step, 64), s.Seconds)
 		}
 	}
+	showSession(w, j.Session)
 	_, _ = fmt.Fprintln(w)
 	for i := len(events) - 1; i >= 0; i-- {
 		e := events[i]

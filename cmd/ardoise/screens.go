@@ -19,7 +19,7 @@ type jsonScreen struct{ w io.Writer }
 
 func (s jsonScreen) show(j api.Job) { _ = json.NewEncoder(s.w).Encode(j) }
 
-// lineScreen prints a line when a task changes its state or step: for logs and scripts.
+// lineScreen prints a line when a task changes its state or step, and one a second of a session: for logs and scripts.
 type lineScreen struct {
 	w    io.Writer
 	said map[string]string
@@ -40,6 +40,10 @@ func (s *lineScreen) show(j api.Job) {
 			s.said[t.ID] = line
 			_, _ = fmt.Fprintf(s.w, "%s  %s\n", t.Computer, fleet.Clean(line, 400))
 		}
+	}
+	if line := sessionLine(j.Session); line != "" && s.said[""] != line {
+		s.said[""] = line
+		_, _ = fmt.Fprintln(s.w, line)
 	}
 }
 
@@ -79,6 +83,9 @@ func (s *barScreen) show(j api.Job) {
 			break
 		}
 		line("%-16s %s", fleet.Clean(t.Computer, 16), s.bar(t))
+	}
+	if text := sessionLine(j.Session); text != "" {
+		line("%s", text)
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/pxe"
@@ -39,6 +40,7 @@ type serveOptions struct {
 	agentPort  int
 	unknown    string
 	replica    string
+	multicast  multicastFlags
 	verbose    bool
 }
 
@@ -69,6 +71,7 @@ func newServe() *cobra.Command {
 	f.IntVar(&o.agentPort, "agent-port", 7443, "TCP port of the agents' API")
 	f.StringVar(&o.unknown, "unknown", "agent", "what computers that nobody knows start: agent (so that they can be enrolled) or disk")
 	f.StringVar(&o.replica, "replica", "", "data folder of another box, or a copy of one, that damaged chunks are healed from")
+	o.multicast.add(f)
 	f.BoolVar(&o.verbose, "verbose", false, "log what is only of interest when something does not work")
 	return c
 }
@@ -91,14 +94,15 @@ type site struct {
 	kernelArgs string
 	started    time.Time
 
-	library *masters.Library
-	replica *replica // nil: none
-	store   *sqlite.Store
-	fleet   *fleet.Fleet
-	ca      *agentapi.CA
-	stage2  *agentapi.StageTwo
-	leaf    atomic.Pointer[tls.Certificate]
-	known   atomic.Pointer[[]netip.Addr]
+	library  *masters.Library
+	replica  *replica // nil: none
+	store    *sqlite.Store
+	fleet    *fleet.Fleet
+	sessions *sessions.Manager
+	ca       *agentapi.CA
+	stage2   *agentapi.StageTwo
+	leaf     atomic.Pointer[tls.Certificate]
+	known    atomic.Pointer[[]netip.Addr]
 
 	agents net.Listener
 	orders *net.UnixListener
@@ -114,6 +118,10 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 			return usagef("a port is 1 to 65535, not %d", port)
 		}
 	}
+	limits, err := o.multicast.limits()
+	if err != nil {
+		return err
+	}
 	unix.Umask(0o077) // keys, masters and the socket are nobody else's
 	level := slog.LevelInfo
 	if o.verbose {
@@ -126,6 +134,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	if err := s.open(ctx); err != nil {
 		return err
 	}
+	s.sessions = s.newSessions(limits)
 	return s.run(ctx, stderr)
 }
 
@@ -230,6 +239,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 	bootReady := make(chan struct{}, 1)
 	components := []component{
 		{"fleet", s.fleet.Run},
+		{"sessions", s.sessions.Run},
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
@@ -308,11 +318,11 @@ func notifySystemd(socket, state string) error {
 func (s *site) agentServer() *agentapi.Server {
 	l := agentapi.Library{Library: s.library}
 	return &agentapi.Server{Fleet: s.fleet, Masters: l, Captures: l, Certificate: s.leaf.Load, SigningKeys: s.library.TrustedKeys,
-		StageTwo: s.stage2, Spool: s.o.data, Healing: s.library, Log: s.log.With("part", "agents")}
+		StageTwo: s.stage2, Spool: s.o.data, Healing: s.library, Sessions: s.sessions, Log: s.log.With("part", "agents")}
 }
 
 func (s *site) orderServer() *api.Server {
-	return &api.Server{Fleet: s.fleet, Masters: s.library, Status: s.status, Wake: s.wake, Doctor: s.doctor,
+	return &api.Server{Fleet: s.fleet, Masters: s.library, Sessions: s.sessions, Status: s.status, Wake: s.wake, Doctor: s.doctor,
 		Healer: s.healer(), Log: s.log.With("part", "orders")}
 }
 

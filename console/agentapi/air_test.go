@@ -49,8 +49,8 @@ func (a *air) dial(_ string, group netip.AddrPort) (session.PacketSender, error)
 	return &mouth{a, group}, nil
 }
 
-func (a *air) listen(group netip.AddrPort) (session.PacketReceiver, error) {
-	e := &ear{air: a, group: group, heard: make(chan []byte, 4096), closed: make(chan struct{})}
+func (a *air) listen(channel wire.Channel) (session.PacketReceiver, error) {
+	e := &ear{air: a, group: channel.Group, heard: make(chan []byte, 4096), closed: make(chan struct{})}
 	a.mu.Lock()
 	a.ears = append(a.ears, e)
 	a.mu.Unlock()
@@ -231,3 +231,5 @@ func (m *member) finish() {
 	must[job.ReportReply](m.agent, http.MethodPost, job.PathReport, job.Report{Task: m.task.ID, State: job.TaskDone,
 		Outcome: &job.Outcome{Code: "ok", ProvenAt: time.Now()}})
 }
+
+func (m *mouth) Source() netip.AddrPort { return netip.AddrPort{} }

@@ -32,7 +32,7 @@ func proven(p *fleet.Proven) *Proven {
 func wireJob(j fleet.JobState, names map[string]string) Job {
 	out := Job{ID: j.Job.ID, Kind: j.Job.Kind, State: stateOf(j), Master: j.Job.Master, Version: j.Job.Version,
 		OrderedBy: j.Job.OrderedBy, Created: j.Job.Created, Expires: j.Job.Expires, Note: j.Job.Note, Ending: j.Job.Ending,
-		Tasks: []Task{}}
+		SessionID: j.Job.Session, Tasks: []Task{}}
 	for _, t := range j.Tasks {
 		out.Tasks = append(out.Tasks, task(t, names))
 	}

@@ -164,7 +164,8 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 		return resolved{}, err
 	}
 	out := resolved{Order: fleet.Order{Kind: o.Kind, Computers: o.Computers, Master: o.Master, Note: o.Note, AsIs: o.AsIs,
-		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: by, Within: time.Duration(o.Within) * time.Second}}
+		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: by, Within: time.Duration(o.Within) * time.Second,
+		Unicast: o.Unicast}}
 	switch o.Kind {
 	case job.KindCapture:
 		if err := masters.CheckName(o.Master); err != nil {
@@ -224,6 +225,7 @@ func (s *Server) order(w http.ResponseWriter, r *http.Request, by string) error 
 	if err != nil {
 		return err
 	}
+	o.Related = s.related(o)
 	j, err := s.Fleet.Give(r.Context(), o.Order)
 	if err != nil {
 		return err
@@ -245,7 +247,11 @@ func (s *Server) job(w http.ResponseWriter, r *http.Request, _ string) error {
 	if err != nil {
 		return err
 	}
-	return respond(w, wireJob(j, s.names()))
+	out := wireJob(j, s.names())
+	if out.Session, err = s.report(r.Context(), j.Job.Session); err != nil {
+		return err
+	}
+	return respond(w, out)
 }
 
 // watchPause is how often a watched job is looked at; agents report once a second.
@@ -266,7 +272,9 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, _ string) error {
 			}
 			return err
 		}
-		if now := wireJob(j, s.names()); first || !reflect.DeepEqual(now, last) {
+		now := wireJob(j, s.names())
+		now.Session = s.brief(j.Job.Session)
+		if first || !reflect.DeepEqual(now, last) {
 			w.Header().Set("Content-Type", "application/jsonl")
 			_ = control.SetWriteDeadline(time.Now().Add(10 * time.Second))
 			if lines.Encode(now) != nil || control.Flush() != nil {

@@ -24,13 +24,14 @@ import (
 
 // Server takes orders. Fleet and Masters are required.
 type Server struct {
-	Fleet   *fleet.Fleet
-	Masters *masters.Library
-	Status  func() Status
-	Wake    func(ctx context.Context, macs []string) error // nil: nobody can be woken
-	Doctor  func(ctx context.Context) []Check
-	Healer  store.Healer // what a scrub heals from, unless it is told; nil: nothing
-	Log     *slog.Logger // nil: none
+	Fleet    *fleet.Fleet
+	Masters  *masters.Library
+	Sessions Sessions // nil: there are none
+	Status   func() Status
+	Wake     func(ctx context.Context, macs []string) error // nil: nobody can be woken
+	Doctor   func(ctx context.Context) []Check
+	Healer   store.Healer // what a scrub heals from, unless it is told; nil: nothing
+	Log      *slog.Logger // nil: none
 }
 
 // maxSocketPath is the longest path of a Unix socket (sun_path of unix(7), with its zero byte).

@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -136,7 +137,8 @@ type Order struct {
 	Disk      job.DiskRule `json:"disk"`
 	Countdown int          `json:"countdown"` // seconds
 	Ending    job.Ending   `json:"ending,omitempty"`
-	Within    int          `json:"within,omitempty"` // seconds; 0: a week
+	Within    int          `json:"within,omitempty"`  // seconds; 0: a week
+	Unicast   bool         `json:"unicast,omitempty"` // deploy: each computer fetches for itself
 }
 
 // Plan says what an order would do.
@@ -170,7 +172,11 @@ type Job struct {
 	Expires   time.Time  `json:"expires"`
 	Note      string     `json:"note,omitempty"`
 	Ending    job.Ending `json:"ending"`
+	SessionID string     `json:"session_id,omitempty"` // of the multicast session of its tasks
 	Tasks     []Task     `json:"tasks"`
+
+	// Session is how that session stands, while it runs, in what a watch yields; all of it where one job is asked for.
+	Session *sessions.Report `json:"session,omitempty"`
 }
 
 // Task is one computer's part of a job.

@@ -245,6 +245,12 @@ func aboutEvents() []Notice {
 			"find it and switch it off, or take PCs of this network out of its configuration",
 			"un autre serveur répond aux démarrages réseau ici : {detail}",
 			"trouvez-le et arrêtez-le, ou retirez les postes de ce réseau de sa configuration"),
+		notice("no-multicast", Alarm, "multicast does not reach computers of job {what}: {detail}",
+			"they are served by HTTPS, which is slower for a room; let the switch of that network carry multicast (IGMP snooping "+
+				"with a querier, no filter of 239.64.0.0/10); where a router is between: --multicast-ttl",
+			"le multicast n'atteint pas des postes du travail {what} : {detail}",
+			"ils sont servis par HTTPS, plus lent pour une salle ; laissez le commutateur de ce réseau porter le multicast (IGMP "+
+				"snooping avec un interrogateur, pas de filtre de 239.64.0.0/10) ; derrière un routeur : --multicast-ttl"),
 		notice("pending", Note, "{what} waits for approval",
 			"compare the code on its screen, then `ardoise computer approve CODE`",
 			"{what} attend une approbation", "comparez le code à son écran, puis `ardoise computer approve CODE`"),

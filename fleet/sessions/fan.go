@@ -102,3 +102,18 @@ func (f *fan) Close() error {
 	f.outs, f.closed = nil, true
 	return err
 }
+
+// Source implements session.PacketSender. Each interface has an address of its own: members are told that of theirs.
+func (f *fan) Source() netip.AddrPort { return netip.AddrPort{} }
+
+// sourceOn is the address that receivers behind an interface see, or zero.
+func (f *fan) sourceOn(iface string) netip.AddrPort {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, o := range f.outs {
+		if o.iface == iface {
+			return o.to.Source()
+		}
+	}
+	return netip.AddrPort{}
+}

@@ -132,6 +132,20 @@ func (r *run) reach(p Path) error {
 	return nil
 }
 
+// sources names the addresses that the packets of each stream come from on an interface.
+func (r *run) sources(iface string, channels []wire.Channel) {
+	r.mu.Lock()
+	fans := slices.Clone(r.fans)
+	r.mu.Unlock()
+	for i := range channels {
+		for _, f := range fans {
+			if f.group == channels[i].Group {
+				channels[i].Source = f.sourceOn(iface)
+			}
+		}
+	}
+}
+
 // running tells whether a sender runs.
 func (r *run) running() bool {
 	r.mu.Lock()

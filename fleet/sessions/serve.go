@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/multicast/session"
@@ -126,6 +128,43 @@ func (m *Manager) join(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	}
 	again := r.Clone(r.Context())
 	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	server.ServeHTTP(w, again)
+	heard := &answer{head: http.Header{}, status: http.StatusOK}
+	server.ServeHTTP(heard, again)
+	return heard.pass(w, func(joined *wire.Joined) { x.sources(path.Interface, joined.Channels) })
+}
+
+// answer is what the session's server answers to a join. It is small: its orders name the generations so far.
+type answer struct {
+	head   http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements http.ResponseWriter.
+func (a *answer) Header() http.Header { return a.head }
+
+// WriteHeader implements http.ResponseWriter.
+func (a *answer) WriteHeader(status int) { a.status = status }
+
+// Write implements http.ResponseWriter.
+func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+// pass passes the answer on; one that lets the computer in says also what the server itself does not know.
+func (a *answer) pass(w http.ResponseWriter, more func(*wire.Joined)) error {
+	if a.status != http.StatusOK {
+		return &Refusal{a.status, "refused", strings.TrimSpace(a.body.String())}
+	}
+	var joined wire.Joined
+	if err := json.Unmarshal(a.body.Bytes(), &joined); err != nil {
+		return fmt.Errorf("reading the answer to a join: %w", err)
+	}
+	more(&joined)
+	body, err := json.Marshal(joined)
+	if err != nil {
+		return fmt.Errorf("encoding the answer to a join: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // who has gone does not read
 	return nil
 }
