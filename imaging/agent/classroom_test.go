@@ -25,6 +25,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -142,11 +143,11 @@ func (e *ear) Read() ([][]byte, error) {
 }
 
 // listen joins a group in the room.
-func (c *classroom) listen(heard func([]byte)) func(netip.AddrPort) (session.PacketReceiver, error) {
-	return func(group netip.AddrPort) (session.PacketReceiver, error) {
+func (c *classroom) listen(heard func([]byte)) func(wire.Channel) (session.PacketReceiver, error) {
+	return func(ch wire.Channel) (session.PacketReceiver, error) {
 		var r *udp.Receiver
 		err := c.on("room", func() (err error) {
-			r, err = udp.Listen(udp.ReceiverOptions{Interface: "eth0", Group: group})
+			r, err = udp.Listen(udp.ReceiverOptions{Interface: "eth0", Group: ch.Group})
 			return err
 		})
 		if err != nil {

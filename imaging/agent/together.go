@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -30,11 +30,11 @@ const (
 
 // Air is how multicast reaches a PC. The zero value: not at all.
 type Air struct {
-	Link   func() (udp.Link, error)                                   // the interface that the PC uses; nil: no multicast
-	Tagged func(name string) bool                                     // the interface is in a VLAN; nil: it is not
-	Quiet  func(name string) (restore func() error, err error)        // no pause frames from it; nil: they stay as they are
-	Listen func(group netip.AddrPort) (session.PacketReceiver, error) // nil: udp.Listen on the interface of Link
-	Memory int64                                                      // bytes of packets that may be held; 0: a quarter of the RAM
+	Link   func() (udp.Link, error)                            // the interface that the PC uses; nil: no multicast
+	Tagged func(name string) bool                              // the interface is in a VLAN; nil: it is not
+	Quiet  func(name string) (restore func() error, err error) // no pause frames from it; nil: they stay as they are
+	Listen func(wire.Channel) (session.PacketReceiver, error)  // nil: udp.Listen on the interface of Link
+	Memory int64                                               // bytes of packets that may be held; 0: a quarter of the RAM
 }
 
 // together is a deploy's part in a multicast session. A nil one has none, and never had.
@@ -52,6 +52,7 @@ type together struct {
 	joins   int    // that the server has agreed to
 	reports int    // that it has taken
 	refused string // why it lets us in no more; "" when it does
+	trouble string // what it said last when it did not let us in
 	giveUp  func() // ends the wait for the manifest
 	came    bool   // the manifest came by the session
 	forged  bool   // said
@@ -137,8 +138,11 @@ func (s *together) answered(said client.SessionAnswer) {
 		if s.joins > 1 && s.reports == 0 {
 			s.refused = "the server's answers are not those of a session"
 		}
-	case said.Route == "join" && said.Status/100 == 4 && said.Status != 408 && said.Status != 429:
-		s.refused = said.Reason
+	case said.Route == "join":
+		s.trouble = said.Reason
+		if said.Status/100 == 4 && said.Status != http.StatusRequestTimeout && said.Status != http.StatusTooManyRequests {
+			s.refused = said.Reason
+		}
 	}
 	if s.refused != "" && s.giveUp != nil {
 		s.giveUp()
@@ -174,17 +178,14 @@ func (s *together) settle(m *manifest.Manifest) {
 	}
 	s.m = m
 	s.mu.Lock()
-	in, reason := s.refused == "" && (s.came || s.reports > 0), s.refused
+	in, reason := s.refused == "" && (s.came || s.reports > 0), cmp.Or(s.refused, s.trouble, "the server has not answered")
 	s.mu.Unlock()
-	switch {
-	case in:
-		s.say(job.ReceptionOn, "")
-		s.a.Screen.Say(notices.Together, s.master)
-	case reason != "":
+	if !in {
 		s.alone(reason)
-	default:
-		s.alone("the server has not answered")
+		return
 	}
+	s.say(job.ReceptionOn, "")
+	s.a.Screen.Say(notices.Together, s.master)
 }
 
 // alone leaves the session before it has brought anything.
