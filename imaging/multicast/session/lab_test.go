@@ -407,6 +407,7 @@ func (r *running) kill() {
 type pc struct {
 	*session.Client
 	disk    *disk
+	wait    func() // between Manifest and Run; may be nil
 	summary session.Summary
 	err     error
 	done    chan struct{}
@@ -449,6 +450,9 @@ func (p *pc) run(ctx context.Context) {
 	if err != nil {
 		p.err = err
 		return
+	}
+	if p.wait != nil {
+		p.wait()
 	}
 	p.summary, p.err = p.Run(ctx, m, p.disk)
 }

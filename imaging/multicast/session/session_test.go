@@ -262,6 +262,29 @@ func TestMemoryIsBoundedByASlowDisk(t *testing.T) {
 	l.ended(server)
 }
 
+// A computer that counts down before it writes has the manifest, and data passes it that it cannot judge yet.
+func TestDataThatComesBeforeTheDiskIsOpen(t *testing.T) {
+	l, store := newLab(t), newStored()
+	m := store.master(t, 150, 14)
+	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 2,
+		HoldOff: 500 * time.Millisecond, Rate: 10e6})
+	a := l.join("a", server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
+	var waiting []*pc
+	for i, memory := range []int64{0, 6 << 20} {
+		p := l.join(fmt.Sprintf("waiting%d", i), server.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil), Memory: memory})
+		p.wait = func() {
+			for a.disk.lacks() > len(m.ids)/4 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		waiting = append(waiting, p)
+		go p.run(context.Background())
+	}
+	go a.run(context.Background())
+	l.finish(append(waiting, a)...)
+	l.ended(server)
+}
+
 func TestTheControlChannelRefuses(t *testing.T) {
 	l, store := newLab(t), newStored()
 	m, other := store.master(t, 30, 11), newStored().master(t, 10, 12)
