@@ -21,8 +21,8 @@ KEEP     ?= 0
 FUZZTIME ?= 10s
 
 VM_TESTS    := ./integration/firstlight
-BLACK_BOX   := ./integration/refusals
-QUICK_TESTS := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$)
+BLACK_BOX   := ./integration/refusals ./integration/room
+QUICK_TESTS := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$)
 
 .DEFAULT_GOAL := help
 .PHONY: help packages build bootenv golden demo test quick lint fuzz soak bench clean
@@ -75,10 +75,10 @@ soak: build golden ## hours: every firmware, disk and card, a million files, lon
 	$(GO) test -count=1 -v -tags soak -timeout 3h -run MillionFiles ./cmd/ardoise
 	@FUZZTIME=20m scripts/fuzz
 
-bench: build golden ## the figures of the design, as tables and as build/bench.json and build/storebench.json
-	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench
-	@code=0; $(SUDO) env "PATH=$$PATH" build/bench -o build/bench.json || code=$$?; \
-	 $(SUDO) env "PATH=$$PATH" build/storebench -o build/storebench.json || code=$$?; exit $$code
+bench: build golden ## the figures of the design, as tables and as build/{bench,storebench,roombench}.json
+	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench ./scripts/roombench
+	@code=0; for name in bench storebench roombench; do \
+	   $(SUDO) env "PATH=$$PATH" build/$$name -o build/$$name.json || code=$$?; done; exit $$code
 
 clean: ## remove build/
 	$(SUDO) rm -rf build

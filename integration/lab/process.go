@@ -67,12 +67,12 @@ func (p *Process) Err() error {
 	}
 }
 
-// CPU is the processor time that the ended program took, its own and the kernel's for it; 0 while it runs.
-func (p *Process) CPU() time.Duration {
+// CPU is the processor time that the ended program took, its own and the kernel's for it; zero while it runs.
+func (p *Process) CPU() (own, kernel time.Duration) {
 	if p.Running() || p.cmd.ProcessState == nil {
-		return 0
+		return 0, 0
 	}
-	return p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	return p.cmd.ProcessState.UserTime(), p.cmd.ProcessState.SystemTime()
 }
 
 // Running tells whether the program has not ended yet.

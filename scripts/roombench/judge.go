@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,10 +25,14 @@ func (t *take) judge(ctx context.Context) (run Run, err error) {
 	}
 	run.Sent = after - t.before
 	t.end()
-	run.Said, run.PCSaid = lastJSON(t.said.Bytes()), lastJSON(t.pcs[0].said.Bytes())
-	run.ServerCPU = t.server.CPU().Seconds()
+	run.Said, run.PCSaid = lastJSON(t.said.all()), lastJSON(t.pcs[0].said.all())
+	own, kernel := t.server.CPU()
+	run.ServerCPU, run.ServerKernel = (own + kernel).Seconds(), kernel.Seconds()
+	if err := t.keepLogs(); err != nil {
+		return run, err
+	}
 	if t.first.IsZero() {
-		return run, fmt.Errorf("%s sent no data: %s %s", t.sys.name, t.said.String(), t.complain.String())
+		return run, fmt.Errorf("%s sent no data: %s", t.sys.name, start(string(t.complain.all())))
 	}
 	run.Wait = t.first.Sub(t.began).Seconds()
 	run.Wire = rate(t.samples, run.Sent, t.content())
@@ -57,7 +62,9 @@ func (t *take) judgePC(i int, run *Run) error {
 		equal         bool      // its disk is the master
 	}
 	if pc.program != nil {
-		run.PCsCPU += pc.program.CPU().Seconds()
+		own, kernel := pc.program.CPU()
+		run.PCsCPU += (own + kernel).Seconds()
+		run.PCsKernel += kernel.Seconds()
 		pc.mu.Lock()
 		e.left = pc.left
 		pc.mu.Unlock()
@@ -90,6 +97,22 @@ func (t *take) judgePC(i int, run *Run) error {
 	}
 	return nil
 }
+
+// keepLogs writes what the programs of the last run said into the folder of logs.
+func (t *take) keepLogs() error {
+	if err := os.MkdirAll(t.b.logs, 0o755); err != nil {
+		return err
+	}
+	name := func(who string) string { return filepath.Join(t.b.logs, t.scene.Key+"-"+t.sys.name+"-"+who+".log") }
+	err := errors.Join(os.WriteFile(name("server"), t.said.all(), 0o644), os.WriteFile(name("errors"), t.complain.all(), 0o644))
+	for i, pc := range t.pcs {
+		err = errors.Join(err, os.WriteFile(name(fmt.Sprintf("pc%d", i)), pc.said.all(), 0o644))
+	}
+	return err
+}
+
+// start is what a person needs of a long complaint.
+func start(said string) string { return said[:min(len(said), 2000)] }
 
 // content is how many bytes of frames, or of the disk where there are no frames, one pass carries.
 func (t *take) content() int64 {

@@ -61,7 +61,7 @@ type bench struct {
 	runs    int
 	only    []string // which programs
 	limit   time.Duration
-	verbose bool
+	logs    string
 	result  Result
 	images  map[string]*image // by kind and size
 }
@@ -77,7 +77,7 @@ func main() {
 	flag.IntVar(&b.result.Network.ServerMbit, "server", 1000, "Mb/s of the server's port")
 	flag.IntVar(&b.result.Network.PCMbit, "pc", 100, "Mb/s of a PC's port")
 	flag.IntVar(&b.result.Network.Queue, "queue", 256<<10, "bytes that the switch keeps for a PC's port")
-	flag.BoolVar(&b.verbose, "v", false, "say what happens in each run")
+	flag.StringVar(&b.logs, "logs", filepath.Join("build", "lab", "roombench"), "folder for what the programs of a row's last run say")
 	flag.Parse()
 	b.only = strings.Split(*only, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -87,7 +87,7 @@ func main() {
 	case errors.Is(err, errMissed):
 		os.Exit(1)
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "error: %v\nhint: run make bench as root or through sudo, with 8 GiB of free memory\n", err)
+		fmt.Fprintf(os.Stderr, "error: %v\nhint: run make bench as root or through sudo, with 8 GiB of free memory; logs are in %s\n", err, b.logs)
 		os.Exit(5)
 	}
 }

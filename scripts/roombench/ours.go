@@ -18,7 +18,7 @@ const port = "7443"
 
 // oursSend are the flags of our sender beside those that name files.
 func oursSend() []string {
-	return []string{"--interface", "eth0", "--listen", ":" + port, "--hold-off", "20s", "--json"}
+	return []string{"--interface", "eth0", "--listen", ":" + port, "--hold-off", "20s", "--linger", "2s", "--json"}
 }
 
 // ourWords says the command lines.

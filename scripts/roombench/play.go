@@ -35,10 +35,12 @@ type Run struct {
 	Sent     int64   `json:"sent"`           // bytes, as the server's port counts them
 	Lost     float64 `json:"lost"`           // share of the packets that came to PC 0, as counted there
 
-	Wait      float64 `json:"wait"`       // seconds from start to the first data
-	Rest      float64 `json:"rest"`       // seconds from the last change to the end of the last PC's program
-	ServerCPU float64 `json:"server_cpu"` // seconds
-	PCsCPU    float64 `json:"pcs_cpu"`    // seconds, of all together; programs that were killed count too
+	Wait         float64 `json:"wait"`          // seconds from start to the first data
+	Rest         float64 `json:"rest"`          // seconds from the last change to the end of the last PC's program
+	ServerCPU    float64 `json:"server_cpu"`    // seconds
+	ServerKernel float64 `json:"server_kernel"` // of these, the kernel's: sockets, and in namespaces the switch
+	PCsCPU       float64 `json:"pcs_cpu"`       // seconds, of all together; programs that were killed count too
+	PCsKernel    float64 `json:"pcs_kernel"`    // of these, the kernel's
 
 	Wire    *wireRate       `json:"wire,omitempty"`
 	Flooded *flooded        `json:"flooded,omitempty"`
@@ -62,7 +64,7 @@ type take struct {
 	room  *lab.Room
 
 	server   *lab.Process
-	said     bytes.Buffer // by the server
+	said     words // by the server
 	counter  *lab.Counter
 	before   int64 // the counter at the start
 	began    time.Time
@@ -73,7 +75,7 @@ type take struct {
 	joined   bool      // the late ones have
 	killed   bool
 	samples  []sample
-	complain bytes.Buffer
+	complain words
 	flood    *flood // nil: none
 }
 
@@ -88,9 +90,29 @@ type sample struct {
 type station struct {
 	disk    string
 	program *lab.Process
-	said    bytes.Buffer
+	said    words
 	left    time.Time
 	mu      sync.Mutex
+}
+
+// words keeps what programs print; several may write.
+type words struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (w *words) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+// all is what was printed so far.
+func (w *words) all() []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return bytes.Clone(w.b.Bytes())
 }
 
 // play lets a system send to a room once.

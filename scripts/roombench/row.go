@@ -25,7 +25,7 @@ type Figure struct {
 	Ratio  float64 `json:"ratio"`          // of the last healthy PC, in wire limits
 	Slow   float64 `json:"slow,omitempty"` // of the slow PC, in limits of its own wire
 	Late   float64 `json:"late,omitempty"` // of the last late PC, in wire limits
-	Air    float64 `json:"air"`            // bytes on air per byte of new frames (ours) or of the disk (others)
+	Air    float64 `json:"air"`            // bytes on air per byte of new frames, or of the disk where there are none
 	Median Run     `json:"median"`
 	Runs   []Run   `json:"runs"`
 }
@@ -70,9 +70,9 @@ func (b *bench) row(ctx context.Context, s Scene) (err error) {
 				return fmt.Errorf("%s, run %d of %s: %w", s.What, n+1, sys.name, err)
 			}
 			runs[i] = append(runs[i], run)
-			b.say("%s: %s %.2f s (%.2f), %d of %d complete, %.0f MB on air, %.1f s before, %.1f s after, processor %.1f s and %.1f s",
+			b.say("%s: %s %.2f s (%.2f), %d of %d complete, %.0f MB on air, %.1f s before, %.1f s after, processor %.1f s and %.1f s (kernel %.1f and %.1f)",
 				s.What, sys.name, run.Seconds, run.Seconds/b.least(s).Seconds(), run.Complete, run.Expected, float64(run.Sent)/1e6,
-				run.Wait, run.Rest, run.ServerCPU, run.PCsCPU)
+				run.Wait, run.Rest, run.ServerCPU, run.PCsCPU, run.ServerKernel, run.PCsKernel)
 		}
 	}
 	row := Row{Scene: s, Missed: []string{}}
@@ -98,7 +98,7 @@ func (b *bench) figure(ctx context.Context, s Scene, name string, runs []Run) (F
 		return Figure{}, err
 	}
 	fresh := img.size()
-	if name == oursName {
+	if name == oursName || s.Upgrade {
 		fresh = img.fresh[s.version()]
 	}
 	least := b.least(s).Seconds()

@@ -1,0 +1,166 @@
+package room_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// Nobody in a room is like the others, and everybody who can be served is.
+func TestEveryoneInABadRoomGetsTheMaster(t *testing.T) {
+	const healthy, lossy, slow, doomed, deaf, late = 0, 1, 2, 3, 4, 5
+	c := newClass(t, 6)
+	for i := range 6 {
+		if err := c.room.LosePC(t.Context(), i, 100); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.room.ShapePC(t.Context(), slow, lab.Cable{Mbit: 20, Queue: 256 << 10}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.room.EatMulticast(t.Context(), deaf); err != nil {
+		t.Fatal(err)
+	}
+	c.send(5)
+	for i := range 5 {
+		c.receive(i)
+	}
+	c.sent(0.4)
+	c.pcs[doomed].Kill()
+	c.receive(late)
+	for _, i := range []int{healthy, lossy, slow, deaf, late} {
+		c.wantMaster(i)
+	}
+	if said := strings.ToLower(c.pcs[deaf].said.String()); !strings.Contains(said, "multicast") || !strings.Contains(said, "https") {
+		t.Errorf("the PC that multicast does not reach says nothing of it: %s", tail(said))
+	}
+	if came, lost, err := c.room.Lost(t.Context(), lossy); err != nil || lost == 0 {
+		t.Errorf("%d of %d packets were lost at a PC that should lose some, %v", lost, came, err)
+	}
+	c.wantProof(healthy, lossy, slow, deaf, late)
+}
+
+// A server that dies in the middle costs the time until it is back, nothing else.
+func TestServerMayDieAndComeBack(t *testing.T) {
+	c := newClass(t, 3)
+	c.send(3)
+	for i := range 3 {
+		c.receive(i)
+	}
+	c.sent(0.4)
+	c.server.Kill()
+	for i := range 3 {
+		if !c.pcs[i].Running() {
+			t.Fatalf("PC %d gave up when the server died: %s", i, tail(c.pcs[i].said.String()))
+		}
+	}
+	time.Sleep(time.Second) // as fast as anybody restarts it
+	c.send(3)
+	for i := range 3 {
+		c.wantMaster(i)
+	}
+	c.wantProof(0, 1, 2)
+}
+
+// A PC with another key learns that, and its disk stays as it was.
+func TestAnotherKeyIsRefused(t *testing.T) {
+	c := newClass(t, 2)
+	c.send(1)
+	other := c.key + "-other"
+	c.writeKey(other, 2)
+	before := bytes.Repeat([]byte("mine "), diskSize/5)
+	if err := os.WriteFile(c.disk(1), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stranger := c.receiver(1, other)
+	c.wantEnd("the PC with another key", stranger, false)
+	if said := stranger.said.String(); !strings.Contains(said, "error:") || !strings.Contains(said, "hint:") {
+		t.Errorf("it does not say what is wrong and what to do: %s", tail(said))
+	}
+	after, err := os.ReadFile(c.disk(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(before, after) {
+		t.Errorf("its disk was written, from byte %d", firstDifference(before, after))
+	}
+	c.receive(0)
+	c.wantMaster(0)
+	c.wantProof(0)
+}
+
+// Whoever is in the room may send to the group; nothing of it may reach a disk or end a session.
+func TestForgedPacketsReachNoDisk(t *testing.T) {
+	c := newClass(t, 2)
+	for i := range 2 { // else the flood fills the port, and the port is what is tried
+		if err := c.room.ShapePC(t.Context(), i, lab.Cable{Mbit: 1000, Queue: 512 << 10}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rogue, err := c.room.Plug(t.Context(), "rogue", "10.78.250.1", lab.Cable{Mbit: 1000, Queue: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := make(chan *net.UDPAddr, 1)
+	forger := lab.NewForger()
+	ctx, stop := context.WithTimeout(t.Context(), limit)
+	defer stop()
+	if _, err := c.room.WatchServer(ctx, wire.PacketSize, func(d lab.Datagram) bool {
+		if d.To.IP.IsMulticast() {
+			select {
+			case group <- d.To:
+			default:
+			}
+			forger.Learn(d)
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	counter, err := c.room.CountServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer counter.Close()
+	before, err := counter.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(2, "--rate", "80")
+	for i := range 2 {
+		c.receive(i)
+	}
+	flooded := make(chan error, 1)
+	var sent int64
+	go func() {
+		var to *net.UDPAddr
+		select {
+		case to = <-group:
+		case <-ctx.Done():
+			flooded <- ctx.Err()
+			return
+		}
+		var err error
+		sent, _, err = lab.Flood(ctx, rogue, to, 20_000, forger.Forge)
+		flooded <- err
+	}()
+	for i := range 2 {
+		c.wantMaster(i)
+	}
+	stop()
+	if err := <-flooded; err != nil || sent < 10_000 {
+		t.Errorf("the flood sent %d packets, %v: it was none", sent, err)
+	}
+	// Two PCs that gave up multicast would have cost twice as much
+	if after, err := counter.Bytes(); err != nil || after-before > filesSize*7/4 {
+		t.Errorf("the server has sent %d bytes for %d bytes of files, %v: the flood has driven PCs to HTTPS", after-before, filesSize, err)
+	}
+	c.wantProof(0, 1)
+}
