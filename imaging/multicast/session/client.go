@@ -263,22 +263,25 @@ func (c *Client) Manifest(ctx context.Context) ([]byte, manifest.Signature, erro
 			if encoded, signature, err := c.unbundle(); err == nil {
 				return encoded, signature, nil
 			}
-			return c.fetchManifest(ctx)
 		case <-patience.C:
 			if !c.isDeaf() {
 				continue
 			}
-			encoded, signature, err := c.fetchManifest(ctx)
-			if err == nil {
-				c.mu.Lock()
-				c.haveManifest(nil)
-				c.mu.Unlock()
-			}
-			return encoded, signature, err
 		case <-c.failed:
 			return nil, manifest.Signature{}, c.err
 		case <-ctx.Done():
 			return nil, manifest.Signature{}, ctx.Err()
+		}
+		encoded, signature, err := c.fetchManifest(ctx)
+		if err == nil || !transient(err) || ctx.Err() != nil {
+			c.mu.Lock()
+			c.haveManifest(nil)
+			c.mu.Unlock()
+			return encoded, signature, err
+		}
+		c.o.Log.Warn("the manifest cannot be fetched yet", "error", err)
+		if !c.pause(firstWait) {
+			return nil, manifest.Signature{}, c.ctx.Err()
 		}
 	}
 }
@@ -322,8 +325,9 @@ func (c *Client) silent() bool {
 
 // Run brings the manifest's chunks to the holder until it misses none, and returns what was done. m is the wanted
 // manifest, decoded. It ends earlier, with an *EndedError, when the session is over, the server is gone for longer than
-// GiveUp or refuses (*RefusedError), and with the holder's own error when that fails. What is left then, Summary.Left
-// chunks, is for other sources.
+// GiveUp or refuses (*RefusedError), and with the holder's own error when that fails. What is left, Summary.Left chunks,
+// is for other sources; without an error it is what the server itself could not read. No call of the holder goes on once
+// Run has returned. It may be called once.
 func (c *Client) Run(ctx context.Context, m *manifest.Manifest, holder Holder) (Summary, error) {
 	cat := newCatalogue(&m.Chunks)
 	running, stop := context.WithCancel(ctx)
@@ -433,6 +437,9 @@ func (c *Client) lastReport(ctx context.Context) {
 	defer cancel()
 	_ = c.report(ctx) // it is so, whether the server hears it or not
 }
+
+// Counts returns what was done so far, for people: Left, Reason and Seconds are known only when Run ends.
+func (c *Client) Counts() Summary { return c.summary(0, "") }
 
 // summary gathers the counts.
 func (c *Client) summary(left int, reason string) Summary {
