@@ -233,6 +233,19 @@ func TestARestartedServerIsJoinedAgain(t *testing.T) {
 	}
 }
 
+func TestAServerThatComesLater(t *testing.T) {
+	l, store := newLab(t), newStored()
+	m := store.master(t, 30, 26)
+	relay := newRelay(t, "http://127.0.0.1:1") // nobody is there
+	p := l.join("pc", relay.url, m, newDisk(t, m), session.ClientOptions{Listen: l.listen(nil)})
+	go p.run(context.Background())
+	time.Sleep(100 * time.Millisecond)
+	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 1, Rate: 20e6})
+	relay.to(server.url)
+	l.finish(p)
+	l.ended(server)
+}
+
 func TestAServerThatStaysAwayIsGivenUp(t *testing.T) {
 	l, store := newLab(t), newStored()
 	m := store.master(t, 100, 23)
