@@ -73,6 +73,7 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 	a.bootOrder(d, m)
 	a.heal(ctx, d, m)
 	p.step(5)
+	p.proven = m
 	// The kernel's view of the partitions is of no use to us: a fault here is no fault of the disk.
 	_ = d.Rescan()
 	return o, nil
@@ -96,7 +97,7 @@ func (a *agent) restore(ctx context.Context, t job.Task, p *progress, d *disk.Di
 			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
 		},
 	})
-	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: frames.Fetched() + r.CarouselBytes}
+	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: frames.Fetched() + frames.FromPeers() + r.CarouselBytes}
 	for _, w := range r.Warnings {
 		a.Screen.Note("warning: %s", w)
 	}

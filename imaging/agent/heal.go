@@ -2,10 +2,10 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"time"
 
+	"github.com/ardoise/ardoise/imaging/agent/peer"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -60,7 +60,7 @@ func (a *agent) giveBack(ctx context.Context, d io.ReaderAt, m *manifest.Manifes
 		if _, want := left[e.ID]; !want {
 			continue
 		}
-		content, err := readEntry(d, e)
+		content, err := peer.Content(d, e)
 		if err != nil {
 			return sent, err
 		}
@@ -77,15 +77,4 @@ func (a *agent) giveBack(ctx context.Context, d io.ReaderAt, m *manifest.Manifes
 		}
 	}
 	return sent, send()
-}
-
-// readEntry reads the content of a chunk from its places on the disk; what lies nowhere is zeros.
-func readEntry(d io.ReaderAt, e manifest.Entry) ([]byte, error) {
-	content := make([]byte, e.Length)
-	for _, p := range e.Pieces {
-		if _, err := d.ReadAt(content[p.At:p.At+p.Length], p.Offset); err != nil {
-			return nil, fmt.Errorf("reading %d bytes at %d: %w", p.Length, p.Offset, err)
-		}
-	}
-	return content, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // progress is how far a task is: for the screen, for the server, and for the question whether it may still be cancelled.
@@ -22,7 +23,8 @@ type progress struct {
 	since   time.Time
 	started bool // something is being written: too late to cancel
 
-	together *together // of a deploy whose task names a session; set once, before anything else asks for it
+	together *together          // of a deploy whose task names a session, else nil
+	proven   *manifest.Manifest // what the disk was proven to hold; nil until then
 
 	marked func() // called with each mark after the first phase, when an ARDOISE that is to be made is there; may be nil
 }

@@ -127,7 +127,7 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 			return job.Outcome{}, &FaultError{Code: notices.TaskUnknown, Args: []any{string(t.Kind)}}
 		}
 	}
-	began := a.now()
+	began, life := a.now(), ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := newProgress(a, t, steps, cancel)
@@ -141,6 +141,9 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 	outcome.Seconds = a.now().Sub(began).Seconds()
 	err = a.tell(context.WithoutCancel(ctx), t, p, outcome, err)
 	p.together.restorePause()
+	if err == nil && p.proven != nil {
+		a.help(life, t, p.proven)
+	}
 	return err
 }
 

@@ -74,6 +74,9 @@ func (a *agent) join(t job.Task) *together {
 	}
 	s := &together{a: a, master: fmt.Sprintf("%s@%d", t.Master, t.Version), frames: a.client.Frames(),
 		r: job.Reception{ID: t.Session, State: job.ReceptionJoining}}
+	if err := s.frames.Share(); err != nil {
+		a.Screen.Note("peers: %v", err)
+	}
 	hash, err := manifest.ParseHash(t.Manifest)
 	if err != nil {
 		s.alone(err.Error())
@@ -280,7 +283,7 @@ func (s *together) look(fetched, written int64) *job.Reception {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	rescued := min(n.RescuedBytes, n.FrameBytes)
-	s.r.Multicast, s.r.HTTPS = n.FrameBytes-rescued, rescued+s.frames.Fetched()
+	s.r.Multicast, s.r.HTTPS, s.r.Peers = n.FrameBytes-rescued, rescued+s.frames.Fetched(), s.frames.FromPeers()
 	s.r.Packets, s.r.Lost, s.r.Repaired, s.r.Forged = n.Packets, n.Lost, n.Repaired, n.Forged
 	now := time.Now()
 	if passed := now.Sub(s.last.at).Seconds(); passed >= 0.5 {

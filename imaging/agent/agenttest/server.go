@@ -20,6 +20,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +45,8 @@ type Server struct {
 	Session     func(w http.ResponseWriter, r *http.Request, key, id string) // below PathSession and the id; nil: there is none
 	Cancel      atomic.Bool                                                  // answered to reports
 	CancelMarks atomic.Bool                                                  // answered to reports with a mark: the task ended while the server was out of reach
+	Serving     func(key, address string, o job.Serving) job.ServingReply    // answered to offers; nil: peers are not known
+	Peers       func(key string) []job.Peer                                  // answered to who asks for peers
 	Down        atomic.Bool                                                  // every request is cut off
 	CutFrames   atomic.Int64                                                 // so many answers of /chunks are cut off after one frame
 
@@ -192,6 +195,8 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST "+job.PathCapture+"{task}/frames", s.frames)
 	m.HandleFunc("POST "+job.PathCapture+"{task}/publish", s.publish)
 	m.HandleFunc(job.PathSession+"{id}/{route...}", s.session)
+	m.HandleFunc("POST "+job.PathServe, s.serving)
+	m.HandleFunc("GET "+job.PathPeers, s.peers)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		s.Requests[r.URL.Path]++
@@ -261,6 +266,24 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request) {
 	http.StripPrefix(job.PathSession+id, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.Session(w, r, key, id)
 	})).ServeHTTP(w, r)
+}
+
+func (s *Server) serving(w http.ResponseWriter, r *http.Request) {
+	var o job.Serving
+	if err := json.NewDecoder(r.Body).Decode(&o); err != nil || s.Serving == nil {
+		refuse(w, http.StatusNotFound, "not-found")
+		return
+	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	answer(w, s.Serving(Key(r), net.JoinHostPort(host, strconv.Itoa(o.Port)), o))
+}
+
+func (s *Server) peers(w http.ResponseWriter, r *http.Request) {
+	if s.Peers == nil {
+		refuse(w, http.StatusNotFound, "not-found")
+		return
+	}
+	answer(w, s.Peers(Key(r)))
 }
 
 func (s *Server) task(w http.ResponseWriter, r *http.Request) {

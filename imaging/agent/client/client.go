@@ -163,23 +163,26 @@ func (c *Client) Deliver(ctx context.Context, r job.Report) (job.ReportReply, er
 }
 
 func (c *Client) exchange(ctx context.Context, method, path string, in, out any) error {
+	return c.until(ctx, func() error { return c.onceJSON(ctx, method, path, in, out) })
+}
+
+// onceJSON asks once; out is what the answer says.
+func (c *Client) onceJSON(ctx context.Context, method, path string, in, out any) error {
 	q := request{method: method, path: path, limit: maxJSON}
 	if in != nil {
 		var err error
 		if q.body, err = json.Marshal(in); err != nil {
-			return fmt.Errorf("encoding a question for %s: %w", path, err)
+			return &brokenError{fmt.Errorf("encoding a question for %s: %w", path, err)}
 		}
 	}
-	return c.until(ctx, func() error {
-		b, err := c.once(ctx, q)
-		if err != nil || len(b) == 0 {
-			return err
-		}
-		if err := json.Unmarshal(b, out); err != nil {
-			return &AlteredError{fmt.Sprintf("the answer of %s is not what the contract says: %v", path, err)}
-		}
-		return nil
-	})
+	b, err := c.once(ctx, q)
+	if err != nil || len(b) == 0 {
+		return err
+	}
+	if err := json.Unmarshal(b, out); err != nil {
+		return &AlteredError{fmt.Sprintf("the answer of %s is not what the contract says: %v", path, err)}
+	}
+	return nil
 }
 
 type request struct {

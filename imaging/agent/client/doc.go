@@ -15,4 +15,7 @@
 //
 // Frames come over several connections at a time: each carries a batch, batches are handed on in the order asked. At
 // most one batch more than are in flight waits in memory: 20 MiB as a rule, 40 MiB for a master of incompressible bytes.
+//
+// Frames may come from other computers, too (Share): those are proven by the key that the server names, and what they
+// give by its hash, before it is handed on.
 package client

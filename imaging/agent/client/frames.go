@@ -110,12 +110,13 @@ type Frames struct {
 	c       *Client
 	fetched atomic.Int64
 	frames  atomic.Int64
+	peers   *peers // nil: none are asked
 }
 
 // Frames returns a source that counts what it fetches.
 func (c *Client) Frames() *Frames { return &Frames{c: c} }
 
-// Fetched returns the bytes of frames fetched so far.
+// Fetched returns the bytes of frames fetched from the server so far.
 func (f *Frames) Fetched() int64 { return f.fetched.Load() }
 
 // Fetch gives the frames of ids, in order, as a restore wants them: several batches at a time, handed on in order.
@@ -178,7 +179,7 @@ func (f *Frames) batchSize() int {
 
 // batch fetches some frames; what came before the server was lost is kept.
 func (f *Frames) batch(ctx context.Context, ids []chunk.ID) ([]chunk.Frame, error) {
-	var got []chunk.Frame
+	got := f.fromPeers(ctx, ids)
 	faults := 0
 	err := f.c.until(ctx, func() error {
 		for len(got) < len(ids) {

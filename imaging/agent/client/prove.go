@@ -111,6 +111,21 @@ func KeyName(k *ecdsa.PrivateKey) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
+// Certificate returns the certificate of a computer's key.
+func Certificate(k *ecdsa.PrivateKey) (tls.Certificate, error) { return certify(k) }
+
+// proveKey checks that the other end has the key with this name.
+func proveKey(chain []*x509.Certificate, name string) error {
+	if len(chain) == 0 {
+		return &UnprovenError{"it presents no certificate"}
+	}
+	sum := sha256.Sum256(chain[0].RawSubjectPublicKeyInfo)
+	if hex.EncodeToString(sum[:]) != name {
+		return &UnprovenError{"it has another key than the server named"}
+	}
+	return nil
+}
+
 // certify wraps the key in a certificate that says nothing but the key. Its dates span all clocks.
 func certify(k *ecdsa.PrivateKey) (tls.Certificate, error) {
 	t := x509.Certificate{
@@ -119,7 +134,7 @@ func certify(k *ecdsa.PrivateKey) (tls.Certificate, error) {
 		NotBefore:    time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
 		NotAfter:     time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC), // RFC 5280 4.1.2.5: no expiry
 		KeyUsage:     x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth}, // it may give to others
 	}
 	der, err := x509.CreateCertificate(rand.Reader, &t, &t, &k.PublicKey, k)
 	if err != nil {

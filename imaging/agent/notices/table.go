@@ -57,6 +57,7 @@ const (
 	Wireless     Code = "wireless"
 	HalfDuplex   Code = "half-duplex"
 	Forged       Code = "forged-packets"
+	Helping      Code = "helping"
 
 	EndDisk     Code = "end-disk"
 	EndPowerOff Code = "end-poweroff"
@@ -271,6 +272,11 @@ func sessionNotices() []Notice {
 			Text{"De faux paquets sont arrivés dans la diffusion: %d jusqu'ici.", "Forged packets came in among those of the session: %d so far."},
 			Text{"Ils sont jetés et rien n'en est écrit. Prévenez l'administrateur: une machine de ce réseau les envoie.",
 				"They are dropped and nothing of them is written. Tell the administrator: a machine of this network sends them."}},
+		{Helping, Info,
+			Text{"Le master %s est installé et vérifié; le poste en donne encore des morceaux aux autres (%d Mo).",
+				"Master %s is installed and verified; this computer still gives pieces of it to others (%d MB)."},
+			Text{"Il finira seul, dans 10 minutes au plus. Vous pouvez aussi l'éteindre maintenant.",
+				"It will end by itself, in 10 minutes at most. You may also switch it off now."}},
 	}
 }
 
