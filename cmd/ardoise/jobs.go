@@ -316,7 +316,7 @@ func watchJob(ctx context.Context, d *api.Client, id string, asJSON bool, w io.W
 	case asJSON:
 		s = jsonScreen{w}
 	case isTerminal(w):
-		s = &barScreen{w: w, now: time.Now}
+		s = &barScreen{w: w, now: time.Now, width: widthOf(w)}
 	}
 	var last api.Job
 	for j, err := range d.Watch(ctx, id) {

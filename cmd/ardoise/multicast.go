@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
@@ -111,31 +108,13 @@ func usable(name string, network netip.Prefix) sessions.Path {
 	return p
 }
 
-// attend asks switches, as long as a session runs, to keep its groups where somebody listens: on each network that has no
-// querier of its own. Without the right to do so a session goes on, for four minutes at least.
-func (s *site) attend(ctx context.Context) error {
-	links, err := pxe.Links(s.o.interfaces)
-	if err != nil {
-		return err
+// attend asks switches, as long as a session leaves by an interface, to keep its groups where somebody listens, unless
+// the network has a querier of its own. Without the right to do so a session goes on, for four minutes at least.
+func (s *site) attend(ctx context.Context, iface string) {
+	q := udp.Querier{Interface: iface, Changed: func(state udp.QuerierState) {
+		s.log.Info("querier of last resort", "interface", iface, "active", state.Active, "other", state.Other)
+	}}
+	if err := q.Run(ctx); err != nil && ctx.Err() == nil {
+		s.log.Warn("nobody asks switches to keep the groups of sessions", "interface", iface, "error", err)
 	}
-	var g errgroup.Group
-	var names []string
-	for _, l := range links {
-		names = append(names, l.Interface.Name)
-		q := udp.Querier{Interface: l.Interface.Name}
-		q.Changed = func(state udp.QuerierState) {
-			s.log.Info("querier of last resort", "interface", q.Interface, "active", state.Active, "other", state.Other)
-		}
-		g.Go(func() error {
-			if err := q.Run(ctx); err != nil && ctx.Err() == nil {
-				return fmt.Errorf("asking on %s which groups are listened to: %w", q.Interface, err)
-			}
-			return nil
-		})
-	}
-	if len(names) == 0 {
-		return errors.New("no network interface can carry a session")
-	}
-	s.log.Debug("attending to sessions", "interfaces", strings.Join(names, ","))
-	return g.Wait()
 }

@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
@@ -51,7 +54,8 @@ func (s *lineScreen) show(j api.Job) {
 type barScreen struct {
 	w     io.Writer
 	now   func() time.Time
-	drawn int // lines on the screen
+	width func() int // of the terminal, in characters; nil: lines have room
+	drawn int        // lines on the screen
 	rates map[string]rate
 }
 
@@ -61,6 +65,24 @@ type rate struct {
 	started time.Time
 	from    int64
 }
+
+// widthOf returns how to ask for the width of a terminal.
+func widthOf(terminal any) func() int {
+	return func() int {
+		f, ok := terminal.(*os.File)
+		if !ok {
+			return usualWidth
+		}
+		size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+		if err != nil || size.Col == 0 {
+			return usualWidth
+		}
+		return int(size.Col)
+	}
+}
+
+// usualWidth is that of a terminal that does not say, in characters.
+const usualWidth = 80
 
 // maxBars is how many computers are drawn; the others are counted.
 const maxBars = 20
@@ -74,7 +96,11 @@ func (s *barScreen) show(j api.Job) {
 	}
 	s.drawn = 0
 	line := func(format string, args ...any) {
-		_, _ = fmt.Fprintf(s.w, "\x1b[2K"+format+"\n", args...)
+		text := []rune(fmt.Sprintf(format, args...))
+		if s.width != nil {
+			text = text[:min(len(text), s.width())] // one that wraps would be two, and the screen not drawn over
+		}
+		_, _ = fmt.Fprintf(s.w, "\x1b[2K%s\n", string(text))
 		s.drawn++
 	}
 	for i, t := range j.Tasks {
@@ -84,9 +110,13 @@ func (s *barScreen) show(j api.Job) {
 		}
 		line("%-16s %s", fleet.Clean(t.Computer, 16), s.bar(t))
 	}
-	if text := sessionLine(j.Session); text != "" {
+	if text, lags, found := strings.Cut(sessionLine(j.Session), "  lags: "); text != "" {
 		line("%s", text)
+		if found {
+			line("         lags: %s", lags)
+		}
 	}
+	_, _ = fmt.Fprint(s.w, "\x1b[J") // what a longer screen has left
 }
 
 // bar draws one task.

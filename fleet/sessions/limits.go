@@ -3,6 +3,7 @@ package sessions
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -14,17 +15,31 @@ type Limits struct {
 	To      time.Duration // since midnight, not included; before From means the next morning
 }
 
-// ParseHours reads hours such as 08:00-18:00.
+// ParseHours reads hours such as 08:00-18:00; a day ends at 24:00.
 func ParseHours(s string) (from, to time.Duration, err error) {
-	var a, b, c, d int
-	var rest string
-	n, _ := fmt.Sscanf(s+" .", "%02d:%02d-%02d:%02d %s", &a, &b, &c, &d, &rest)
-	from, to = time.Duration(a)*time.Hour+time.Duration(b)*time.Minute, time.Duration(c)*time.Hour+time.Duration(d)*time.Minute
-	good := n == 5 && rest == "." && len(s) == len("08:00-18:00") && min(a, b, c, d) >= 0 && max(b, d) < 60 && a < 24
-	if !good || to > 24*time.Hour || from == to {
+	first, last, ok := strings.Cut(s, "-")
+	if ok {
+		from, ok = clock(first)
+	}
+	if ok {
+		to, ok = clock(last)
+	}
+	if !ok || from == 24*time.Hour || from == to {
 		return 0, 0, fmt.Errorf("hours are HH:MM-HH:MM, as 08:00-18:00, not %q", s)
 	}
 	return from, to, nil
+}
+
+// clock reads HH:MM, 00:00 to 24:00.
+func clock(s string) (time.Duration, bool) {
+	if s == "24:00" {
+		return 24 * time.Hour, true
+	}
+	t, err := time.Parse("15:04", s)
+	if err != nil || len(s) != len("15:04") {
+		return 0, false
+	}
+	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute, true
 }
 
 // At returns the limit at a moment, of whose location the hours are: bit/s on the wire, 0 for none.

@@ -46,10 +46,11 @@ type Path struct {
 type Options struct {
 	Fleet   *fleet.Fleet
 	Library Library
-	Store   Store                           // nil: reports go with their sessions
-	Path    func(computer netip.Addr) Path  // to a computer that speaks from that address
-	Limit   func(now time.Time) int64       // bit/s on the wire that all sessions together may take, 0 no limit; nil: none
-	Attend  func(ctx context.Context) error // runs while a session does; nil: nothing
+	Store   Store                          // nil: reports go with their sessions
+	Path    func(computer netip.Addr) Path // to a computer that speaks from that address
+	Limit   func(now time.Time) int64      // bit/s on the wire that all sessions together may take, 0 no limit; nil: none
+	// Attend runs while a session leaves by an interface; nil: nothing.
+	Attend func(ctx context.Context, iface string)
 	// Dial opens a stream's socket on an interface.
 	Dial    func(iface string, group netip.AddrPort) (session.PacketSender, error)
 	HoldOff time.Duration    // 0: 20 s
@@ -76,10 +77,10 @@ type Manager struct {
 
 	making sync.Mutex // held by who begins a session
 
-	mu      sync.Mutex
-	runs    map[string]*run
-	sending int                // runs with a sender
-	attend  context.CancelFunc // nil: nobody attends
+	mu   sync.Mutex
+	runs map[string]*run
+
+	attended map[string]context.CancelFunc // by interface; of Run alone
 }
 
 // New returns a manager without sessions. Run ends it.
@@ -99,7 +100,7 @@ func New(o Options) *Manager {
 	if o.Limit == nil {
 		o.Limit = func(time.Time) int64 { return 0 }
 	}
-	m := &Manager{o: o, runs: map[string]*run{}}
+	m := &Manager{o: o, runs: map[string]*run{}, attended: map[string]context.CancelFunc{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
 	return m
 }
@@ -146,7 +147,7 @@ func (m *Manager) of(id string) *run {
 // tick looks once after all sessions.
 func (m *Manager) tick(ctx context.Context) {
 	now, runs := m.o.Now(), m.all()
-	if len(runs) == 0 {
+	if len(runs) == 0 && len(m.attended) == 0 {
 		return
 	}
 	alive := map[string]fleet.Session{}
@@ -178,19 +179,56 @@ func (m *Manager) tick(ctx context.Context) {
 // KindNoMulticast is the kind of the event that says which network multicast does not reach.
 const KindNoMulticast = "no-multicast"
 
-// share divides the uplink among those that send.
+// share divides the uplink among those that send: the limit of the hour among all, and what an interface carries among
+// those that leave by it. Each would else find out by loss what the others take.
 func (m *Manager) share(now time.Time, sending []*run) {
-	total := payload(m.o.Limit(now))
-	var rates []int64
-	for _, r := range sending {
-		rate, slowest := r.speed()
-		rates = append(rates, rate)
-		if link := payload(slowest); len(sending) > 1 && link > 0 && (total == 0 || link < total) {
-			total = link // each would else find out by loss what the others take
+	rates := make([]int64, len(sending))
+	links := map[string][]int{} // interface -> who leaves by it
+	speeds := map[string]int64{}
+	for i, r := range sending {
+		var on map[string]int
+		rates[i], on = r.speed()
+		for iface, mbit := range on {
+			links[iface] = append(links[iface], i)
+			speeds[iface] = int64(mbit) * 1_000_000
 		}
 	}
-	for i, limit := range shares(total, rates) {
+	limits := shares(payload(m.o.Limit(now)), rates)
+	for iface, users := range links {
+		if len(users) < 2 {
+			continue
+		}
+		var theirs []int64
+		for _, i := range users {
+			theirs = append(theirs, rates[i])
+		}
+		for n, limit := range shares(payload(speeds[iface]), theirs) {
+			if i := users[n]; limit > 0 && (limits[i] == 0 || limit < limits[i]) {
+				limits[i] = limit
+			}
+		}
+	}
+	for i, limit := range limits {
 		sending[i].limit(limit)
+	}
+	m.attend(links)
+}
+
+// attend lets somebody attend to each interface in use, and to no other.
+func (m *Manager) attend(used map[string][]int) {
+	for iface, stop := range m.attended {
+		if _, still := used[iface]; !still {
+			stop()
+			delete(m.attended, iface)
+		}
+	}
+	for iface := range used {
+		if _, already := m.attended[iface]; already || m.o.Attend == nil {
+			continue
+		}
+		ctx, stop := context.WithCancel(m.ctx)
+		m.attended[iface] = stop
+		m.work.Go(func() { m.o.Attend(ctx, iface) })
 	}
 }
 
@@ -285,7 +323,7 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	r.forget()
 	server, err := session.NewServer(session.ServerOptions{
 		Masters: loaded, Frames: m.o.Library, Authoriser: visitors{}, Secret: secret, Random: m.o.Random, Now: m.o.Now,
-		Log: m.o.Log, Dial: r.dial, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
+		Log: slog.New(warnings{m.o.Log.Handler()}), Dial: r.dial, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
 		Cap: payload(m.o.Limit(m.o.Now())),
 	})
 	if err != nil {
@@ -353,9 +391,7 @@ func (m *Manager) start(r *run, server *session.Server) {
 	ctx, cancel := context.WithCancel(m.ctx)
 	r.started(server, cancel, m.o.Now())
 	m.o.Log.Info("a session begins", "session", r.id, "number", server.Number())
-	m.count(1)
 	m.work.Go(func() {
-		defer m.count(-1)
 		err := server.Run(ctx)
 		if ctx.Err() != nil {
 			err = nil
@@ -366,23 +402,11 @@ func (m *Manager) start(r *run, server *session.Server) {
 	})
 }
 
-// count counts senders, and lets somebody attend while there are any.
-func (m *Manager) count(more int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.sending += more
-	switch {
-	case m.o.Attend == nil:
-	case m.sending > 0 && m.attend == nil:
-		var ctx context.Context
-		ctx, m.attend = context.WithCancel(m.ctx)
-		m.work.Go(func() {
-			if err := m.o.Attend(ctx); err != nil && ctx.Err() == nil {
-				m.o.Log.Warn("nobody attends to sessions", "error", err)
-			}
-		})
-	case m.sending == 0 && m.attend != nil:
-		m.attend()
-		m.attend = nil
-	}
+// warnings lets through what a session's server says only where it matters, or where everything is wanted: members may
+// make it say as much as they like.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return w.Handler.Enabled(ctx, level) && (level >= slog.LevelWarn || w.Handler.Enabled(ctx, slog.LevelDebug))
 }

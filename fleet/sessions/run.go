@@ -253,16 +253,11 @@ func (r *run) enter(computer, route string, now time.Time) (server *session.Serv
 	return r.server, leave, nil
 }
 
-// speed returns what a run sends in bytes a second, and the speed of its slowest interface in bit/s, 0 unknown.
-func (r *run) speed() (rate, slowest int64) {
+// speed returns what a run sends in bytes a second, and the speed of each interface that it leaves by in Mb/s, 0 unknown.
+func (r *run) speed() (rate int64, links map[string]int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, mbit := range r.mbit {
-		if bits := int64(mbit) * 1_000_000; bits > 0 && (slowest == 0 || bits < slowest) {
-			slowest = bits
-		}
-	}
-	return r.report.Now.Rate, slowest
+	return r.report.Now.Rate, maps.Clone(r.mbit)
 }
 
 // limit caps a run's sender, in bytes a second.
