@@ -29,6 +29,7 @@ type member struct {
 	phase  int       // its place among the members when it joined
 
 	stream  uint8 // the one that it was told to listen to
+	ahead   bool  // its last report told of more than was sent
 	group   group
 	open    bool // counts for the first pass
 	ready   bool // it has said what it misses
@@ -186,7 +187,11 @@ func (s *Sender) tune(now time.Time, m *member, stream uint8, state State) {
 // measure makes a sample of what a member says it got since its last report.
 func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 	st := &s.streams[m.stream]
-	sequence := min(r.Sequence, st.sequence)
+	sequence := r.Sequence
+	if m.ahead = sequence > st.sequence; m.ahead {
+		// Somebody who has the key makes packets, or it lies: what has passed it is surely this
+		sequence = max(m.sequence, st.history.before(now.Add(-2*quiet)))
+	}
 	m.buffer, m.disk = r.Buffer, r.DiskRate
 	if sequence > m.sequence {
 		m.progress = now

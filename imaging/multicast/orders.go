@@ -30,9 +30,14 @@ func (s *Sender) orders(now time.Time, m *member) wire.Orders {
 		Interval: interval,
 		Phase:    time.Duration(float64(interval) * phase(m.phase)),
 		Stream:   m.stream,
+		Ahead:    m.ahead,
 		HTTPS:    m.state == StateHTTPS,
 		End:      s.over(now),
 	}
+	for i := range s.streams {
+		o.Sequences[i] = s.streams[i].sequence
+	}
+	m.ahead = false
 	m.told = len(s.generations)
 	o.Generations = make([]wire.Generation, len(s.generations))
 	for i, g := range s.generations {

@@ -144,12 +144,13 @@ func NewReceiver(now time.Time, o ReceiverOptions, orders wire.Orders) *Receiver
 	return r
 }
 
-// Obey takes the orders that came in answer to a report. Of generations it believes the first announcement.
+// Obey takes the orders that came in answer to a report. Of generations it believes the first announcement. Counts to
+// which an insider's packets have added begin anew.
 func (r *Receiver) Obey(now time.Time, o wire.Orders) {
 	if o.Stream >= wire.Streams {
 		o.Stream = wire.StreamFast
 	}
-	if o.Stream != r.orders.Stream || o.HTTPS != r.orders.HTTPS {
+	if o.Stream != r.orders.Stream || o.HTTPS != r.orders.HTTPS || o.Ahead {
 		r.heard[o.Stream] = heard{}
 		r.last, r.reported = now, 0
 	}
@@ -397,8 +398,11 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 	if st.packets > 0 && st.highest-st.first >= st.packets {
 		report.Lost = st.highest - st.first + 1 - st.packets
 	}
+	left := wire.MaxRuns
 	for _, p := range r.generations {
-		report.Deficits = append(report.Deficits, wire.GenerationRuns{Generation: p.Number, Runs: p.deficits()})
+		runs := p.deficits(left)
+		left -= len(runs)
+		report.Deficits = append(report.Deficits, wire.GenerationRuns{Generation: p.Number, Runs: runs})
 	}
 	r.reported = st.packets
 	if r.begun {
@@ -411,8 +415,9 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 	return report
 }
 
-// deficits lists how many symbols each block still lacks.
-func (p *pieces) deficits() wire.Runs {
+// deficits lists how many symbols each block still lacks, in at most limit runs: those of all generations together have to
+// fit a report. What lies behind them counts as unknown; it is told when what is told now has come.
+func (p *pieces) deficits(limit int) wire.Runs {
 	var runs wire.Runs
 	for i := range p.list {
 		b := &p.list[i]
@@ -424,8 +429,8 @@ func (p *pieces) deficits() wire.Runs {
 		default:
 			runs = runs.Add(1, uint8(p.symbols(uint32(i)))-b.have)
 		}
-		if len(runs) == wire.MaxRuns {
-			break // the rest counts as unknown; it is told when what is told now has come
+		if len(runs) > limit {
+			return runs[:limit]
 		}
 	}
 	return runs

@@ -2,6 +2,7 @@ package multicast
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
@@ -24,6 +25,7 @@ const (
 	quiet          = 60 * time.Millisecond // after the last packet, everything sent has passed everyone
 	lateness       = 2 * time.Millisecond  // how much of the past a late driver may catch up
 	recheck        = 10 * time.Millisecond // between two looks for demand without a new report
+	mostGone       = 4096                  // members that have left and are still shown
 )
 
 // Member is what a computer says of itself when it joins.
@@ -39,7 +41,8 @@ type Sender struct {
 	generations []*generation
 	numbers     map[uint16]int
 	members     map[uint32]*member
-	order       []*member // in the order of joining
+	order       []*member      // in the order of joining
+	gone        []MemberStatus // who has left after it was done, as it was seen last
 	streams     [wire.Streams]stream
 	lacking     [groups]int   // blocks that members of the group lack something of
 	demand      [groups]int64 // symbols that would serve them
@@ -112,6 +115,7 @@ func (s *Sender) Join(now time.Time, id uint32, about Member) wire.Orders {
 			runs: make([]wire.Runs, len(s.generations)), lacks: make([][]entry, len(s.generations))}
 		s.members[id] = m
 		s.order = append(s.order, m)
+		s.gone = slices.DeleteFunc(s.gone, func(g MemberStatus) bool { return g.Member == id })
 	} else {
 		s.forget(m)
 	}
@@ -128,7 +132,7 @@ func (s *Sender) Join(now time.Time, id uint32, about Member) wire.Orders {
 	return s.orders(now, m)
 }
 
-// Leave forgets a member.
+// Leave forgets a member. One that was done stays to be seen.
 func (s *Sender) Leave(now time.Time, id uint32) {
 	m := s.members[id]
 	if m == nil {
@@ -136,6 +140,9 @@ func (s *Sender) Leave(now time.Time, id uint32) {
 	}
 	if m.state != StateDone && m.state != StateSilent {
 		s.active--
+	}
+	if m.state == StateDone && len(s.gone) < mostGone {
+		s.gone = append(s.gone, s.statusOf(m))
 	}
 	s.forget(m)
 	delete(s.members, id)

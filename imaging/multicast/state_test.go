@@ -1,6 +1,7 @@
 package multicast_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -134,6 +135,103 @@ func TestReportsOutOfTurnWhenPacketsEnd(t *testing.T) {
 	r.Report(start().Add(20*time.Millisecond), multicast.Disk{})
 	if at := r.ReportAt(); at != start().Add(120*time.Millisecond) {
 		t.Errorf("after one silence, due after %v", at.Sub(start()))
+	}
+}
+
+// A session of many generations in pieces must not make a report that the server refuses.
+func TestReportsStayShort(t *testing.T) {
+	orders := wire.Orders{Interval: time.Second}
+	for n := range uint16(12) {
+		orders.Generations = append(orders.Generations, wire.Generation{Number: n + 1, Index: 1, Data: 40_000 * wire.BlockSize})
+	}
+	r := multicast.NewReceiver(start(), multicast.ReceiverOptions{}, orders)
+	for n := range uint16(12) {
+		for b := uint32(1); b < 40_000; b += 2 {
+			r.Want(n+1, b, multicast.Held)
+		}
+	}
+	report := r.Report(start(), multicast.Disk{})
+	raw, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wire.ParseReport(raw); err != nil || len(raw) > wire.MaxReport/2 {
+		t.Errorf("%d bytes: %v", len(raw), err)
+	}
+	if len(report.Deficits) != 12 {
+		t.Errorf("%d generations", len(report.Deficits))
+	}
+}
+
+// One packet of an insider with a sequence of the far future must not spoil for good what a PC and the server count.
+func TestCountsSurviveAnInsider(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{Rate: 10_000_000})
+	big := wire.Generation{Number: 1, Index: 1, Data: 400 * wire.BlockSize}
+	s.Announce(start(), big)
+	now := start()
+	r := multicast.NewReceiver(now, multicast.ReceiverOptions{Member: 1}, s.Join(now, 1, multicast.Member{Multicast: true}))
+	report := func() wire.Report {
+		t.Helper()
+		report := r.Report(now, multicast.Disk{})
+		r.Obey(now, s.Report(now, report))
+		return report
+	}
+	var last uint64
+	hear := func(n int) {
+		for range n {
+			sym, at, ok := s.Next(now)
+			if !ok {
+				t.Fatal("nothing is sent")
+			}
+			now, last = at, sym.Sequence
+			r.Receive(now, sym.Header(7))
+		}
+	}
+	report()
+	hear(1000)
+	r.Receive(now, wire.Header{Generation: 9, Sequence: 1 << 63, Sources: 1, Interval: 77})
+	if got := report(); got.Sequence != 1<<63 {
+		t.Fatalf("the packet did not count: %d", got.Sequence)
+	}
+	hear(2000)
+	got := report()
+	if got.Sequence != last || got.Packets != 2000 || got.Lost != 0 || got.Window.First <= 1000 || got.Window.Last > last {
+		t.Errorf("after it, %+v; the last packet was %d", got, last)
+	}
+	if o := s.Report(now, got); o.Ahead || o.Sequences[0] != last {
+		t.Errorf("orders %+v", o)
+	}
+}
+
+// Who has left after it was done is not forgotten: people are told of everybody.
+func TestWhoLeftDoneIsSeen(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{})
+	for id := range uint32(3) {
+		s.Join(start(), id+1, multicast.Member{Name: "pc", Multicast: true})
+	}
+	s.Report(start(), wire.Report{Member: 1, Done: true})
+	s.Leave(start(), 1)
+	s.Leave(start(), 2) // it was not done
+	s.Leave(start(), 2)
+	status := s.Status(start())
+	if len(status.Members) != 2 || status.Members[0].Member != 3 || status.Members[1].Member != 1 ||
+		status.Members[1].State != multicast.StateDone || status.Members[1].Name != "pc" || status.Members[1].Reports != 1 {
+		t.Errorf("%+v", status.Members)
+	}
+	s.Join(start(), 1, multicast.Member{Name: "pc", Multicast: true}) // switched on again
+	if status = s.Status(start()); len(status.Members) != 2 || status.Members[1].State != multicast.StateFast {
+		t.Errorf("%+v", status.Members)
+	}
+	if s.Report(start(), wire.Report{Member: 3, Done: true}); status.ReportsPer > 30 {
+		t.Errorf("who has left reports: %f", status.ReportsPer)
+	}
+	for id := range uint32(10_000) {
+		s.Join(start(), id+10, multicast.Member{})
+		s.Report(start(), wire.Report{Member: id + 10, Done: true})
+		s.Leave(start(), id+10)
+	}
+	if n := len(s.Status(start()).Members); n > 5000 {
+		t.Errorf("%d are remembered", n)
 	}
 }
 

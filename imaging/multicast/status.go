@@ -22,17 +22,17 @@ const (
 
 // Status is what people and programs see of a session.
 type Status struct {
-	Rate       float64       // bytes of UDP payload a second on the wire now, all streams
-	Parity     int           // pro-active parity symbols a block
-	First      int64         // bytes of UDP payload sent so far in first passes, without parity
-	Proactive  int64         // bytes sent in parity that nobody had asked for
-	Rounds     int64         // bytes sent in rounds of demand, in both streams
-	Demand     int64         // bytes of first pass that are left
-	Wanted     int64         // bytes that rounds would send now for what is known to be lacked
-	Lacking    int64         // bytes that the members of the streams lack of what was passed, summed over them
-	Left       time.Duration // until first passes and known demand are sent; 0 when nothing is left
-	Members    []MemberStatus
-	ReportsPer float64 // reports a second that the intervals ask for
+	Rate       float64        // bytes of UDP payload a second on the wire now, all streams
+	Parity     int            // pro-active parity symbols a block
+	First      int64          // bytes of UDP payload sent so far in first passes, without parity
+	Proactive  int64          // bytes sent in parity that nobody had asked for
+	Rounds     int64          // bytes sent in rounds of demand, in both streams
+	Demand     int64          // bytes of first pass that are left
+	Wanted     int64          // bytes that rounds would send now for what is known to be lacked
+	Lacking    int64          // bytes that the members of the streams lack of what was passed, summed over them
+	Left       time.Duration  // until first passes and known demand are sent; 0 when nothing is left
+	Members    []MemberStatus // in the order of joining, then those who have left after they were done
+	ReportsPer float64        // reports a second that the intervals ask for
 }
 
 // MemberStatus is what is seen of one member.
@@ -67,14 +67,20 @@ func (s *Sender) Status(now time.Time) Status {
 	status.Wanted = (rounds + s.demand[groupSlow]) * wire.PacketSize
 	status.Left += time.Duration(float64(rounds) * wire.PacketSize / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
 	for _, m := range s.order {
-		ms := MemberStatus{
-			Member: m.id, Name: m.Name, State: m.state, Rate: m.sample.got, Loss: m.sample.loss, Disk: m.disk,
-			Lacks: m.lack * wire.SymbolSize, Reason: s.reason(m), Reports: m.reports,
-		}
+		ms := s.statusOf(m)
 		status.Lacking += ms.Lacks
 		status.Members = append(status.Members, ms)
 	}
+	status.Members = append(status.Members, s.gone...)
 	return status
+}
+
+// statusOf returns what is seen of one member.
+func (s *Sender) statusOf(m *member) MemberStatus {
+	return MemberStatus{
+		Member: m.id, Name: m.Name, State: m.state, Rate: m.sample.got, Loss: m.sample.loss, Disk: m.disk,
+		Lacks: m.lack * wire.SymbolSize, Reason: s.reason(m), Reports: m.reports,
+	}
 }
 
 // reason tells why a member lags, "" when it does not: the limit nearest to what it gets.

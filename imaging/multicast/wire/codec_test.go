@@ -285,7 +285,7 @@ func FuzzParseBundle(f *testing.F) {
 
 func TestAskAndAnswer(t *testing.T) {
 	g := wire.Generation{Number: 2, Index: 1, Data: wire.BlockSize + wire.SymbolSize}
-	good := wire.Ask{Generation: 2, Blocks: []wire.BlockAsk{{Block: 1, Symbols: []byte{0, 127, 254}}, {Block: 2, Symbols: []byte{0, 128}}}}
+	good := wire.Ask{Generation: 2, Blocks: []wire.BlockAsk{{Block: 1, Symbols: []byte{0, 127}}, {Block: 2, Symbols: []byte{0}}}}
 	if err := good.Check(g); err != nil {
 		t.Fatal(err)
 	}
@@ -295,6 +295,7 @@ func TestAskAndAnswer(t *testing.T) {
 		"another generation":    {Generation: 1},
 		"a block that is not":   {Generation: 2, Blocks: []wire.BlockAsk{{Block: 3}}},
 		"a symbol that is not":  {Generation: 2, Blocks: []wire.BlockAsk{{Block: 2, Symbols: []byte{1}}}},
+		"parity":                {Generation: 2, Blocks: []wire.BlockAsk{{Block: 1, Symbols: []byte{128}}}},
 		"symbol 255":            {Generation: 2, Blocks: []wire.BlockAsk{{Block: 1, Symbols: []byte{255}}}},
 		"too many blocks":       many,
 		"too many symbols":      long,

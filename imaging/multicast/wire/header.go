@@ -76,6 +76,7 @@ const (
 	RejectStream                // of another stream of this session
 	RejectOld                   // seen before, or so old that it cannot be told
 	RejectForged                // the tag is wrong
+	RejectAhead                 // further ahead than the server can be
 	Rejects                     // how many reasons there are
 )
 
@@ -94,6 +95,8 @@ func (r Reject) Error() string {
 		return "packet seen before or too old"
 	case RejectForged:
 		return "packet with a wrong tag"
+	case RejectAhead:
+		return "packet of a sequence that the server has not reached"
 	default:
 		return "packet dropped"
 	}

@@ -61,6 +61,7 @@ type Event struct {
 const (
 	EventPolluted    = "polluted"     // a block of authentic packets did not have the content that the plan names
 	EventForged      = "forged"       // packets with a wrong tag came to the group
+	EventInsider     = "insider"      // authentic packets came that the server had not sent: somebody in the session made them
 	EventNoMulticast = "no-multicast" // nothing was heard for 3 s
 	EventDisk        = "disk"         // the disk refused a write
 	EventUnreadable  = "unreadable"   // the server could not read a frame of its store
@@ -153,6 +154,8 @@ type Orders struct {
 	Interval    time.Duration    // between reports
 	Phase       time.Duration    // of this PC's reports within the interval
 	Stream      uint8            // which stream to listen to
+	Sequences   [Streams]uint64  // that the streams have come to: what is far ahead of it the server did not send
+	Ahead       bool             `json:",omitempty"` // the report told of more than was sent; its stream's counts begin anew
 	HTTPS       bool             `json:",omitempty"` // fetch everything by HTTPS, listen to no stream
 	Generations []Generation     `json:",omitempty"` // all so far
 	Rescue      []GenerationRuns `json:",omitempty"` // blocks (value 1) whose symbols the PC shall ask for by HTTPS

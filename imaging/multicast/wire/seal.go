@@ -7,10 +7,13 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"math"
+	"sync/atomic"
 )
 
-// Window is how many sequence numbers behind the highest an Opener tells apart.
-const Window = 1 << 16
+// Window is how many sequence numbers behind the highest an Opener tells apart, in 256 KiB. Half of it is how far ahead
+// of what the server told a sequence may be: 13 s of a 1 Gb/s line.
+const Window = 1 << 21
 
 // keyInfo begins the info of the key derivation.
 const keyInfo = "ardoise multicast key 0"
@@ -82,19 +85,30 @@ func (s *Sealer) Seal(packet []byte, h Header) {
 	s.aead.Seal(packet[HeaderSize:HeaderSize], s.nonce[:], packet[HeaderSize:HeaderSize+SymbolSize], packet[:HeaderSize])
 }
 
-// Opener opens the packets of one stream of one session, each once. For one goroutine at a time.
+// Opener opens the packets of one stream of one session, each once. For one goroutine at a time, but for Told.
+//
+// Everybody in the session has its key. One authentic packet with a sequence of the far future would make all others too
+// old; so what lies further ahead than the server can have come is refused.
 type Opener struct {
 	aead    cipher.AEAD
 	session uint32
 	stream  uint8
 	nonce   [12]byte
+	limit   atomic.Uint64 // highest sequence that is believed
 	highest uint64
-	seen    [Window / 64]uint64 // bit sequence modulo Window
+	seen    []uint64 // bit sequence modulo Window; nil before the first packet
 }
 
-// NewOpener returns the opener of a stream.
+// NewOpener returns the opener of a stream. Until it is Told, it takes any sequence.
 func NewOpener(key Key, session uint32, stream uint8) *Opener {
-	return &Opener{aead: newAEAD(key), session: session, stream: stream}
+	o := &Opener{aead: newAEAD(key), session: session, stream: stream}
+	o.limit.Store(math.MaxUint64)
+	return o
+}
+
+// Told says that the server has sent the stream up to a sequence. It may be called by any goroutine.
+func (o *Opener) Told(sequence uint64) {
+	o.limit.Store(sequence + min(Window/2, math.MaxUint64-sequence))
 }
 
 // Open proves a packet and decrypts it in place: the symbol is a part of packet. What it refuses it names by a Reject;
@@ -111,6 +125,8 @@ func (o *Opener) Open(packet []byte) (Header, []byte, error) {
 		return Header{}, nil, RejectSession
 	case h.Stream != o.stream:
 		return Header{}, nil, RejectStream
+	case h.Sequence > o.limit.Load():
+		return Header{}, nil, RejectAhead
 	case o.old(h.Sequence):
 		return Header{}, nil, RejectOld
 	}
@@ -138,9 +154,12 @@ func (o *Opener) old(sequence uint64) bool {
 // mark notes an authentic sequence; the places of the numbers that it skips are cleared, as they still tell of numbers
 // a window below.
 func (o *Opener) mark(sequence uint64) {
+	if o.seen == nil {
+		o.seen = make([]uint64, Window/64)
+	}
 	if sequence > o.highest {
 		if sequence-o.highest >= Window {
-			o.seen = [Window / 64]uint64{}
+			clear(o.seen)
 		} else {
 			for skipped := o.highest + 1; skipped < sequence; skipped++ {
 				at := skipped % Window
