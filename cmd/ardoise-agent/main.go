@@ -105,6 +105,7 @@ func live() job.Ending {
 	if err != nil {
 		return stop(notices.NoParameters, err)
 	}
+	bound()
 	ctx := context.Background()
 	timings := []job.Timing{{Phase: "kernel", Seconds: boot.Uptime()}}
 	drivers, err := boot.NewDrivers()
@@ -140,13 +141,9 @@ func live() job.Ending {
 	return ending
 }
 
-// air is how multicast reaches this PC: by the interface that reaches the server. A quarter of the RAM holds packets, and
-// Go keeps to three quarters of what is left now: what stage two brings lies in memory, too.
+// air is how multicast reaches this PC: by the interface that reaches the server. A quarter of the RAM holds packets.
 func air(name string) agent.Air {
-	total, available := boot.Memory()
-	if available > 0 {
-		debug.SetMemoryLimit(available / 4 * 3)
-	}
+	total, _ := boot.Memory()
 	return agent.Air{
 		Link:   func() (udp.Link, error) { return udp.ChooseLink(name) },
 		Tagged: boot.Tagged,
@@ -158,6 +155,14 @@ func air(name string) agent.Air {
 			return p.Restore, nil
 		},
 		Memory: min(total/4, maxPackets),
+	}
+}
+
+// bound has Go collect garbage before a small PC runs out of memory: it keeps to three quarters of what is left now, since
+// what stage two brings lies in memory, too.
+func bound() {
+	if _, available := boot.Memory(); available > 0 {
+		debug.SetMemoryLimit(available / 4 * 3)
 	}
 }
 

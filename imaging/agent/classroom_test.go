@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,7 +47,8 @@ type classroom struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 	groups  []netip.AddrPort
-	refusal string // of everybody
+	refusal string            // of everybody
+	signer  *agenttest.Server // of the session's manifest; nil: the server
 }
 
 var classrooms atomic.Int32
@@ -195,9 +197,10 @@ func (c *classroom) begin(expected int) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	signer := cmp.Or(c.signer, c.server)
 	s, err := session.NewServer(session.ServerOptions{
-		Masters: []session.Master{{Manifest: c.server.Manifests[c.hash], Signature: manifest.Signature{Key: c.server.PublicKey(),
-			Signature: c.server.Sign(manifest.SignatureContext, h[:]), Hash: h}}},
+		Masters: []session.Master{{Manifest: c.server.Manifests[c.hash], Signature: manifest.Signature{Key: signer.PublicKey(),
+			Signature: signer.Sign(manifest.SignatureContext, h[:]), Hash: h}}},
 		Frames: c, Authoriser: authorise{}, Secret: noise(99, 32), Random: rand.Reader, Now: time.Now,
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Dial: c.dial, Expected: expected, Linger: -1, Rate: c.rate})
 	if err != nil {

@@ -41,13 +41,13 @@ type Air struct {
 type together struct {
 	a      *agent
 	master string
-	client *session.Client
 	m      *manifest.Manifest
 	frames *client.Frames // what HTTPS brought besides
 	calm   func() error   // restores pause frames; nil where they were not changed
-	closed sync.Once
 
 	mu      sync.Mutex
+	client  *session.Client // nil when there is none, or it has left: its memory is needed for other things
+	counts  session.Summary // of the one that has left
 	r       job.Reception
 	joins   int    // that the server has agreed to
 	reports int    // that it has taken
@@ -154,7 +154,8 @@ func (s *together) answered(said client.SessionAnswer) {
 
 // manifest returns the manifest as the session brings it, unproven; false when it does not.
 func (s *together) manifest(ctx context.Context) ([]byte, manifest.Signature, bool) {
-	if s == nil || s.client == nil {
+	c := s.member()
+	if c == nil {
 		return nil, manifest.Signature{}, false
 	}
 	ctx, stop := context.WithTimeout(ctx, manifestPatience)
@@ -162,7 +163,7 @@ func (s *together) manifest(ctx context.Context) ([]byte, manifest.Signature, bo
 	s.mu.Lock()
 	s.giveUp = stop
 	s.mu.Unlock()
-	encoded, signature, err := s.client.Manifest(ctx)
+	encoded, signature, err := c.Manifest(ctx)
 	s.mu.Lock()
 	s.giveUp = nil
 	s.came = err == nil
@@ -176,7 +177,7 @@ func (s *together) manifest(ctx context.Context) ([]byte, manifest.Signature, bo
 // settle decides, when the disk is about to be written, whether the session is waited for: only if it has let us in by
 // now. m is the proven manifest.
 func (s *together) settle(m *manifest.Manifest) {
-	if s == nil || s.client == nil {
+	if s.member() == nil {
 		return
 	}
 	s.m = m
@@ -208,7 +209,11 @@ func (s *together) carousel() restore.Carousel {
 
 // Run implements restore.Carousel.
 func (s *together) Run(ctx context.Context, r restore.Receiver) error {
-	sum, err := s.client.Run(ctx, s.m, r)
+	c := s.member()
+	if c == nil {
+		return errors.New("the session was left")
+	}
+	sum, err := c.Run(ctx, s.m, r)
 	s.leave() // the line belongs to those who still receive
 	switch {
 	case ctx.Err() != nil: // the disk or a person ended it
@@ -228,10 +233,25 @@ func (s *together) Run(ctx context.Context, r restore.Receiver) error {
 
 // leave tells the server that we need nothing any more, and joins no group any more.
 func (s *together) leave() {
-	if s == nil || s.client == nil {
+	c := s.member()
+	if c == nil {
 		return
 	}
-	s.closed.Do(s.client.Close)
+	c.Close()
+	counts := c.Counts()
+	s.mu.Lock()
+	s.client, s.counts = nil, counts
+	s.mu.Unlock()
+}
+
+// member returns the session's client, nil when there is none.
+func (s *together) member() *session.Client {
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.client
 }
 
 // restorePause puts pause frames back. The link may go down for it, so it comes last.
@@ -276,12 +296,17 @@ func (s *together) look(fetched, written int64) *job.Reception {
 	if s == nil {
 		return nil
 	}
-	var n session.Summary
-	if s.client != nil {
-		n = s.client.Counts()
+	if c := s.member(); c != nil {
+		n := c.Counts()
+		s.mu.Lock()
+		if s.client == c {
+			s.counts = n
+		}
+		s.mu.Unlock()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	n := s.counts
 	rescued := min(n.RescuedBytes, n.FrameBytes)
 	s.r.Multicast, s.r.HTTPS, s.r.Peers = n.FrameBytes-rescued, rescued+s.frames.Fetched(), s.frames.FromPeers()
 	s.r.Packets, s.r.Lost, s.r.Repaired, s.r.Forged = n.Packets, n.Lost, n.Repaired, n.Forged

@@ -12,9 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/agent"
+	"github.com/ardoise/ardoise/imaging/agent/agenttest"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 const target = 700 << 20 // bytes, with room for ARDOISE
@@ -116,6 +118,54 @@ func TestCancelDuringTheCountdownOfASession(t *testing.T) {
 	if st := c.running.Status(); len(st.Sender.Members) != 0 {
 		t.Errorf("it has not left: %+v", st.Sender.Members)
 	}
+}
+
+// The countdown ended while the server was away, and a person cancelled meanwhile: chunks have come, none is written.
+func TestCancelAtTheFirstChunkOfASession(t *testing.T) {
+	c := newClassroom(t, 1)
+	c.begin(1)
+	address := c.server.Start("127.0.0.1:0")
+	t.Cleanup(c.server.Close)
+	c.server.CancelMarks.Store(true)
+	p := c.pc(blank(t, target))
+	u := c.deploy(p, address, "cancelled", nil)
+	<-u.done
+	if r := c.report("cancelled"); u.err != nil || r.State != job.TaskCancelled || r.Session.Packets == 0 {
+		t.Errorf("%v, %+v, session %+v\n%s", u.err, r, r.Session, p.log.String())
+	}
+	untouched(t, p.disks[0])
+}
+
+// A manifest that a stranger has signed is not believed because it came by the session: the server's own is fetched.
+func TestTheSessionsManifestIsProven(t *testing.T) {
+	c := newClassroom(t, 1)
+	c.signer = agenttest.New()
+	c.begin(1)
+	address := c.server.Start("127.0.0.1:0")
+	t.Cleanup(c.server.Close)
+	p := c.pc(blank(t, target))
+	if s := c.good(c.deploy(p, address, "stranger", nil)).Session; s.State != job.ReceptionOver {
+		t.Errorf("it reports %+v", s)
+	}
+	p.has("manifest of the session: ")
+	c.server.Look(func() {
+		if c.server.Requests[job.PathManifest+c.hash] != 1 {
+			t.Error("the manifest was not fetched from the server")
+		}
+	})
+	bad := c.pc(blank(t, target))
+	h, err := manifest.ParseHash(c.hash)
+	must(t, err)
+	c.server.Look(func() {
+		c.server.Bad[c.hash] = manifest.Signature{Key: c.signer.PublicKey(), Signature: c.signer.Sign(manifest.SignatureContext, h[:])}
+	})
+	u := c.deploy(bad, address, "both", nil)
+	<-u.done
+	var f *agent.FaultError
+	if !errors.As(u.err, &f) || f.Code != notices.MasterAltered {
+		t.Errorf("signed by a stranger both times: %v", u.err)
+	}
+	untouched(t, bad.disks[0])
 }
 
 // Whatever is wrong with the session, the computer gets its master, and says why it went alone.

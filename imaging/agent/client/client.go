@@ -92,7 +92,7 @@ func New(o Options) (*Client, error) {
 		TLSHandshakeTimeout: 20 * time.Second,
 		// A refusal should be heard before a large body is sent: later it may be lost with the connection.
 		ExpectContinueTimeout: firstPause,
-		MaxIdleConnsPerHost:   InFlight + 2,
+		MaxIdleConnsPerHost:   InFlight + 5, // reports, the long poll, and three of a session
 		IdleConnTimeout:       time.Minute,
 		DisableCompression:    true,
 		ReadBufferSize:        64 << 10,

@@ -120,7 +120,11 @@ func (s *Screen) ratesLine() string {
 	text := fmt.Sprintf("%.0f %s %s  %.0f %s %s", float64(r.Wire)/1e6, unit, notices.WordNetwork.In(s.lang),
 		float64(r.Disk)/1e6, unit, notices.WordDisk.In(s.lang))
 	if r.Lost >= 0.0005 {
-		text += fmt.Sprintf("  %.1f %% %s", 100*r.Lost, notices.WordLost.In(s.lang))
+		share := fmt.Sprintf("%.1f", 100*r.Lost)
+		if s.lang != notices.English {
+			share = strings.Replace(share, ".", ",", 1)
+		}
+		text += fmt.Sprintf("  %s %% %s", share, notices.WordLost.In(s.lang))
 	}
 	return text
 }

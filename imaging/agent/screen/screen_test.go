@@ -172,7 +172,7 @@ func TestRatesAndResume(t *testing.T) {
 	s.Rates(screen.Rates{Wire: 95_000_000, Disk: 61_000_000, Lost: 0.012})
 	s.Flush(time.Second)
 	lines := last(out)
-	if !strings.Contains(lines, "95 Mo/s réseau  61 Mo/s disque  1.2 % de paquets perdus") || !strings.Contains(lines, "Le serveur ne répond plus.") {
+	if !strings.Contains(lines, "95 Mo/s réseau  61 Mo/s disque  1,2 % de paquets perdus") || !strings.Contains(lines, "Le serveur ne répond plus.") {
 		t.Errorf("the screen shows:\n%s", lines)
 	}
 	s.Resume()
