@@ -13,7 +13,7 @@
 //
 // Guaranteed: the disk is only read; each kept byte is read once for its chunk (file systems read their own structures
 // before that), don't-care bytes never; no two places of the manifest overlap and each volume's add up to what it uses,
-// or Run fails; memory is bounded by batches, by a few bits per block of the largest volume, by some ten bytes per
-// chunk and by the manifest. Not guaranteed: anything about a disk that changes while it is read, which a caller must
-// prevent.
+// or Run fails; memory is bounded by batches, by some twenty bytes per chunk and by the manifest, and by a few bits per
+// block of the volumes until all chunks are planned. Not guaranteed: anything about a disk that changes while it is read,
+// which a caller must prevent.
 package capture

@@ -27,6 +27,8 @@ func (c *capture) chunks(ctx context.Context) error {
 	if err := c.streams(ctx, l.cut); err != nil {
 		return err
 	}
+	c.forget()
+	c.m.Chunks.Grow(l.chunks, l.parts)
 	group, ctx := errgroup.WithContext(ctx)
 	free, read := make(chan *batch, batches), make(chan *batch)
 	asked, sealed := make(chan *batch), make(chan *batch)

@@ -23,8 +23,9 @@ const nearBytes = 8 << 20
 // packed, in the order of the streams. A chunk that lies behind the one before takes 8 bytes, a small file about 12: less
 // than a fifth of what the manifest keeps of it.
 type plan struct {
-	near, far windows
-	pieces    []manifest.Piece // of the chunk that is being cut
+	near, far     windows
+	chunks, parts int              // how many there are, and their pieces
+	pieces        []manifest.Piece // of the chunk that is being cut
 }
 
 // windows cover the disk up to the last chunk.
@@ -113,6 +114,7 @@ func (l *plan) add(stream uint32, index int64, s *volume.Stream) {
 		b = binary.AppendVarint(b, p.Offset-w.end)
 		at, w.end = p.At+p.Length, p.Offset+int64(p.Length)
 	}
+	l.chunks, l.parts = l.chunks+1, l.parts+len(l.pieces)
 	w.packed, l.pieces = b, l.pieces[:0]
 }
 

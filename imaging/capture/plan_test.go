@@ -71,6 +71,13 @@ func TestAPlanGivesBackEveryChunkInTheOrderOfTheDisk(t *testing.T) {
 		all = append(all, chunks...)
 		number += 1 + uint32(r.IntN(3))
 	}
+	parts := 0
+	for _, w := range all {
+		parts += len(w.pieces)
+	}
+	if l.chunks != len(all) || l.parts != parts {
+		t.Errorf("%d chunks of %d pieces are counted, want %d of %d", l.chunks, l.parts, len(all), parts)
+	}
 	isFar := func(w want) int {
 		if spread(w.pieces) > nearBytes {
 			return 1

@@ -171,6 +171,14 @@ func (c *capture) streams(ctx context.Context, cut func(stream uint32, f found, 
 	return nil
 }
 
+// forget lets go of what only walking the streams took: the volumes' pages and their bits for each block.
+func (c *capture) forget() {
+	for i := range c.volumes {
+		l := c.volumes[i].layout
+		c.volumes[i].layout = &volume.Layout{Fills: l.Fills, DontCare: l.DontCare}
+	}
+}
+
 // finish completes the manifest once all chunks are in it.
 func (c *capture) finish() error {
 	for i, f := range c.volumes {

@@ -340,6 +340,19 @@ func TestTable(t *testing.T) {
 	}
 }
 
+func TestATableThatWasGrownTakesWhatItWasGrownFor(t *testing.T) {
+	var table manifest.Table
+	table.Append(manifest.Entry{Stream: 1, Length: 512, Pieces: []manifest.Piece{{Length: 512, Offset: 1 << 20}}})
+	e := manifest.Entry{Stream: 2, Length: 512, Pieces: []manifest.Piece{{Length: 256}, {At: 256, Length: 256, Offset: 1 << 30}}}
+	table.Grow(1001, 2002) // AllocsPerRun makes one run more
+	if n := testing.AllocsPerRun(1000, func() { table.Append(e) }); n != 0 || table.Len() != 1002 {
+		t.Errorf("%d entries, %v allocations for each", table.Len(), n)
+	}
+	if got := table.At(0); got.Stream != 1 || got.Pieces[0].Offset != 1<<20 {
+		t.Errorf("growing changed an entry into %+v", got)
+	}
+}
+
 func TestHash(t *testing.T) {
 	want := manifest.HashOf([]byte("x"))
 	got, err := manifest.ParseHash(want.String())

@@ -52,6 +52,16 @@ func (t *Table) Append(e Entry) {
 	t.ends = append(t.ends, uint32(len(t.pieces)))
 }
 
+// Grow makes room for so many more entries and pieces, so that appending them leaves no garbage.
+func (t *Table) Grow(entries, pieces int) {
+	t.ids = slices.Grow(t.ids, entries)
+	t.lengths = slices.Grow(t.lengths, entries)
+	t.streams = slices.Grow(t.streams, entries)
+	t.indexes = slices.Grow(t.indexes, entries)
+	t.ends = slices.Grow(t.ends, entries)
+	t.pieces = slices.Grow(t.pieces, pieces)
+}
+
 // At returns entry i. Its pieces are shared with the table: do not change them.
 func (t *Table) At(i int) Entry {
 	i = t.appended(i)
