@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/multicast"
@@ -86,6 +87,10 @@ type Server struct {
 	wake     chan struct{} // the planner looks again
 	mux      *http.ServeMux
 
+	// The thread that sends must not wait for a lock that a request holds
+	sent    [wire.Streams]atomic.Uint64 // packets
+	refused atomic.Uint64               // packets that the socket did not take
+
 	mu       sync.Mutex
 	sender   *multicast.Sender
 	composer *composer
@@ -98,9 +103,7 @@ type Server struct {
 	finished bool
 	over     bool // nothing is sent any more: who comes is told to use HTTPS
 	started  time.Time
-	sent     [wire.Streams]uint64 // packets
-	refused  uint64               // packets that the socket did not take
-	rescued  uint64               // symbols over HTTPS
+	rescued  uint64 // symbols over HTTPS
 	events   []LoggedEvent
 	gaps     map[chunk.ID]string // unreadable chunks, and why
 }
@@ -359,10 +362,14 @@ func (s *Server) Run(ctx context.Context) error {
 	for range ring {
 		free <- newBurst()
 	}
-	sent := make(chan error, 1)
+	planned, sent := make(chan error, 1), make(chan error, 1)
 	go func() { sent <- s.dispatch(ctx, bursts, free) }()
-	err := s.plan(ctx, bursts, free)
-	close(bursts)
+	go func() {
+		defer close(bursts)
+		s.bind() // packets that are not ready cannot be on time
+		planned <- s.plan(ctx, bursts, free)
+	}()
+	err := <-planned
 	if err != nil {
 		stop()
 	}

@@ -48,8 +48,11 @@ func (s *Server) Status() Status {
 	defer s.mu.Unlock()
 	st := Status{
 		Session: s.number, Started: s.started, Masters: s.composer.hashes, Channels: s.channels, Generations: len(s.stocks),
-		Chunks: len(s.composer.ids), Packets: append([]uint64(nil), s.sent[:]...), Refused: s.refused, Rescued: s.rescued,
+		Chunks: len(s.composer.ids), Refused: s.refused.Load(), Rescued: s.rescued,
 		Finished: s.finished, Events: append([]LoggedEvent(nil), s.events...), Sender: s.sender.Status(now),
+	}
+	for i := range s.sent {
+		st.Packets = append(st.Packets, s.sent[i].Load())
 	}
 	for _, g := range s.stocks {
 		st.Planned += len(g.ids)
