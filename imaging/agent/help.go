@@ -94,6 +94,7 @@ func (a *agent) offer(ctx context.Context, o job.Serving, s *peer.Server, name s
 			lost++
 		default:
 			lost = 0
+			s.SetToken(reply.Token)
 		}
 	}
 	o.Sent, o.Leaving = s.Sent(), true

@@ -32,7 +32,7 @@ type Serving struct {
 // ServingReply answers a Serving.
 type ServingReply struct {
 	Stop  bool   // nobody needs it, or there is work for it: it ends
-	Token string // that others must show; the same for as long as it serves
+	Token string // that others must show from now on; a server that was restarted gives another
 }
 
 // Peer is a computer that gives chunks of the asking computer's running deploy. Those of the same network come first.

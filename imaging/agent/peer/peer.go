@@ -39,13 +39,13 @@ type Options struct {
 	Disk        io.ReaderAt        // that was proven to hold the master
 	Manifest    *manifest.Manifest // of the master
 	Certificate tls.Certificate    // of this computer's key
-	Token       string             // that who asks must show; not empty
+	Token       string             // that who asks must show; not empty. See SetToken
 }
 
 // Server gives chunks.
 type Server struct {
 	o     Options
-	token [sha256.Size]byte
+	token atomic.Pointer[[sha256.Size]byte]
 	codec *chunk.Codec
 	order []place // by prefix
 	busy  chan struct{}
@@ -67,13 +67,23 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, token: sha256.Sum256([]byte(o.Token)), codec: codec, busy: make(chan struct{}, atOnce)}
+	s := &Server{o: o, codec: codec, busy: make(chan struct{}, atOnce)}
+	s.SetToken(o.Token)
 	s.order = make([]place, 0, o.Manifest.Chunks.Len())
 	for i, e := range o.Manifest.Chunks.All() {
 		s.order = append(s.order, place{binary.BigEndian.Uint64(e.ID[:8]), uint32(i)})
 	}
 	slices.SortFunc(s.order, func(a, b place) int { return cmp.Compare(a.prefix, b.prefix) })
 	return s, nil
+}
+
+// SetToken changes what who asks must show: a server that was restarted has given it another. An empty one changes
+// nothing.
+func (s *Server) SetToken(token string) {
+	if token != "" {
+		sum := sha256.Sum256([]byte(token))
+		s.token.Store(&sum)
+	}
 }
 
 // Sent returns the bytes of frames given so far.
@@ -99,7 +109,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	shown := sha256.Sum256([]byte(r.Header.Get(job.PeerTokenHeader)))
 	switch {
-	case subtle.ConstantTimeCompare(shown[:], s.token[:]) != 1:
+	case subtle.ConstantTimeCompare(shown[:], s.token.Load()[:]) != 1:
 		http.Error(w, "this computer gives only to whom the server names it", http.StatusForbidden)
 		return
 	case r.URL.Path != job.PathPeerFrames || r.Method != http.MethodPost:

@@ -161,6 +161,13 @@ func TestStrangersGetNothing(t *testing.T) {
 	if s.Sent() != 0 {
 		t.Errorf("%d bytes were given", s.Sent())
 	}
+	s.SetToken("")
+	s.SetToken("another")
+	for token, want := range map[string]int{"token": 403, "": 403, "another": 200} {
+		if status, _ := ask(job.PathPeerFrames, token, pack(ids[0])); status != want {
+			t.Errorf("after the token has changed %q gets %d", token, status)
+		}
+	}
 	if _, err := peer.New(peer.Options{Disk: bytes.NewReader(disk), Manifest: m}); err == nil {
 		t.Error("it serves without a token")
 	}
