@@ -151,6 +151,17 @@ func cleanReport(r job.Report) job.Report {
 		*n = max(*n, 0)
 	}
 	r.Mark = cleanMark(r.Mark)
+	if r.Session != nil {
+		x := *r.Session
+		for _, text := range []*string{&x.ID, &x.State, &x.Interface} {
+			*text = Clean(*text, 64)
+		}
+		x.Reason = Clean(x.Reason, 300)
+		for _, n := range []*int64{&x.WireRate, &x.DiskRate, &x.Multicast, &x.HTTPS, &x.Peers} {
+			*n = max(*n, 0)
+		}
+		r.Session = &x
+	}
 	if r.Outcome != nil {
 		o := *r.Outcome
 		o.Code, o.Detail = Clean(o.Code, 64), Clean(o.Detail, 1000)

@@ -244,6 +244,9 @@ func showJob(w io.Writer, j api.Job, events []api.Event) {
 		for _, s := range t.Timings {
 			_, _ = fmt.Fprintf(w, "    %-20s %8.1f s\n", fleet.Clean(s.Step, 64), s.Seconds)
 		}
+		if text := receptionText(t.Reception); text != "" {
+			_, _ = fmt.Fprintf(w, "    session: %s\n", text)
+		}
 	}
 	showSession(w, j.Session)
 	_, _ = fmt.Fprintln(w)

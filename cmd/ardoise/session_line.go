@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/multicast"
@@ -54,6 +55,22 @@ func laggards(members []sessions.Member) []string {
 		out = append(out, name+")")
 	}
 	return out
+}
+
+// receptionText says how a computer came through its session; "" when it had none.
+func receptionText(r *api.Reception) string {
+	if r == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s by multicast, %s by HTTPS, %s from other computers, %d of %d packets lost", bytesText(r.Multicast),
+		bytesText(r.HTTPS), bytesText(r.Peers), r.Lost, r.Lost+r.Packets)
+	if r.Forged > 0 {
+		text += fmt.Sprintf(", %d forged", r.Forged)
+	}
+	if r.Reason != "" {
+		text += "; " + fleet.Clean(r.State+": "+r.Reason, 300)
+	}
+	return text
 }
 
 // showSession prints what a job's session did.

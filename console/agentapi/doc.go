@@ -11,6 +11,8 @@
 //	hello                                x
 //	task, report                               x        the report's task is this computer's
 //	manifest, names, chunks                    x        named by the task that runs on this computer
+//	serve                                      x        its disk is proven to hold what its last task put there
+//	peers                                      x        those that give chunks of the running task's manifest
 //	heal                                       x        chunks of the running task's manifest that the store has lost
 //	session/{id}/...                           x        named by the task that runs on this computer; join comes first
 //	capture/{task}/...                         x        the task is a capture and runs on this computer

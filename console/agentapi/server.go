@@ -38,6 +38,7 @@ type Server struct {
 	sets     chunkSets
 	captures captureSessions
 	offers   offers
+	givers   givers
 	decoding sync.Mutex // of the manifests of captures
 }
 
@@ -94,6 +95,8 @@ func (s *Server) Handler() http.Handler {
 	route("GET "+job.PathHeal, 1, s.enrolled(s.wanted))
 	route("POST "+job.PathHeal, 1, s.enrolled(s.heal))
 	s.sessionRoutes(route)
+	route("POST "+job.PathServe, 1, s.enrolled(s.serving))
+	route("GET "+job.PathPeers, 1, s.enrolled(s.peers))
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")
 	})

@@ -67,6 +67,11 @@ func task(t fleet.Task, names map[string]string) Task {
 	if p := t.Progress; p != nil {
 		out.Steps, out.Done, out.Total, out.Written, out.Fetched = len(p.Steps), p.Done, p.Total, p.Written, p.Fetched
 		out.Timings = p.Timings
+		if x := p.Session; x != nil {
+			out.Reception = &Reception{State: x.State, Reason: x.Reason, Interface: x.Interface, WireRate: x.WireRate,
+				DiskRate: x.DiskRate, Multicast: x.Multicast, HTTPS: x.HTTPS, Peers: x.Peers, Packets: x.Packets, Lost: x.Lost,
+				Repaired: x.Repaired, Forged: x.Forged}
+		}
 		if p.Step >= 0 && p.Step < len(p.Steps) {
 			out.Step, out.StepNumber = p.Steps[p.Step], p.Step+1
 		}

@@ -198,8 +198,25 @@ type Task struct {
 	Fetched    int64          `json:"fetched_bytes"`
 	Reported   *time.Time     `json:"reported,omitempty"`
 	Timings    []job.StepTime `json:"timings,omitempty"`
+	Reception  *Reception     `json:"reception,omitempty"` // how it comes through its session, as the computer says
 	Outcome    *Outcome       `json:"outcome,omitempty"`
 	Published  *Proven        `json:"published,omitempty"`
+}
+
+// Reception is how a computer comes through the multicast session of its task.
+type Reception struct {
+	State     string `json:"state"` // joining, on, over, ended or none
+	Reason    string `json:"reason,omitempty"`
+	Interface string `json:"interface,omitempty"`
+	WireRate  int64  `json:"wire_rate"` // bytes of frames a second
+	DiskRate  int64  `json:"disk_rate"` // bytes a second
+	Multicast int64  `json:"multicast_bytes"`
+	HTTPS     int64  `json:"https_bytes"`
+	Peers     int64  `json:"peer_bytes"`
+	Packets   uint64 `json:"packets"`
+	Lost      uint64 `json:"lost"`
+	Repaired  uint64 `json:"repaired"`
+	Forged    uint64 `json:"forged"`
 }
 
 // Outcome is how a task ended.
