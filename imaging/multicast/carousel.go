@@ -40,8 +40,9 @@ type stream struct {
 	hold      time.Duration
 	holdUntil time.Time
 	ceiling   float64
-	fresh     int // samples since the last change that may be used
-	congested int // of these
+	proven    float64 // bytes a second that the median member is known to take
+	fresh     int     // samples since the last change that may be used
+	congested int     // of these
 }
 
 // place is a block of a generation.
@@ -131,7 +132,7 @@ func (st *stream) running() bool { return st.rate > 0 }
 func (st *stream) open(now time.Time, rate float64) {
 	st.rate = max(rate, leastRate)
 	st.start = false
-	st.ceiling = st.rate
+	st.ceiling, st.proven = st.rate, 0
 	st.hold = time.Second
 	st.holdUntil = now.Add(st.hold)
 	st.nextAt = now

@@ -87,16 +87,28 @@ func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 		return 0, false
 	}
 	slices.Sort(takes)
-	half := takes[len(takes)/2] / 2
-	if math.IsInf(half, 1) {
-		half = sent / 2
-	}
+	half := st.prove(takes[len(takes)/2], sent, s.o.Cap) / 2
 	first, _ := slices.BinarySearch(takes, half)
 	limit = takes[first+(len(takes)-first)/10]
 	if math.IsInf(limit, 1) && sent < 0.8*s.pace(st) {
 		return 0, false // the driver does not send as fast as it may: no reason to go up
 	}
 	return limit, true
+}
+
+// prove returns the bytes a second that the median member is known to take: what it shows, or else the most that was sent
+// since it showed a limit, as far as that is allowed. Were it what is sent now, one member that always says that it takes
+// a little more than half would bring the rate down without end.
+func (st *stream) prove(median, sent float64, most int64) float64 {
+	if !math.IsInf(median, 1) {
+		st.proven = median
+		return median
+	}
+	st.proven = max(st.proven, sent)
+	if most > 0 {
+		return min(st.proven, max(sent, float64(most)))
+	}
+	return st.proven
 }
 
 // takes returns the bytes a second that a member shows to be its limit, or infinity. One congested interval alone shows

@@ -164,6 +164,19 @@ func scenarios() []scenario {
 		{sentence: "an insider says that it hears next to nothing: the rate follows the others",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(12, 0), 0, 1, func(pc *simnet.PC) { pc.Lies = deafish })},
 			bars: []bar{{1, 12, 1.12, 0}}},
+		{sentence: "an insider of a small room says that its disk takes a little over half of what comes, again and again",
+			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(6, 0), 0, 1, func(pc *simnet.PC) { pc.Lies = braking() })},
+			bars: []bar{{1, 6, 2.3, 0}}},
+	}
+}
+
+// braking reports a disk that takes a little more than half of what came since the last report, whatever that is.
+func braking() func(*wire.Report) {
+	var before uint64
+	return func(r *wire.Report) {
+		came := r.Bytes - before
+		before = r.Bytes
+		r.Buffer, r.DiskRate = 30, int64(float64(came)*10*0.55)
 	}
 }
 
