@@ -54,8 +54,7 @@ func (b *bench) flooding(ctx context.Context) (err error) {
 	quiet := floodScene()
 	loud := quiet
 	loud.Flood = floodRate
-	room, err := lab.OpenRoom(ctx, lab.RoomOptions{PCs: quiet.PCs, PC: b.cable(quiet),
-		Server: lab.Cable{Mbit: b.result.Network.ServerMbit, Queue: 1 << 20}})
+	room, err := lab.OpenRoom(ctx, lab.RoomOptions{PCs: quiet.PCs, PC: b.cable(quiet), Server: b.uplink(quiet)})
 	if err != nil {
 		return err
 	}
