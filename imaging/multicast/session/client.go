@@ -110,6 +110,7 @@ type Client struct {
 	needs     []byte // of the holder, by place in the catalogue
 	seen      uint64
 	events    []wire.Event // to be reported
+	forged    uint64       // packets with a wrong tag that were told
 	done      bool         // everything is written
 	told      bool         // and the server knows
 	ended     bool         // the server said that the session is over

@@ -216,6 +216,10 @@ func (c *Client) report(ctx context.Context) error {
 	}
 	c.look()
 	now := c.o.Now()
+	if forged := c.counts.rejects[wire.RejectForged].Load(); forged > 2*c.forged {
+		c.forged = forged // told when it has doubled: the network may bring 80,000 a second
+		c.notice(wire.Event{Code: wire.EventForged, Count: forged, Text: "packets of the session have a wrong tag"})
+	}
 	events := c.events
 	disk := multicast.Disk{Rate: c.diskRate(), SocketDrops: drops, Events: events, Done: c.done}
 	tells := toldNeeds{c.seen, e.plans}

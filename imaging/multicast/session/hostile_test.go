@@ -114,6 +114,9 @@ func TestForgedPacketsAreCountedAndDropped(t *testing.T) {
 	if s := near.summary; near.disk.damaged > 0 || s.Polluted > 0 || s.Forged == 0 || s.Repeated == 0 || s.Foreign == 0 {
 		t.Errorf("%d were sent: %+v", sent.Load(), s)
 	}
+	if near.heard(wire.EventForged) == 0 {
+		t.Error("nobody was told of forged packets")
+	}
 	if s := shut.summary; s.Forged+s.Repeated+s.Foreign > 0 {
 		t.Errorf("packets from another address were looked at: %+v", s)
 	}
