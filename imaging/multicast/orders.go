@@ -10,7 +10,7 @@ import (
 // Intervals of reports.
 const (
 	leastInterval  = 100 * time.Millisecond
-	memberInterval = time.Millisecond // for each member: a thousand reports a second at most
+	memberInterval = time.Millisecond // for each member: a thousand reports a second, and those out of turn
 	doneInterval   = 2 * time.Second  // of members that need nothing any more
 	mostRescue     = 512              // blocks that one order names
 )

@@ -1,7 +1,6 @@
 package udp_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -106,12 +105,12 @@ func benchSend(b *testing.B, mode udp.Mode, noGRO bool, rate float64) {
 				return err
 			}
 			begin, cpuBegin := time.Now(), threadSeconds()
-			p := udp.NewPacer(rate, nil)
 			for left := b.N; left > 0; left -= len(packets) {
 				packets = packets[:min(left, len(packets))]
 				if rate > 0 {
-					if err := p.Wait(context.Background(), len(packets)*udp.MaxPayload); err != nil {
-						return err
+					at := float64((b.N-left)*udp.MaxPayload) / rate * float64(time.Second)
+					if wait := unix.NsecToTimespec(int64(time.Duration(at) - time.Since(begin))); wait.Sec >= 0 && wait.Nsec > 0 {
+						_ = unix.Nanosleep(&wait, nil)
 					}
 				}
 				if err := s.Send(packets); err != nil {

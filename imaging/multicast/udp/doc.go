@@ -1,5 +1,5 @@
 // Package udp is everything between the carousel's state machines and the kernel: sockets that send and receive a
-// session's datagrams, the pace at which they leave, and what a multicast session must know of its network. It knows
+// session's datagrams, a thread that can keep a pace, and what a multicast session must know of its network. It knows
 // datagrams of at most 1,448 bytes and nothing of what is in them.
 //
 // Sources: udp(7), ip(7), socket(7), packet(7) and the kernel's uapi headers (UDP_SEGMENT, UDP_GRO, SO_MEMINFO,
@@ -7,7 +7,7 @@
 // that snoop), RFC 2474 (DSCP), IEEE 802.3 annex 31B (pause frames).
 //
 //	session's sender                                                  session's receiver
-//	  Pacer.Wait -> Sender.Send                                         Receiver.Read -> Batch.Packet
+//	  BindThread, Sender.Send                                           Receiver.Read -> Batch.Packet
 //	     |   16 datagrams, one system call                                 ^   64 system buffers, one system call
 //	     v   (UDP_SEGMENT, else sendmmsg, else sendto)                     |   (UDP_GRO: one buffer, many datagrams)
 //	  card ------------------> switch ------------------> card -> socket's buffer
@@ -20,6 +20,5 @@
 // sessions never have group and port in common. Nothing here allocates per datagram.
 //
 // Not guaranteed: delivery, order, and that a datagram comes from the server. Any host may send to a group: content is
-// proven by those who read it. A card without a cable takes datagrams and loses them without a word. The pace is a mean:
-// a busy machine lets bursts of some milliseconds through.
+// proven by those who read it. A card without a cable takes datagrams and loses them without a word.
 package udp
