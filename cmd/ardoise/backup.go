@@ -124,14 +124,20 @@ func (b *backupWork) create(c *cobra.Command, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp(filepath.Dir(path), ".ardoise-backup-*") // mode 0700: the database lies there for a moment
+	temp, err := os.MkdirTemp(filepath.Dir(path), ".ardoise-backup-*")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
+	// The copy of the database is not sealed: it never touches the stick or the share that the backup goes to.
+	private, err := os.MkdirTemp("", "ardoise-database-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(private)) }()
 	part := filepath.Join(temp, "backup")
 	r := backupResult{File: path}
-	if r.Versions, r.Bytes, err = b.seal(c.Context(), part, filepath.Join(temp, "db"), passphrase); err != nil {
+	if r.Versions, r.Bytes, err = b.seal(c.Context(), part, filepath.Join(private, "db"), passphrase); err != nil {
 		return noRoom(err, path)
 	}
 	if r.CA, err = caOf(b.data); err != nil {
@@ -145,7 +151,7 @@ func (b *backupWork) create(c *cobra.Command, path string) (err error) {
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return b.show(c.OutOrStdout(), r, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "%s: %s, with %d versions of masters, without their chunks\n", path, bytesText(r.Bytes), r.Versions)
+		_, _ = fmt.Fprintf(w, "%s: %s, with %s of masters, without their chunks\n", path, bytesText(r.Bytes), several(r.Versions, "version"))
 	})
 }
 
@@ -349,8 +355,8 @@ func (b *backupWork) restore(c *cobra.Command, path string) (err error) {
 	}
 	r.Seconds = time.Since(began).Seconds()
 	return b.show(c.OutOrStdout(), r, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "%s restored, with %d versions of masters\nTheir chunks come back by a copy of the old folder `store` "+
-			"to %s, or by `ardoise master import`; `ardoise store check` tells what is missing.\n", b.data, r.Versions,
+		_, _ = fmt.Fprintf(w, "%s restored, with %s of masters\nTheir chunks come back by a copy of the old folder `store` "+
+			"to %s, or by `ardoise master import`; `ardoise store check` tells what is missing.\n", b.data, several(r.Versions, "version"),
 			filepath.Join(b.data, "store"))
 	})
 }

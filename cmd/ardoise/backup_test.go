@@ -221,7 +221,7 @@ func TestBackupRefuses(t *testing.T) {
 	create := func(args ...string) []string {
 		return append([]string{"backup", "create", file, "--data", data, "--iterations", "1000"}, args...)
 	}
-	if exit, out, complaints := ardoise(create("--passphrase-file", good)...); exit != 0 || !strings.Contains(out, "1 versions") {
+	if exit, out, complaints := ardoise(create("--passphrase-file", good)...); exit != 0 || !strings.Contains(out, "1 version of") {
 		t.Fatalf("backup create = %d %s%s", exit, out, complaints) // a bench without a daemon has a backup too
 	}
 	for _, n := range []string{"0", "-5", "50000001", "4294967297"} { // none of these could be opened again
@@ -271,6 +271,8 @@ func TestBackupRefuses(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+	t.Setenv("TMPDIR", filepath.Join(dir, "none")) // there the copy of the database lies, not on the backup's medium
+	refused(t, 5, "backup", "create", other, "--data", data, "--passphrase-file", good)
 	if _, err := os.Stat(other); !os.IsNotExist(err) {
 		t.Errorf("a refused backup has left a file: %v", err)
 	}

@@ -29,6 +29,9 @@ func masterDiff() *cobra.Command {
 	c := k.flags(&cobra.Command{
 		Use: "diff A B", Short: "name the files that two versions hold differently", Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if limit < 0 {
+				return usagef("--limit is a number of changes, not %d", limit)
+			}
 			return k.at(c.Context(), needs{}, func(d *desk) error {
 				out, err := d.diff(c.Context(), args[0], args[1], limit)
 				if err != nil {

@@ -121,6 +121,14 @@ func runHere(ctx context.Context, data, verb string, o api.StoreOrder, progress 
 	return json.Marshal(result)
 }
 
+// several is a number of things in words.
+func several(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 func showStats(w io.Writer, v store.Survey) error {
 	table(w, [][]string{{"packs", strconv.Itoa(v.Packs)}, {"stored", bytesText(v.Bytes)}, {"chunks", strconv.Itoa(v.Chunks)},
 		{"needed", fmt.Sprintf("%d chunks, %s", v.LiveChunks, bytesText(v.LiveBytes))},
@@ -131,10 +139,13 @@ func showStats(w io.Writer, v store.Survey) error {
 }
 
 func showCollected(w io.Writer, c store.Collected) error {
-	_, _ = fmt.Fprintf(w, "%s freed: %d packs removed, %s moved\n", bytesText(max(0, c.FreedBytes)), c.RemovedPacks, bytesText(c.MovedBytes))
+	_, _ = fmt.Fprintf(w, "%s freed: %s removed, %s moved\n", bytesText(max(0, c.FreedBytes)), several(c.RemovedPacks, "pack"), bytesText(c.MovedBytes))
 	if c.WaitingChunks > 0 {
-		_, _ = fmt.Fprintf(w, "%s in %d chunks will be removed the next time, unless something needs them by then\n",
-			bytesText(c.WaitingBytes), c.WaitingChunks)
+		_, _ = fmt.Fprintf(w, "%s in %s will be removed the next time, unless something needs them by then\n",
+			bytesText(c.WaitingBytes), several(c.WaitingChunks, "chunk"))
+	}
+	if c.WaitingChunks == 0 && c.DeadBytes > 0 && c.FreedBytes <= 0 && c.SkippedPacks == 0 {
+		_, _ = fmt.Fprintf(w, "%s that nothing needs stay in packs that are mostly needed, in use, or the newest one\n", bytesText(c.DeadBytes))
 	}
 	showNoRoom(w, c.NoRoom)
 	if c.MissingChunks > 0 {
@@ -152,7 +163,7 @@ func showNoRoom(w io.Writer, n store.NoRoom) {
 }
 
 func showScrubbed(w io.Writer, r store.Scrubbed) error {
-	_, _ = fmt.Fprintf(w, "%d packs, %d frames, %s read\n", r.Packs, r.Frames, bytesText(r.Bytes))
+	_, _ = fmt.Fprintf(w, "%s, %s, %s read\n", several(r.Packs, "pack"), several(r.Frames, "frame"), bytesText(r.Bytes))
 	for _, d := range r.Damaged {
 		_, _ = fmt.Fprintln(w, oneLine(d))
 	}
@@ -176,13 +187,13 @@ func showScrubbed(w io.Writer, r store.Scrubbed) error {
 }
 
 func showRecompressed(w io.Writer, r store.Recompressed) error {
-	_, _ = fmt.Fprintf(w, "%d packs recompressed, %s freed\n", r.Packs, bytesText(max(0, r.FreedBytes)))
+	_, _ = fmt.Fprintf(w, "%s recompressed, %s freed\n", several(r.Packs, "pack"), bytesText(max(0, r.FreedBytes)))
 	showNoRoom(w, r.NoRoom)
 	return nil
 }
 
 func showRebuilt(w io.Writer, r store.Rebuilt) error {
-	_, _ = fmt.Fprintf(w, "%d chunks in %d packs\n", r.Chunks, r.Packs)
+	_, _ = fmt.Fprintf(w, "%s in %s\n", several(r.Chunks, "chunk"), several(r.Packs, "pack"))
 	for _, d := range r.Damaged {
 		_, _ = fmt.Fprintln(w, oneLine(d))
 	}
@@ -199,8 +210,8 @@ func showFound(w io.Writer, f masters.Found) error {
 	for _, l := range f.Lacking {
 		_, _ = fmt.Fprintf(w, "%s: %d chunks are missing, the first is %s\n", l.Version, l.Chunks, l.First)
 	}
-	_, _ = fmt.Fprintf(w, "%d versions need %d chunks; %d others, %s, are needed by none\n", f.Versions, f.Chunks, f.Orphans,
-		bytesText(f.OrphanLen))
+	_, _ = fmt.Fprintf(w, "%s, %d chunks of theirs are here; %d others, %s, are needed by none\n", several(f.Versions, "version"),
+		f.Chunks, f.Orphans, bytesText(f.OrphanLen))
 	if !f.Sound() {
 		return &noticeError{code: "unsound", detail: fmt.Sprintf("%d versions are damaged, %d lack chunks, %d packs are damaged",
 			len(f.Damaged), len(f.Lacking), len(f.Packs))}
