@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,6 +45,8 @@ type daemon struct {
 	data string
 	port int
 	args []string // besides
+	in   []string // what it is started by: nothing, or a network namespace
+	host string   // where its agents find it; "": 127.0.0.1
 
 	cmd   *exec.Cmd
 	ready chan string // the ready line
@@ -94,8 +98,9 @@ func freePort(t *testing.T) int {
 // start starts the daemon and waits for its ready line.
 func (d *daemon) start() {
 	d.t.Helper()
-	d.cmd = exec.Command(os.Args[0], append([]string{"serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port)},
-		d.args...)...)
+	line := append(slices.Clone(d.in), os.Args[0], "serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port))
+	line = append(line, d.args...)
+	d.cmd = exec.Command(line[0], line[1:]...)
 	d.cmd.Env = append(os.Environ(), roleVariable+"=1", "NOTIFY_SOCKET=", "LC_ALL=C")
 	stderr, err := d.cmd.StderrPipe()
 	if err != nil {
@@ -167,7 +172,7 @@ func (d *daemon) agent() *agent.Client {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	o := agent.Options{Server: fmt.Sprintf("127.0.0.1:%d", d.port), Pause: 20 * time.Millisecond}
+	o := agent.Options{Server: fmt.Sprintf("%s:%d", cmp.Or(d.host, "127.0.0.1"), d.port), Pause: 20 * time.Millisecond}
 	if _, err := hex.Decode(o.Fingerprint[:], []byte(status.CAFingerprint)); err != nil {
 		d.t.Fatal(err)
 	}

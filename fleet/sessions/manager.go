@@ -305,6 +305,9 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	if r != nil && r.running() {
 		return r, nil
 	}
+	if r != nil && r.rests(m.o.Now()) {
+		return nil, &Refusal{StatusBusy, "ending", "the session has just ended: it begins again soon"}
+	}
 	s, err := m.o.Fleet.BeginSession(id)
 	if err != nil {
 		return nil, err
@@ -312,6 +315,7 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	if r == nil {
 		r = m.newRun(ctx, s)
 	}
+	r.learn(s)
 	loaded := m.masters(s, wanted)
 	if len(loaded) == 0 {
 		return nil, &Refusal{StatusUnable, "no-multicast", "this session cannot read its masters"}
@@ -346,7 +350,6 @@ func (m *Manager) newRun(ctx context.Context, s fleet.Session) *run {
 	} else {
 		r.report = Report{ID: s.ID, Started: m.o.Now().UTC()}
 	}
-	r.names(s)
 	m.mu.Lock()
 	m.runs[s.ID] = r
 	m.mu.Unlock()

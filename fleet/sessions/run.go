@@ -21,6 +21,8 @@ const (
 	maxPersonMarks = 40
 	maxTold        = 32
 	maxReason      = 200 // characters
+
+	restTime = 2 * time.Second // between two senders: each reads its manifests, whoever joins and leaves without end
 )
 
 // run is one session with the senders that it had, one after the other.
@@ -40,6 +42,7 @@ type run struct {
 	looked time.Time
 	heard  time.Time // the last event of a computer that was noted
 	kept   time.Time
+	rested time.Time       // before that no new sender begins
 	mbit   map[string]int  // speed of each interface in use
 	gone   map[string]bool // names of who joined before the daemon was restarted, and whether they got everything
 }
@@ -73,15 +76,15 @@ func (r *run) resume(old Report) {
 	}
 }
 
-// names takes from the fleet which jobs the session is of.
-func (r *run) names(s fleet.Session) {
+// learn takes from the fleet which jobs the session is of, and how many computers have still to get something.
+func (r *run) learn(s fleet.Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var ids []string
 	for _, j := range s.Jobs {
 		ids = append(ids, j.ID)
 	}
-	r.report.Jobs = ids
+	r.report.Jobs, r.report.Now.Expected = ids, len(s.Left())
 }
 
 // expected is how many computers a new sender waits for.
@@ -153,6 +156,13 @@ func (r *run) running() bool {
 	return r.server != nil
 }
 
+// rests tells whether the last sender ended just now.
+func (r *run) rests(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.rested)
+}
+
 // started notes a new sender.
 func (r *run) started(server *session.Server, cancel context.CancelFunc, now time.Time) {
 	r.mu.Lock()
@@ -169,7 +179,7 @@ func (r *run) stopped(server *session.Server, err error, now time.Time) {
 	defer r.mu.Unlock()
 	r.see(now, server.Status())
 	r.before.sent, r.before.repairs, r.before.https = r.report.Sent, r.report.Repairs, r.report.HTTPS
-	r.server, r.cancel, r.mbit = nil, nil, nil
+	r.server, r.cancel, r.mbit, r.rested = nil, nil, nil, now.Add(restTime)
 	r.report.Now.Running, r.report.Now.Waiting, r.report.Now.Rate = false, false, 0
 	for _, p := range r.people {
 		p.inside = false
@@ -272,10 +282,9 @@ func (r *run) limit(bytes int64) {
 
 // look takes a sample, and returns what people should be told.
 func (r *run) look(now time.Time, s fleet.Session) (notices []string) {
-	r.names(s)
+	r.learn(s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.report.Now.Expected = len(s.Left())
 	if r.server == nil {
 		return nil
 	}

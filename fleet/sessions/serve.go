@@ -113,7 +113,7 @@ func (m *Manager) join(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	offered := ask.Multicast
 	if ask.Multicast && path.Reason == "" {
 		if err := x.reach(path); err != nil {
-			m.o.Log.Warn("a session does not reach a network", "session", v.Session, "interface", path.Interface, "error", err)
+			m.o.Log.Debug("a session does not reach a network", "session", v.Session, "interface", path.Interface, "error", err)
 			path.Reason = path.Interface + " cannot be used for multicast: " + err.Error()
 		}
 	}
