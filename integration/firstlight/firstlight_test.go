@@ -26,6 +26,7 @@ const ran = `GOLDEN MASTER OK`
 
 // TestFirstLight runs its PCs two at a time, so that all of it takes the time of the longest.
 func TestFirstLight(t *testing.T) {
+	t.Run("two PCs receive a master at once, sent once", class)
 	places := make(rooms, 2)
 	t.Run("a PC with Secure Boot receives a master and runs it", func(t *testing.T) {
 		t.Parallel()

@@ -60,8 +60,17 @@ func (s *School) Enrol(ctx context.Context, pc *PC) (code string, err error) {
 
 // Deploy orders a master for a PC, which ends as said (disk, poweroff), and returns the job's id.
 func (s *School) Deploy(ctx context.Context, master string, pc *PC, ending string) (string, error) {
+	return s.DeployAll(ctx, master, []*PC{pc}, ending)
+}
+
+// DeployAll orders a master for several PCs at once, in one job, and returns its id.
+func (s *School) DeployAll(ctx context.Context, master string, pcs []*PC, ending string) (string, error) {
+	args := []string{"deploy", master, "--end", ending, "--countdown", "0", "--yes"}
+	for _, pc := range pcs {
+		args = append(args, "--computer", pc.Name)
+	}
 	var job api.Job
-	err := s.Ask(ctx, &job, "deploy", master, "--computer", pc.Name, "--end", ending, "--countdown", "0", "--yes")
+	err := s.Ask(ctx, &job, args...)
 	return job.ID, err
 }
 
@@ -73,26 +82,40 @@ func (s *School) Job(ctx context.Context, id string) (api.Job, error) {
 
 // Done waits until the only task of a job is over and returns it.
 func (s *School) Done(ctx context.Context, id string, limit time.Duration) (api.Task, error) {
+	job, err := s.AllDone(ctx, id, limit)
+	if err == nil && len(job.Tasks) != 1 {
+		err = fmt.Errorf("job %s has %d tasks, want 1", id, len(job.Tasks))
+	}
+	if err != nil {
+		return api.Task{}, err
+	}
+	return job.Tasks[0], nil
+}
+
+// AllDone waits until all tasks of a job are done, and returns it. One that failed ends the wait.
+func (s *School) AllDone(ctx context.Context, id string, limit time.Duration) (api.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {
 		job, err := s.Job(ctx, id)
 		if err != nil {
-			return api.Task{}, err
+			return job, err
 		}
-		if len(job.Tasks) != 1 {
-			return api.Task{}, fmt.Errorf("job %s has %d tasks, want 1", id, len(job.Tasks))
+		done := 0
+		for _, task := range job.Tasks {
+			switch task.State {
+			case "done":
+				done++
+			case "failed", "cancelled":
+				return job, fmt.Errorf("task %s %s: %+v", task.ID, task.State, task.Outcome)
+			}
 		}
-		task := job.Tasks[0]
-		switch task.State {
-		case "done":
-			return task, nil
-		case "failed", "cancelled":
-			return task, fmt.Errorf("task %s %s: %+v", task.ID, task.State, task.Outcome)
+		if done == len(job.Tasks) {
+			return job, nil
 		}
 		select {
 		case <-ctx.Done():
-			return task, fmt.Errorf("job %s is still %s: %w", id, task.State, ctx.Err())
+			return job, fmt.Errorf("job %s: %d of %d tasks are done: %w", id, done, len(job.Tasks), ctx.Err())
 		case <-time.After(500 * time.Millisecond):
 		}
 	}

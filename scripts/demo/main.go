@@ -17,6 +17,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -117,10 +118,36 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	}
 	say("Switching on %d PCs with empty disks, firmware %s. Their serial ports are logged in %s.\n", o.pcs, o.firmware, school.Logs)
 	board := newBoard(os.Stdout, pcs)
+	var job string
+	var approved sync.WaitGroup
+	approved.Add(len(pcs))
+	ordered := make(chan struct{})
 	group, following := errgroup.WithContext(ctx)
 	for _, pc := range pcs {
-		group.Go(func() error { return follow(following, school, pc, board) })
+		group.Go(func() error {
+			err := enrol(following, school, pc, board)
+			approved.Done()
+			if err != nil {
+				return err
+			}
+			select {
+			case <-ordered:
+				return follow(following, pc, board)
+			case <-following.Done():
+				return following.Err()
+			}
+		})
 	}
+	group.Go(func() (err error) {
+		approved.Wait()
+		if following.Err() != nil {
+			return following.Err()
+		}
+		// One order for the whole room: the master goes over the wire once, to all.
+		job, err = school.DeployAll(following, "golden", pcs, "disk")
+		close(ordered)
+		return err
+	})
 	showing, done := context.WithCancel(ctx)
 	finished := make(chan struct{})
 	go func() { board.show(showing); close(finished) }()
@@ -131,6 +158,9 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 		return err
 	}
 	board.summary()
+	if err := told(ctx, school, job); err != nil {
+		return err
+	}
 	if o.keep {
 		keep(ctx, school, pcs)
 	}
@@ -155,8 +185,8 @@ func addPCs(ctx context.Context, school *lab.School, o options) ([]*lab.PC, erro
 	return pcs, nil
 }
 
-// follow takes one PC from power-on to its own system.
-func follow(ctx context.Context, school *lab.School, pc *lab.PC, board *board) error {
+// enrol switches a PC on and approves it by its code.
+func enrol(ctx context.Context, school *lab.School, pc *lab.PC, board *board) error {
 	if err := pc.PowerOn(ctx); err != nil {
 		return err
 	}
@@ -165,10 +195,12 @@ func follow(ctx context.Context, school *lab.School, pc *lab.PC, board *board) e
 	if err != nil {
 		return err
 	}
-	board.note(pc, "code "+code+" compared, approved")
-	if _, err := school.Deploy(ctx, "golden", pc, "disk"); err != nil {
-		return err
-	}
+	board.note(pc, "code "+code+" compared, approved; waits for the others")
+	return nil
+}
+
+// follow takes one PC from its order to its own system.
+func follow(ctx context.Context, pc *lab.PC, board *board) error {
 	if _, err := pc.Wait(ctx, `^ardoise: done deploy golden@1`, lab.WorkLimit); err != nil {
 		return err
 	}
@@ -177,6 +209,18 @@ func follow(ctx context.Context, school *lab.School, pc *lab.PC, board *board) e
 		return err
 	}
 	board.runs(pc, "golden@1", line.At)
+	return nil
+}
+
+// told says what the session of the room has put on the wire.
+func told(ctx context.Context, school *lab.School, id string) error {
+	job, err := school.Job(ctx, id)
+	if err != nil || job.Session == nil { // a single PC has no session
+		return err
+	}
+	s := job.Session
+	say("\nOne session served %d of %d PCs: %.1f MB on the wire by multicast, %.1f MB of it repairs, %.1f MB by HTTPS.",
+		s.Done, len(job.Tasks), float64(s.Sent)/1e6, float64(s.Repairs)/1e6, float64(s.HTTPS)/1e6)
 	return nil
 }
 

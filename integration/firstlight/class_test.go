@@ -1,0 +1,68 @@
+package firstlight_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// class deploys two PCs by one order: the master goes over the wire once, by multicast, and both hold it.
+func class(t *testing.T) {
+	school := raise(t, "class")
+	pcs := []*lab.PC{
+		add(t, school, lab.Hardware{Name: "north", Firmware: lab.SecureBoot, Bus: lab.NVMe}),
+		add(t, school, lab.Hardware{Name: "south", Firmware: lab.BIOS, Bus: lab.Virtio, NIC: "e1000"}),
+	}
+	for _, pc := range pcs {
+		t.Log(describe(pc))
+		powerOn(t, pc)
+	}
+	for _, pc := range pcs {
+		code, err := school.Enrol(t.Context(), pc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: code %s compared and approved", pc.Name, code)
+	}
+	id, err := school.DeployAll(t.Context(), "golden", pcs, "poweroff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pc := range pcs {
+		await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
+		off(t, pc)
+		phases(t, pc)
+	}
+	job, err := school.AllDone(t.Context(), id, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pc := range pcs {
+		holds(t, school, "golden@1", pc)
+		divided(t, pc)
+	}
+	if job.Session == nil {
+		t.Fatal("a job of two computers had no session")
+	}
+	s := *job.Session
+	t.Logf("session: %d computers, %d bytes on the wire, %d of them repairs, %d by HTTPS", s.Joined, s.Sent, s.Repairs, s.HTTPS)
+	var stored int64
+	for _, task := range job.Tasks {
+		r := task.Reception
+		if r == nil {
+			t.Fatalf("%s did not say how it came through the session", task.Computer)
+		}
+		t.Logf("%s: %+v", task.Computer, *r)
+		if r.Multicast == 0 || r.Multicast < 4*r.HTTPS {
+			t.Errorf("%s had %d bytes by multicast and %d by HTTPS", task.Computer, r.Multicast, r.HTTPS)
+		}
+		stored = max(stored, task.Outcome.StoredBytes)
+	}
+	if s.Joined != len(pcs) || s.Done != len(pcs) {
+		t.Errorf("%d computers joined and %d were done, want %d", s.Joined, s.Done, len(pcs))
+	}
+	if s.Sent == 0 || s.Sent > stored*3/2 {
+		t.Errorf("%d bytes went over the wire for a master of %d: more than once", s.Sent, stored)
+	}
+}
