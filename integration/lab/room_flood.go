@@ -11,10 +11,10 @@ import (
 	"golang.org/x/net/ipv4"
 )
 
-// Flood sends packets from a namespace of the room to a group or a station, perSecond of them, with the server's own
-// address as their source, until ctx is over; it returns how many were sent and for how long. next fills a buffer of
-// 1,472 bytes with a payload of UDP and returns its length.
-func Flood(ctx context.Context, space string, to *net.UDPAddr, perSecond int, next func(payload []byte) int) (sent int64, took time.Duration, err error) {
+// Flood sends packets from a namespace of the room to a group or a station, perSecond of them, with any address and port
+// as their source, until ctx is over; it returns how many were sent and for how long. next fills a buffer of 1,472 bytes
+// with a payload of UDP and returns its length.
+func Flood(ctx context.Context, space string, from, to *net.UDPAddr, perSecond int, next func(payload []byte) int) (sent int64, took time.Duration, err error) {
 	raw, err := openRaw(space, to.IP)
 	if err != nil {
 		return 0, 0, fmt.Errorf("flooding from %s: %w", space, err)
@@ -39,7 +39,7 @@ func Flood(ctx context.Context, space string, to *net.UDPAddr, perSecond int, ne
 		}
 		for i := range batch {
 			n := next(memory[i][28:])
-			forge(memory[i][:28+n], to)
+			forge(memory[i][:28+n], from, to)
 			batch[i] = ipv4.Message{Buffers: [][]byte{memory[i][:28+n]}, Addr: &net.IPAddr{IP: to.IP}}
 		}
 		for rest := batch; len(rest) > 0; {
@@ -75,14 +75,13 @@ func openRaw(space string, to net.IP) (*ipv4.RawConn, error) {
 	return raw, err
 }
 
-// forge writes the headers of IPv4 (RFC 791) and UDP (RFC 768) before a payload: as if the server had sent it. The
-// kernel adds the check sum of IP; UDP goes without.
-func forge(p []byte, to *net.UDPAddr) {
+// forge writes the headers of IPv4 (RFC 791) and UDP (RFC 768) before a payload. The kernel adds the check sum of IP; UDP goes without.
+func forge(p []byte, from, to *net.UDPAddr) {
 	copy(p, []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0})
 	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
-	binary.BigEndian.PutUint32(p[12:], serverWord())
+	copy(p[12:16], from.IP.To4())
 	copy(p[16:20], to.IP.To4())
-	binary.BigEndian.PutUint16(p[20:], uint16(to.Port))
+	binary.BigEndian.PutUint16(p[20:], uint16(from.Port))
 	binary.BigEndian.PutUint16(p[22:], uint16(to.Port))
 	binary.BigEndian.PutUint16(p[24:], uint16(len(p)-20))
 	binary.BigEndian.PutUint16(p[26:], 0)

@@ -177,7 +177,7 @@ func TestFloodLooksLikeTheServer(t *testing.T) {
 	defer stop()
 	var right atomic.Int64
 	done, err := r.Watch(ctx, "pc0", 1000, func(d lab.Datagram) bool { // the filter wants the server's address
-		if d.To.String() == "239.1.2.3:4000" && len(d.Payload) == 1200 && d.Payload[1199] == 7 {
+		if d.To.String() == "239.1.2.3:4000" && d.From.Port == 77 && len(d.Payload) == 1200 && d.Payload[1199] == 7 {
 			right.Add(1)
 		}
 		return right.Load() < 1000
@@ -192,10 +192,11 @@ func TestFloodLooksLikeTheServer(t *testing.T) {
 		}
 		stop()
 	}()
-	sent, _, err := lab.Flood(ctx, rogue, &net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 4000}, 20_000, func(payload []byte) int {
-		payload[1199] = 7
-		return 1200
-	})
+	sent, _, err := lab.Flood(ctx, rogue, &net.UDPAddr{IP: net.ParseIP(lab.RoomAddress), Port: 77},
+		&net.UDPAddr{IP: net.IPv4(239, 1, 2, 3), Port: 4000}, 20_000, func(payload []byte) int {
+			payload[1199] = 7
+			return 1200
+		})
 	if err != nil || right.Load() < 1000 {
 		t.Errorf("%d of %d forged packets arrived as they should, %v", right.Load(), sent, err)
 	}

@@ -128,9 +128,9 @@ func (c *Counter) Bytes() (int64, error) {
 
 // Datagram is a UDP packet that was seen on its way.
 type Datagram struct {
-	At      time.Time
-	To      *net.UDPAddr
-	Payload []byte // valid until seen returns
+	At       time.Time
+	From, To *net.UDPAddr
+	Payload  []byte // valid until seen returns
 }
 
 // WatchServer shows what the server sends over UDP with at least shortest bytes of payload, as the switch gets it, until
@@ -149,6 +149,8 @@ const headers = 14 + 20 + 8
 
 func watch(ctx context.Context, space, device string, shortest int, seen func(Datagram) bool) (<-chan struct{}, error) {
 	filter, err := bpf.Assemble([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtType}, // what a switch sends to the server's port has perhaps taken its address
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 11},
 		bpf.LoadExtension{Num: bpf.ExtLen},
 		bpf.JumpIf{Cond: bpf.JumpLessThan, Val: uint32(headers + shortest), SkipTrue: 9},
 		bpf.LoadAbsolute{Off: 12, Size: 2},
@@ -192,8 +194,9 @@ func watch(ctx context.Context, space, device string, shortest int, seen func(Da
 			if err != nil || n < headers {
 				return
 			}
+			from := &net.UDPAddr{IP: append(net.IP(nil), frame[26:30]...), Port: int(frame[34])<<8 | int(frame[35])}
 			to := &net.UDPAddr{IP: append(net.IP(nil), frame[30:34]...), Port: int(frame[36])<<8 | int(frame[37])}
-			if !seen(Datagram{At: time.Now(), To: to, Payload: frame[headers:n]}) {
+			if !seen(Datagram{At: time.Now(), From: from, To: to, Payload: frame[headers:n]}) {
 				return
 			}
 		}

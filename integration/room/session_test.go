@@ -3,7 +3,6 @@ package room_test
 import (
 	"bytes"
 	"context"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -108,14 +107,14 @@ func TestForgedPacketsReachNoDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	group := make(chan *net.UDPAddr, 1)
+	data := make(chan lab.Datagram, 1)
 	forger := lab.NewForger()
 	ctx, stop := context.WithTimeout(t.Context(), limit)
 	defer stop()
 	if _, err := c.room.WatchServer(ctx, wire.PacketSize, func(d lab.Datagram) bool {
 		if d.To.IP.IsMulticast() {
 			select {
-			case group <- d.To:
+			case data <- d:
 			default:
 			}
 			forger.Learn(d)
@@ -140,15 +139,15 @@ func TestForgedPacketsReachNoDisk(t *testing.T) {
 	flooded := make(chan error, 1)
 	var sent int64
 	go func() {
-		var to *net.UDPAddr
+		var genuine lab.Datagram
 		select {
-		case to = <-group:
+		case genuine = <-data:
 		case <-ctx.Done():
 			flooded <- ctx.Err()
 			return
 		}
 		var err error
-		sent, _, err = lab.Flood(ctx, rogue, to, 20_000, forger.Forge)
+		sent, _, err = lab.Flood(ctx, rogue, genuine.From, genuine.To, 20_000, forger.Forge)
 		flooded <- err
 	}()
 	for i := range 2 {
@@ -157,6 +156,11 @@ func TestForgedPacketsReachNoDisk(t *testing.T) {
 	stop()
 	if err := <-flooded; err != nil || sent < 10_000 {
 		t.Errorf("the flood sent %d packets, %v: it was none", sent, err)
+	}
+	for i := range 2 {
+		if said := c.pcs[i].said.String(); !strings.Contains(said, "wrong key") {
+			t.Errorf("PC %d says nothing of forged packets: did they reach it? %s", i, tail(said))
+		}
 	}
 	// Two PCs that gave up multicast would have cost twice as much
 	if after, err := counter.Bytes(); err != nil || after-before > filesSize*7/4 {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
@@ -17,6 +17,7 @@ type Flooding struct {
 	Time      float64  `json:"time"`       // flooded by quiet
 	Cores     float64  `json:"cores"`      // processor seconds a second that a PC needs more
 	Complete  bool     `json:"complete"`   // all disks are the master
+	Refused   int64    `json:"refused"`    // packets that PC 0 counts as forged, repeated or foreign, in the median run
 	Quiet     Run      `json:"quiet"`      // median
 	Flooded   Run      `json:"flooded"`    // median
 	Runs      []Run    `json:"runs"`
@@ -91,6 +92,10 @@ func (f *Flooding) reckon(runs [2][]Run) {
 		f.PerSecond = float64(did.Sent) / did.Seconds
 		f.Cores = (f.Flooded.PCsCPU - f.Quiet.PCsCPU) / did.Seconds
 	}
+	f.Refused = refused(f.Flooded.PCSaid)
+	if f.Refused == 0 {
+		f.Missed = append(f.Missed, "flood: the PC counts no forged packet, so none reached it")
+	}
 	if !f.Complete {
 		f.Missed = append(f.Missed, "flood: a disk is not the master")
 	}
@@ -105,13 +110,24 @@ func (f *Flooding) reckon(runs [2][]Run) {
 	}
 }
 
-func (f *Flooding) print(w io.Writer) {
-	_, _ = fmt.Fprintf(w, "\nflood: %.0f forged, replayed and cut packets a second: %.2f x the time (promised %.2f), %.2f core more (promised %.2f)\n",
-		f.PerSecond, f.Time, floodTime, f.Cores, floodCores)
+// refused adds up what a PC's last line says of packets that were none of the session's.
+func refused(said []byte) int64 {
+	var line struct {
+		Session struct{ Forged, Repeated, Foreign int64 }
+	}
+	if err := json.Unmarshal(said, &line); err != nil {
+		return 0
+	}
+	return line.Session.Forged + line.Session.Repeated + line.Session.Foreign
 }
 
-// startFlood lets a rogue listen to the group and then send to it.
-func (t *take) startFlood(ctx context.Context, to *net.UDPAddr) error {
+func (f *Flooding) print(w io.Writer) {
+	_, _ = fmt.Fprintf(w, "\nflood: %.0f forged, replayed and cut packets a second: %.2f x the time (promised %.2f), %.2f core more (promised %.2f); %d refused\n",
+		f.PerSecond, f.Time, floodTime, f.Cores, floodCores, f.Refused)
+}
+
+// startFlood lets a rogue listen to the group and then send to it, with the server's own address and port as its own.
+func (t *take) startFlood(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	t.flood = &flood{stop: stop, done: make(chan struct{})}
 	f := lab.NewForger()
@@ -121,7 +137,7 @@ func (t *take) startFlood(ctx context.Context, to *net.UDPAddr) error {
 	}
 	go func() {
 		defer close(t.flood.done)
-		sent, took, err := lab.Flood(ctx, t.room.Station("rogue"), to, t.scene.Flood, f.Forge)
+		sent, took, err := lab.Flood(ctx, t.room.Station("rogue"), t.from, t.group, t.scene.Flood, f.Forge)
 		t.flood.did, t.flood.err = flooded{sent, took.Seconds()}, err
 	}()
 	return nil

@@ -63,20 +63,20 @@ type take struct {
 	sys   *system
 	room  *lab.Room
 
-	server   *lab.Process
-	said     words // by the server
-	counter  *lab.Counter
-	before   int64 // the counter at the start
-	began    time.Time
-	first    time.Time    // data
-	group    *net.UDPAddr // where to
-	pcs      []*station
-	gone     time.Time // the server
-	joined   bool      // the late ones have
-	killed   bool
-	samples  []sample
-	complain words
-	flood    *flood // nil: none
+	server      *lab.Process
+	said        words // by the server
+	counter     *lab.Counter
+	before      int64 // the counter at the start
+	began       time.Time
+	first       time.Time    // data
+	from, group *net.UDPAddr // of the data
+	pcs         []*station
+	gone        time.Time // the server
+	joined      bool      // the late ones have
+	killed      bool
+	samples     []sample
+	complain    words
+	flood       *flood // nil: none
 }
 
 // sample is the progress of the sender.
@@ -223,7 +223,7 @@ func (t *take) follow(ctx context.Context, seen <-chan lab.Datagram) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case d := <-seen:
-			t.first, t.group, seen = d.At, d.To, nil
+			t.first, t.from, t.group, seen = d.At, d.From, d.To, nil
 		case <-tick.C:
 		}
 		since := t.began
@@ -255,7 +255,7 @@ func (t *take) happen(ctx context.Context) error {
 		t.pcs[len(t.pcs)-1].program.Kill()
 	}
 	if t.scene.Flood > 0 && t.flood == nil && time.Since(t.first) > quietFor {
-		if err := t.startFlood(ctx, t.group); err != nil {
+		if err := t.startFlood(ctx); err != nil {
 			return err
 		}
 	}
