@@ -139,6 +139,48 @@ func deployBy(t *testing.T, a *agent.Client, task job.Task) (session.Summary, er
 	return c.Run(t.Context(), m, newBlank(t, m))
 }
 
+// room enrols agents, called pc1 and so on.
+func (d *daemon) room(count int) []*agent.Client {
+	d.t.Helper()
+	agents := make([]*agent.Client, count)
+	for i := range agents {
+		agents[i] = d.agent()
+		h := testHello()
+		h.MAC, h.Inventory.UUID = fmt.Sprintf("52:54:00:00:00:%02x", i+1), fmt.Sprintf("4c4c4544-0042-4a10-8054-b7c04f5a32%02x", i+1)
+		w, err := agents[i].Hello(d.t.Context(), h)
+		if err != nil || w.State != job.StatePending {
+			d.t.Fatalf("hello = %+v, %v", w, err)
+		}
+		order[api.Computer](d, "computer", "approve", w.Code, "--name", fmt.Sprintf("pc%d", i+1))
+	}
+	return agents
+}
+
+// master makes a master of so many chunks by a capture from pc1.
+func (d *daemon) master(a *agent.Client, chunks int) {
+	d.t.Helper()
+	ids, frames := storetest.Frames(d.t, chunks, 9)
+	order[api.Job](d, "capture", "salle", "--computer", "pc1")
+	task := receive(d.t, a)
+	sink := a.Sink(task.ID)
+	encoded, names := encodedVersion(d.t, ids, frames)
+	if err := sink.Put(d.t.Context(), frames); err != nil {
+		d.t.Fatal(err)
+	}
+	if _, err := sink.Publish(d.t.Context(), described(encoded, names)); err != nil {
+		d.t.Fatal(err)
+	}
+	d.deliver(a, job.Report{Task: task.ID, State: job.TaskDone, Outcome: &job.Outcome{Code: "ok"}})
+}
+
+// deliver delivers a last report.
+func (d *daemon) deliver(a *agent.Client, r job.Report) {
+	d.t.Helper()
+	if _, err := a.Deliver(d.t.Context(), r); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // The daemon as it is started, sockets as they are, and a room of two.
 func TestARoomIsDeployedByMulticast(t *testing.T) {
 	server := inRoom(t)
@@ -148,36 +190,8 @@ func TestARoomIsDeployedByMulticast(t *testing.T) {
 	d := daemonAt(t, shortFolder(t), "--interface", "eth0", "--rate", "400", "--lesson-rate", "300")
 	d.in, d.host = []string{"ip", "netns", "exec", server}, "10.9.0.1"
 	d.start()
-	ids, frames := storetest.Frames(t, 200, 9)
-	agents := make([]*agent.Client, 2)
-	for i := range agents {
-		agents[i] = d.agent()
-		h := testHello()
-		h.MAC, h.Inventory.UUID = fmt.Sprintf("52:54:00:00:00:%02x", i+1), fmt.Sprintf("4c4c4544-0042-4a10-8054-b7c04f5a32%02x", i+1)
-		w, err := agents[i].Hello(t.Context(), h)
-		if err != nil || w.State != job.StatePending {
-			t.Fatalf("hello = %+v, %v", w, err)
-		}
-		order[api.Computer](d, "computer", "approve", w.Code, "--name", fmt.Sprintf("pc%d", i+1))
-	}
-	order[api.Job](d, "capture", "salle", "--computer", "pc1")
-	task := receive(t, agents[0])
-	sink := agents[0].Sink(task.ID)
-	encoded, names := encodedVersion(t, ids, frames)
-	if err := sink.Put(t.Context(), frames); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := sink.Publish(t.Context(), described(encoded, names)); err != nil {
-		t.Fatal(err)
-	}
-	deliver := func(a *agent.Client, r job.Report) {
-		t.Helper()
-		if _, err := a.Deliver(t.Context(), r); err != nil {
-			t.Fatal(err)
-		}
-	}
-	deliver(agents[0], job.Report{Task: task.ID, State: job.TaskDone, Outcome: &job.Outcome{Code: "ok"}})
-
+	agents := d.room(2)
+	d.master(agents[0], 200)
 	alone := order[api.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes", "--unicast")
 	order[api.Job](d, "job", "cancel", alone.ID)
 	ordered := order[api.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes")
@@ -215,7 +229,7 @@ func TestARoomIsDeployedByMulticast(t *testing.T) {
 		t.Errorf("the report says %+v", r)
 	}
 	for i, a := range agents {
-		deliver(a, job.Report{Task: tasks[i], State: job.TaskDone, Outcome: &job.Outcome{Code: "ok", ProvenAt: time.Now()}})
+		d.deliver(a, job.Report{Task: tasks[i], State: job.TaskDone, Outcome: &job.Outcome{Code: "ok", ProvenAt: time.Now()}})
 	}
 	if code := <-watching; code != 0 || !strings.Contains(watched.String(), "session  ") {
 		t.Errorf("who watched ended with %d and saw\n%s", code, watched.String())
