@@ -78,7 +78,9 @@ soak: build golden ## hours: every firmware, disk and card, a million files, lon
 bench: build golden ## the figures of the design, as tables and as build/{bench,storebench,roombench}.json
 	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench ./scripts/roombench
 	@code=0; for name in bench storebench roombench; do \
-	   $(SUDO) env "PATH=$$PATH" build/$$name -o build/$$name.json || code=$$?; done; exit $$code
+	   $(SUDO) env "PATH=$$PATH" build/$$name -o build/$$name.json || code=$$?; done; \
+	 TMPDIR=$(CURDIR)/build $(GO) test -tags soak -timeout 2h -run '^$$' -bench 'TenMillionChunks|Collect' ./masters/store | \
+	   tee build/store.txt || code=$$?; exit $$code
 
 clean: ## remove build/
 	$(SUDO) rm -rf build
