@@ -7,8 +7,8 @@
 //	GET  /v1/masters[/{ref}]            ref: NAME or NAME@V
 //	POST /v1/plan                       Order -> Plan: what it would do, and what is lost
 //	POST /v1/jobs                       Order -> Job
-//	GET  /v1/jobs[/{id}]
-//	GET  /v1/jobs/{id}/watch            Job as JSON lines, one at each change, until the job is over
+//	GET  /v1/jobs[/{id}]                one: with the report of its multicast session, timeline included
+//	GET  /v1/jobs/{id}/watch            Job as JSON lines, one at each change, until the job is over; how its session stands
 //	POST /v1/jobs/{id}/cancel           Cancel -> Job
 //	GET  /v1/events                     ?computer= ?job=
 //	GET  /v1/doctor                     checks of what the daemon lives in

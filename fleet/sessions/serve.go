@@ -97,13 +97,9 @@ func (m *Manager) join(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	if err != nil {
 		return err
 	}
-	var ask wire.Join
-	if err := json.Unmarshal(raw, &ask); err != nil {
-		return &Refusal{http.StatusBadRequest, "bad-request", "the body is not what the contract says"}
-	}
-	hash, err := manifest.ParseHash(v.Manifest)
-	if err != nil || ask.Manifest != hash {
-		return &Refusal{http.StatusForbidden, "not-yours", "the running task does not name this manifest"}
+	ask, err := readJoin(raw, v)
+	if err != nil {
+		return err
 	}
 	x, err := m.begin(r.Context(), v.Session, v.Manifest)
 	if err != nil {
@@ -117,7 +113,7 @@ func (m *Manager) join(w http.ResponseWriter, r *http.Request, v Visitor) error 
 			path.Reason = path.Interface + " cannot be used for multicast: " + err.Error()
 		}
 	}
-	ask.Name, ask.Multicast = v.Name, ask.Multicast && path.Reason == ""
+	ask.Multicast = ask.Multicast && path.Reason == ""
 	body, err := json.Marshal(ask)
 	if err != nil {
 		return err
@@ -131,6 +127,20 @@ func (m *Manager) join(w http.ResponseWriter, r *http.Request, v Visitor) error 
 	heard := &answer{head: http.Header{}, status: http.StatusOK}
 	server.ServeHTTP(heard, again)
 	return heard.pass(w, func(joined *wire.Joined) { x.sources(path.Interface, joined.Channels) })
+}
+
+// readJoin reads what a computer joins with. It is for the manifest of its task, and by the name that people gave it.
+func readJoin(raw []byte, v Visitor) (wire.Join, error) {
+	var ask wire.Join
+	if err := json.Unmarshal(raw, &ask); err != nil {
+		return ask, &Refusal{http.StatusBadRequest, "bad-request", "the body is not what the contract says"}
+	}
+	hash, err := manifest.ParseHash(v.Manifest)
+	if err != nil || ask.Manifest != hash {
+		return ask, &Refusal{http.StatusForbidden, "not-yours", "the running task does not name this manifest"}
+	}
+	ask.Name, ask.Link, ask.MTU = v.Name, max(ask.Link, 0), max(ask.MTU, 0)
+	return ask, nil
 }
 
 // answer is what the session's server answers to a join. It is small: its orders name the generations so far.
