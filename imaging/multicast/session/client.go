@@ -145,7 +145,7 @@ type Summary struct {
 	RescuedBytes int64   // of symbols that came by HTTPS
 	Forged       uint64  // packets with a wrong tag
 	Repeated     uint64  // packets seen before or too old
-	Foreign      uint64  // packets of another session, stream, version or size
+	Foreign      uint64  // packets of another session, stream, version or size, or of the far future
 	Polluted     uint64  // frames that were not what the plan names
 	Absent       uint64  // frames that the server could not read
 	Rejoined     uint64  // times that the server was restarted or lost
@@ -452,7 +452,7 @@ func (c *Client) summary(left int, reason string) Summary {
 		Forged: n.rejects[wire.RejectForged].Load(), Repeated: n.rejects[wire.RejectOld].Load(),
 		Polluted: n.polluted.Load(), Absent: n.absent.Load(), Rejoined: n.rejoins.Load(), Left: left, Reason: reason,
 	}
-	for _, r := range []wire.Reject{wire.RejectSize, wire.RejectForm, wire.RejectSession, wire.RejectStream} {
+	for _, r := range []wire.Reject{wire.RejectSize, wire.RejectForm, wire.RejectSession, wire.RejectStream, wire.RejectAhead} {
 		s.Foreign += n.rejects[r].Load()
 	}
 	if first, last := n.first.Load(), n.lastTake.Load(); first > 0 && last > first {

@@ -40,6 +40,7 @@ type episode struct {
 	lost     uint64          // as last reported
 	told     toldNeeds
 	broken   bool // an index could not be had
+	betrayed bool // an insider's packets came: said once
 	looked   bool // the holder's needs were looked at since it began
 }
 
@@ -274,6 +275,13 @@ func (c *Client) diskRate() int64 {
 // learn takes what orders say of the session. The caller holds the lock.
 func (c *Client) learn(o wire.Orders) {
 	e := c.episode
+	for stream, opener := range e.openers {
+		opener.Told(o.Sequences[stream])
+	}
+	if (o.Ahead || c.counts.rejects[wire.RejectAhead].Load() > 0) && !e.betrayed {
+		e.betrayed = true
+		c.notice(wire.Event{Code: wire.EventInsider, Text: "packets of the session came that its server has not sent"})
+	}
 	for _, g := range o.Generations {
 		if int(g.Number) != len(e.arrivals) || g.Check() != nil {
 			continue // known, or nothing that can be: the server's answer to the next report tells again

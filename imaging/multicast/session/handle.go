@@ -146,7 +146,7 @@ func (s *Server) join(computer string, master uint16, join wire.Join) (wire.Join
 		s.first = now
 	}
 	m.needs = needs{master: master}
-	m.spoke, m.done, m.seen = false, false, now
+	m.spoke, m.done, m.left, m.seen = false, false, false, now
 	name := join.Name
 	if name == "" {
 		name = computer
@@ -192,7 +192,7 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := s.members[computer]
-	if m == nil {
+	if m == nil || m.left {
 		return wire.Orders{}, gone()
 	}
 	report.Member = m.number
@@ -216,7 +216,7 @@ func (s *Server) handleLeave(w http.ResponseWriter, _ *http.Request, computer st
 	s.mu.Lock()
 	m := s.members[computer]
 	if m != nil {
-		m.done = true
+		m.done, m.left = true, true
 		s.sender.Leave(s.o.Now(), m.number)
 	}
 	s.mu.Unlock()
@@ -257,7 +257,7 @@ func (s *Server) oneAtATime(computer string) (free func(), err error) {
 	defer s.mu.Unlock()
 	m := s.members[computer]
 	switch {
-	case m == nil:
+	case m == nil || m.left:
 		return nil, gone()
 	case m.asking:
 		return nil, refuse(http.StatusTooManyRequests, "this computer is being answered already")

@@ -116,6 +116,9 @@ func (c *Client) tune() {
 		defer close(l.done)
 		c.listen(l)
 	})
+	if c.ctx.Err() != nil { // Close has begun meanwhile, and has not seen it
+		c.closeListener()
+	}
 }
 
 // ended tells whether nothing is read any more.

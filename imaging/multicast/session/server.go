@@ -117,6 +117,7 @@ type member struct {
 	seen     time.Time
 	interval time.Duration
 	done     bool
+	left     bool // it has said so; joined again, it is a member again
 	asking   bool // it is being sent symbols
 	noted    int  // events
 }

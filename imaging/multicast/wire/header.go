@@ -76,7 +76,7 @@ const (
 	RejectStream                // of another stream of this session
 	RejectOld                   // seen before, or so old that it cannot be told
 	RejectForged                // the tag is wrong
-	RejectAhead                 // further ahead than the server can be
+	RejectAhead                 // authentic, but further ahead than the server can be: an insider's
 	Rejects                     // how many reasons there are
 )
 
@@ -96,7 +96,7 @@ func (r Reject) Error() string {
 	case RejectForged:
 		return "packet with a wrong tag"
 	case RejectAhead:
-		return "packet of a sequence that the server has not reached"
+		return "packet of an insider: the server has not come to its sequence"
 	default:
 		return "packet dropped"
 	}

@@ -125,8 +125,6 @@ func (o *Opener) Open(packet []byte) (Header, []byte, error) {
 		return Header{}, nil, RejectSession
 	case h.Stream != o.stream:
 		return Header{}, nil, RejectStream
-	case h.Sequence > o.limit.Load():
-		return Header{}, nil, RejectAhead
 	case o.old(h.Sequence):
 		return Header{}, nil, RejectOld
 	}
@@ -134,6 +132,9 @@ func (o *Opener) Open(packet []byte) (Header, []byte, error) {
 	symbol, err := o.aead.Open(packet[HeaderSize:HeaderSize], o.nonce[:], packet[HeaderSize:], packet[:HeaderSize])
 	if err != nil {
 		return Header{}, nil, RejectForged
+	}
+	if h.Sequence > o.limit.Load() {
+		return Header{}, nil, RejectAhead
 	}
 	o.mark(h.Sequence)
 	return h, symbol, nil

@@ -195,6 +195,10 @@ func TestOpenerKeepsToWhatTheServerTold(t *testing.T) {
 		if err := open(ahead); err != wire.RejectAhead {
 			t.Errorf("sequence %d is answered by %v", ahead, err)
 		}
+		forged := sealAt(t, key(t, 1, 1), ahead)
+		if _, _, err := opener.Open(forged); err != wire.RejectForged {
+			t.Errorf("sequence %d of somebody without the key is answered by %v", ahead, err)
+		}
 	}
 	if err := open(told + wire.Window/2); err != nil {
 		t.Errorf("the last that may be: %v", err)
