@@ -36,7 +36,8 @@ type Receiver interface {
 	// (*WriteError), the marker or the context; after it the run ends, and ctx of Carousel.Run is done.
 	Take(ctx context.Context, f chunk.Frame) error
 
-	// DiskRate returns how many bytes of content a second the disk's writes take of late, while there are any; 0 when
+	// DiskRate returns how many bytes of content a second the disk's writes take of late, while there are any, and less and
+	// less while none ends; 0 when
 	// nothing was written yet.
 	DiskRate() int64
 }

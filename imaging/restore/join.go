@@ -94,6 +94,11 @@ func (j *joiner) writeWaiting(ctx context.Context, buf []byte) {
 // memory of the meter: what was longer ago than this counts less than a third.
 const meterSeconds = 2
 
+const (
+	hangSeconds = 2    // that no write ends, and the disk hangs
+	leastRate   = 1000 // bytes a second that a disk is said to take that hangs: 0 would say that nothing is known
+)
+
 // meter measures how fast writes are while there are any: bytes over the time in which at least one is under way.
 type meter struct {
 	now func() time.Time
@@ -122,15 +127,27 @@ func (m *meter) end(n int64) {
 	m.since = now
 	m.underway--
 	fade := math.Exp(-passed / meterSeconds)
-	m.bytes = m.bytes*fade + float64(n)
-	m.busy = m.busy*fade + passed
+	lately := meterSeconds * (1 - fade) // of passed, as its beginning is long ago too
+	m.busy = m.busy*fade + lately
+	if m.bytes *= fade; passed > 0 {
+		m.bytes += float64(n) * lately / passed
+	} else {
+		m.bytes += float64(n)
+	}
 }
 
+// rate returns bytes a second, 0 before the first write has ended. While none ends for long the disk hangs, and its rate
+// falls.
 func (m *meter) rate() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.busy == 0 {
+	bytes, busy := m.bytes, m.busy
+	if hung := m.now().Sub(m.since).Seconds() - hangSeconds; m.underway > 0 && hung > 0 {
+		fade := math.Exp(-hung / meterSeconds)
+		bytes, busy = bytes*fade, busy*fade+meterSeconds*(1-fade)
+	}
+	if busy == 0 {
 		return 0
 	}
-	return int64(m.bytes / m.busy)
+	return max(int64(bytes/busy), leastRate)
 }

@@ -85,3 +85,46 @@ func TestAFaultIsToldToAllWhoseBytesWereInTheWrite(t *testing.T) {
 		t.Errorf("%d of 8 were told", failed)
 	}
 }
+
+// A disk that hangs must not be told of as fast as it was: the session would wait for it.
+func TestTheMeterSeesADiskThatHangs(t *testing.T) {
+	now := time.Unix(0, 0)
+	m := &meter{now: func() time.Time { return now }}
+	if m.rate() != 0 {
+		t.Error("a rate before the first write")
+	}
+	for range 100 { // 50 MB/s, one write after the other
+		m.begin()
+		now = now.Add(100 * time.Millisecond)
+		m.end(5_000_000)
+	}
+	m.begin()
+	now = now.Add(1900 * time.Millisecond)
+	if got := m.rate(); got < 49_000_000 || got > 51_000_000 {
+		t.Errorf("%d in a long write", got)
+	}
+	now = now.Add(10 * time.Second)
+	if got := m.rate(); got < leastRate || got > 1_000_000 {
+		t.Errorf("%d after 12 s without the end of a write", got)
+	}
+	now = now.Add(time.Hour)
+	if got := m.rate(); got != leastRate {
+		t.Errorf("%d after an hour", got)
+	}
+	m.end(5_000_000)
+	for range 100 {
+		m.begin()
+		now = now.Add(100 * time.Millisecond)
+		m.end(5_000_000)
+	}
+	now = now.Add(time.Hour) // nothing to write is no hang
+	if got := m.rate(); got < 49_000_000 || got > 51_000_000 {
+		t.Errorf("%d when it is well again", got)
+	}
+	first := &meter{now: m.now}
+	first.begin()
+	now = now.Add(5 * time.Second)
+	if got := first.rate(); got != leastRate {
+		t.Errorf("%d in the first write, which hangs", got)
+	}
+}
