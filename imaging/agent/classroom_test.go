@@ -53,6 +53,9 @@ type classroom struct {
 
 var classrooms atomic.Int32
 
+// patience bounds every wait: other work may have the machine.
+const patience = 4 * time.Minute
+
 // newClassroom captures a master with some megabytes in it.
 func newClassroom(t *testing.T, seed uint64) *classroom {
 	t.Helper()
@@ -290,7 +293,8 @@ func (c *classroom) deploy(p *pc, address, task string, change func(*job.Task)) 
 	c.orders[""] = k
 	c.mu.Unlock()
 	u := &pupil{pc: p, task: task, done: make(chan struct{})}
-	ctx := limit(c.t)
+	ctx, stop := context.WithTimeout(context.Background(), patience)
+	c.t.Cleanup(stop)
 	go func() {
 		defer close(u.done)
 		u.ending, u.err = p.run(ctx, address)
@@ -307,7 +311,7 @@ func (c *classroom) deploy(p *pc, address, task string, change func(*job.Task)) 
 // wait waits until something is so.
 func (c *classroom) wait(what string, so func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !so(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			c.t.Fatalf("waiting in vain until %s", what)
 		}
