@@ -45,7 +45,8 @@ type member struct {
 	runs     []wire.Runs // by generation: what it reported, nil nothing yet
 	lacks    [][]entry   // by generation: deficits behind the first pass
 	spare    []entry
-	lack     int64 // symbols, sum of lacks
+	lack     int64     // symbols, sum of lacks
+	relist   time.Time // when its deficits are looked at again
 	helped   help
 	sample   sample
 	base     float64 // loss without congestion, 0..1

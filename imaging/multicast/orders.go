@@ -13,6 +13,7 @@ const (
 	memberInterval = time.Millisecond // for each member: a thousand reports a second, and those out of turn
 	doneInterval   = 2 * time.Second  // of members that need nothing any more
 	mostRescue     = 512              // blocks that one order names
+	mostSeen       = 1 << 16          // blocks that are looked at for it
 )
 
 // Interval returns the time between two reports of one member. Those that are done or silent leave room for the others.
@@ -83,13 +84,13 @@ func (s *Sender) rescue(now time.Time, m *member) []wire.GenerationRuns {
 		settled = max(settled, s.covered(m.stream))
 	}
 	var all []wire.GenerationRuns
-	blocks := 0
+	blocks, seen := 0, 0
 	for i, list := range m.lacks {
 		g := s.generations[i]
 		var runs wire.Runs
 		var pos uint32
 		for _, e := range list {
-			if blocks == mostRescue {
+			if seen++; blocks == mostRescue || seen > mostSeen {
 				break
 			}
 			if !s.byHTTPS(g, m, e, settled, busy, tail) {

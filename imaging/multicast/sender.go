@@ -25,6 +25,7 @@ const (
 	quiet          = 60 * time.Millisecond // after the last packet, everything sent has passed everyone
 	lateness       = 2 * time.Millisecond  // how much of the past a late driver may catch up
 	recheck        = 10 * time.Millisecond // between two looks for demand without a new report
+	perBlock       = 4 * time.Microsecond  // that a member lacks, until what it lacks is looked at again: 2.4 s of 100 GB
 	mostGone       = 4096                  // members that have left and are still shown
 )
 
@@ -174,8 +175,20 @@ func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders {
 		s.judge(now, m)
 	}
 	m.ready = m.ready || len(r.Needs) > 0 || r.Done
+	if !now.Before(m.relist) {
+		s.list(now, m, r.Deficits)
+	}
+	s.check(now)
+	s.adapt(now, m.stream)
+	s.wake()
+	return s.orders(now, m)
+}
+
+// list takes what a member lacks. That costs time for each block, while nothing can be sent: who lacks much is heard the
+// less often, however often it reports.
+func (s *Sender) list(now time.Time, m *member, deficits []wire.GenerationRuns) {
 	taken := map[int]bool{}
-	for _, of := range r.Deficits {
+	for _, of := range deficits {
 		if i, known := s.numbers[of.Generation]; known && !taken[i] {
 			taken[i] = true
 			s.take(m, i, of.Runs)
@@ -190,14 +203,13 @@ func (s *Sender) Report(now time.Time, r wire.Report) wire.Orders {
 		}
 		m.group = s.place(m)
 	}
+	blocks := 0
 	for i := range taken {
 		s.count(m, i)
+		blocks += len(m.lacks[i])
 	}
+	m.relist = now.Add(time.Duration(blocks) * perBlock)
 	s.nearer = s.nearer || m.group == groupNear && m.lack > 0
-	s.check(now)
-	s.adapt(now, m.stream)
-	s.wake()
-	return s.orders(now, m)
 }
 
 // noMulticast is the cause of members that cannot hear multicast, such as those on Wi-Fi.

@@ -2,6 +2,7 @@ package multicast_test
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -200,6 +201,37 @@ func TestCountsSurviveAnInsider(t *testing.T) {
 	}
 	if o := s.Report(now, got); o.Ahead || o.Sequences[0] != last {
 		t.Errorf("orders %+v", o)
+	}
+}
+
+// Who says that it lacks everything, as often as it can, must not have the sender look at each block each time.
+func TestWhoLacksMuchIsHeardRarely(t *testing.T) {
+	s := multicast.NewSender(multicast.SenderOptions{})
+	now := start()
+	s.Announce(now, wire.Generation{Number: 1, Index: 1, Data: 500_000 * wire.BlockSize})
+	s.Join(now, 1, multicast.Member{Multicast: true})
+	lacks := func(deficit uint8) int64 {
+		s.Report(now, wire.Report{Member: 1, Buffer: 100, Sequence: math.MaxUint64, Deficits: []wire.GenerationRuns{{Generation: 1,
+			Runs: wire.Runs{{Count: math.MaxUint32, Value: deficit}}}}})
+		return s.Status(now).Members[0].Lacks
+	}
+	lacks(0)
+	for { // the first pass goes over all blocks, as nobody needs one
+		if _, _, ok := s.Next(now); !ok {
+			break
+		}
+	}
+	now = now.Add(time.Second)
+	if got := lacks(2); got != 2*500_001*wire.SymbolSize-wire.SymbolSize {
+		t.Fatalf("it lacks %d bytes", got)
+	}
+	now = now.Add(time.Second)
+	if got := lacks(1); got < 2*500_000*wire.SymbolSize {
+		t.Errorf("it was heard after a second: %d", got)
+	}
+	now = now.Add(2 * time.Second)
+	if got := lacks(1); got != 500_001*wire.SymbolSize {
+		t.Errorf("it was not heard after three: %d", got)
 	}
 }
 

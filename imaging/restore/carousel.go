@@ -37,7 +37,6 @@ type Receiver interface {
 	Take(ctx context.Context, f chunk.Frame) error
 
 	// DiskRate returns how many bytes of content a second the disk's writes take of late, while there are any, and less and
-	// less while none ends; 0 when
-	// nothing was written yet.
+	// less while none ends; 0 when nothing was written yet.
 	DiskRate() int64
 }
