@@ -296,7 +296,7 @@ func TestAMediumThatDoesNotReadSomeBytes(t *testing.T) {
 	storetest.Prove(t, s, append(ids[:3:3], ids[4:]...))
 	_, more := storetest.Frames(t, 1, 22)
 	put(t, s, more) // the newest pack is never removed: let it be another one
-	for range 3 { // a pack with a frame that is needed and nowhere else is kept
+	for range 3 {   // a pack with a frame that is needed and nowhere else is kept
 		collect(t, s, needs(ids[3]))
 	}
 	if d.Size(onlyPack) < 0 {
