@@ -40,6 +40,7 @@ func (k *tracker) all(string) (list []job.Peer) {
 // One computer has come through the session; another is not let in and fetches alone: from the first, until the server
 // sends that home.
 func TestAFinishedComputerHelpsAnother(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := newClassroom(t, 1)
 	k := &tracker{peers: map[string]job.Peer{}}
 	c.server.Serving, c.server.Peers = k.serving, k.all
@@ -77,6 +78,7 @@ func TestAFinishedComputerHelpsAnother(t *testing.T) {
 
 // Who starts its system next is wanted by somebody, and where nobody knows peers there is nobody to help.
 func TestWhoIsWantedDoesNotHelp(t *testing.T) {
+	t.Parallel() // it mostly waits
 	c := newClassroom(t, 1)
 	k := &tracker{peers: map[string]job.Peer{}}
 	c.begin(1)

@@ -308,7 +308,9 @@ func (s *together) look(fetched, written int64) *job.Reception {
 	defer s.mu.Unlock()
 	n := s.counts
 	rescued := min(n.RescuedBytes, n.FrameBytes)
-	s.r.Multicast, s.r.HTTPS, s.r.Peers = n.FrameBytes-rescued, rescued+s.frames.Fetched(), s.frames.FromPeers()
+	// Symbols are counted when they come, frames when they are written: what was told once is not taken back.
+	s.r.Multicast = max(s.r.Multicast, n.FrameBytes-rescued)
+	s.r.HTTPS, s.r.Peers = rescued+s.frames.Fetched(), s.frames.FromPeers()
 	s.r.Packets, s.r.Lost, s.r.Repaired, s.r.Forged = n.Packets, n.Lost, n.Repaired, n.Forged
 	now := time.Now()
 	if passed := now.Sub(s.last.at).Seconds(); passed >= 0.5 {
