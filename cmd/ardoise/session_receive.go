@@ -105,6 +105,8 @@ func eventText(e wire.Event) string {
 		return fmt.Sprintf("%d packets with a wrong key came to the group and were dropped %s", e.Count, e.Text)
 	case wire.EventPolluted:
 		return "a block was not what it should be and is fetched by HTTPS " + e.Text
+	case wire.EventInsider:
+		return "a computer that has the session's key sends packets of its own; they never reach the disk " + e.Text
 	case wire.EventUnreadable:
 		return "the server could not read a chunk " + e.Text
 	}

@@ -190,18 +190,21 @@ func TestComposing(t *testing.T) {
 		{master: 0, runs: wire.Runs{{Count: 2, Value: wire.Missing}, {Count: 5, Value: wire.Held}, {Count: 1, Value: wire.Unknown}}}, // of the last two it says nothing
 		{master: 1, runs: wire.Runs{{Count: 1, Value: wire.Held}, {Count: 2, Value: wire.Missing}, {Count: 100, Value: wire.Held}}},  // more than there are
 	}
-	want, any := c.open(members, false)
-	if !any || fmt.Sprint(want[:4]) != "[true true true false]" {
-		t.Fatalf("wanted are %v", want)
-	}
-	g := c.compose(1, want, s, func(chunk.ID, error) { t.Error("unreadable") })
-	if len(g.ids) != 3 || g.Check() != nil || g.Data != 3*(chunk.HeaderSize+1) {
-		t.Errorf("the generation %+v has %d frames", g.Generation, len(g.ids))
+	// What both miss goes first, then what one of them does.
+	for i, wanted := range []string{"[false true false false]", "[true false true false]"} {
+		want, any := c.open(members, false)
+		if !any || fmt.Sprint(want[:4]) != wanted {
+			t.Fatalf("wanted are %v, want %s", want, wanted)
+		}
+		g := c.compose(uint16(i+1), want, s, func(chunk.ID, error) { t.Error("unreadable") })
+		if n := i + 1; len(g.ids) != n || g.Check() != nil || g.Data != int64(n)*(chunk.HeaderSize+1) {
+			t.Errorf("the generation %+v has %d frames", g.Generation, len(g.ids))
+		}
 	}
 	if _, any := c.open(members, false); any {
 		t.Error("what is planned is wanted again")
 	}
-	want, any = c.open(members, true)
+	want, any := c.open(members, true)
 	if !any || fmt.Sprint(want[7:]) != "[true true true]" {
 		t.Errorf("with what is unknown, wanted are %v", want)
 	}

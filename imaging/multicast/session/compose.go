@@ -99,10 +99,21 @@ type needs struct {
 	runs   wire.Runs
 }
 
-// open marks which chunks that are in no generation yet some member misses; with unknown also those of which it does
-// not know. What a member has not spoken of is unknown.
+// open marks which chunks that are in no generation yet members miss; with unknown also those of which they do not know.
+// What a member has not spoken of is unknown. Of these it marks what more than half as many miss as miss the chunk that
+// most do: one empty computer among many that are brought up to date must not make all wait for a whole master.
 func (c *composer) open(all []needs, unknown bool) (want []bool, any bool) {
-	want = make([]bool, len(c.planned))
+	members, most := c.count(all, unknown)
+	want = make([]bool, len(members))
+	for number, n := range members {
+		want[number] = n > 0 && 2*n > most
+	}
+	return want, most > 0
+}
+
+// count returns how many members miss each chunk that is in no generation yet, and the most that miss one.
+func (c *composer) count(all []needs, unknown bool) (members []uint32, most uint32) {
+	members = make([]uint32, len(c.planned))
 	for _, n := range all {
 		chunks := c.chunks[n.master]
 		at := 0
@@ -111,7 +122,8 @@ func (c *composer) open(all []needs, unknown bool) (want []bool, any bool) {
 			if value == wire.Missing || value == wire.Unknown && unknown {
 				for _, number := range chunks[at:end] {
 					if !c.planned[number] {
-						want[number], any = true, true
+						members[number]++
+						most = max(most, members[number])
 					}
 				}
 			}
@@ -122,7 +134,7 @@ func (c *composer) open(all []needs, unknown bool) (want []bool, any bool) {
 		}
 		mark(len(chunks)-at, wire.Unknown)
 	}
-	return want, any
+	return members, most
 }
 
 // compose makes the next generation of the chunks that are wanted. A chunk that the store has not got is told to
