@@ -198,7 +198,7 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 		m.progress = now
 	}
 	switch {
-	case sequence == st.sequence || st.nextAt.Add(quiet).Before(now):
+	case sequence == st.sequence || r.Queued == 0 && st.nextAt.Add(quiet).Before(now): // what it has yet to read is not lost
 		m.covers = st.sequence
 	default:
 		m.covers = sequence - min(sequence, wire.Interleave)

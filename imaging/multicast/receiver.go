@@ -29,13 +29,18 @@ type Verdict struct {
 	DropBlock      uint32
 }
 
+// mostQueued is what a socket holds when a PC is far behind the stream: half a second at 100 Mb/s. A PC whose processor is
+// too slow shows it there first, and long before it loses anything.
+const mostQueued = 8 << 20
+
 // Disk is what the driver knows of its pipeline when it reports.
 type Disk struct {
 	Rate        int64 // bytes of frames a second that were written in the last interval, 0 unknown
 	SocketDrops uint64
 	Needs       []wire.MasterRuns // when they have changed
 	Events      []wire.Event
-	Done        bool // everything that the computer needs was written and proven
+	Queued      int64 // bytes that the socket holds and nobody has read yet
+	Done        bool  // everything that the computer needs was written and proven
 }
 
 // Receiver decides what one computer keeps, reports and asks for, in one session. After a restart of the server a new
@@ -389,8 +394,8 @@ func (r *Receiver) Report(now time.Time, d Disk) wire.Report {
 	report := wire.Report{
 		Member: r.o.Member, Stream: r.orders.Stream,
 		Interval: st.interval, Sequence: st.highest, Packets: st.packets, Window: st.judged(now),
-		SocketDrops: d.SocketDrops, DiskRate: max(0, d.Rate), Needs: d.Needs, Events: d.Events, Done: d.Done,
-		Buffer: uint8(100 - 100*min(r.waiting, r.memory)/r.memory),
+		SocketDrops: d.SocketDrops, Queued: max(0, d.Queued), DiskRate: max(0, d.Rate), Needs: d.Needs, Events: d.Events, Done: d.Done,
+		Buffer: uint8(100 - max(100*min(r.waiting, r.memory)/r.memory, 100*min(d.Queued, mostQueued)/mostQueued)),
 	}
 	for _, s := range r.heard {
 		report.Bytes += s.packets * wire.PacketSize

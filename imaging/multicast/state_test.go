@@ -344,3 +344,53 @@ func TestStatusNamesTheReason(t *testing.T) {
 		t.Error("not done")
 	}
 }
+
+// What waits in a PC's socket is on its way: no parity is sent for it, however long the stream is quiet.
+func TestWhatIsNotReadYetIsNotLost(t *testing.T) {
+	for name, queued := range map[string]int64{"all was read": 0, "most waits to be read": 30 << 20} {
+		t.Run(name, func(t *testing.T) {
+			now := time.Unix(1, 0)
+			s := multicast.NewSender(multicast.SenderOptions{Rate: 100e6})
+			g := wire.Generation{Number: 1, Index: 1, Data: 40 * wire.BlockSize}
+			for id := range uint32(2) {
+				s.Join(now, id+1, multicast.Member{Multicast: true})
+			}
+			s.Announce(now, g)
+			var sent uint64
+			drain := func() (rounds int) {
+				for range 100_000 {
+					sym, at, ok := s.Next(now)
+					if !ok && at.IsZero() {
+						return rounds
+					}
+					if now = later(now, at); ok {
+						if sent = sym.Sequence; sym.Index >= wire.BlockSymbols+8 {
+							rounds++
+						}
+					}
+				}
+				return rounds
+			}
+			drain()
+			rounds := 0
+			for range 20 {
+				now = now.Add(200 * time.Millisecond)
+				for id := range uint32(2) {
+					s.Report(now, wire.Report{Member: id + 1, Interval: 1, Sequence: sent / 4, Packets: sent / 4, Buffer: 100, Queued: queued,
+						Deficits: []wire.GenerationRuns{{Generation: 1, Runs: wire.Runs{{Count: 11, Value: 0}, {Count: 30, Value: 20}}}}})
+				}
+				rounds += drain()
+			}
+			if (rounds > 0) != (queued == 0) {
+				t.Errorf("%d symbols were sent in rounds", rounds)
+			}
+		})
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -47,6 +47,12 @@ func class(t *testing.T) {
 	}
 	s := *job.Session
 	t.Logf("session: %d computers, %d bytes on the wire, %d of them repairs, %d by HTTPS", s.Joined, s.Sent, s.Repairs, s.HTTPS)
+	for _, m := range s.Marks {
+		t.Logf("session: %+v", m)
+	}
+	for _, x := range s.Samples {
+		t.Logf("session: %+v", x)
+	}
 	var stored int64
 	for _, task := range job.Tasks {
 		r := task.Reception

@@ -208,7 +208,7 @@ func (c *Client) stay(t *trouble) error {
 
 // report tells the server how far we are and takes its orders.
 func (c *Client) report(ctx context.Context) error {
-	drops := c.socketDrops()
+	drops, queued := c.socketDrops(), c.queued()
 	c.mu.Lock()
 	e := c.episode
 	if e == nil {
@@ -222,7 +222,7 @@ func (c *Client) report(ctx context.Context) error {
 		c.notice(wire.Event{Code: wire.EventForged, Count: forged, Text: "packets of the session have a wrong tag"})
 	}
 	events := c.events
-	disk := multicast.Disk{Rate: c.diskRate(), SocketDrops: drops, Events: events, Done: c.done}
+	disk := multicast.Disk{Rate: c.diskRate(), SocketDrops: drops, Queued: queued, Events: events, Done: c.done}
 	tells := toldNeeds{c.seen, e.plans}
 	if c.holder != nil && tells != e.told {
 		disk.Needs = []wire.MasterRuns{{Master: e.Master, Runs: c.runs(e)}}

@@ -155,6 +155,18 @@ func (r *Receiver) Drops() (uint64, error) {
 	return r.drops, err
 }
 
+// Queued returns the memory of the datagrams that have come and were not read yet, in bytes as the kernel counts them:
+// with its own records.
+func (r *Receiver) Queued() (int64, error) {
+	var queued int64
+	err := control(r.raw, func(fd int) error {
+		info, err := getMeminfo(fd)
+		queued = int64(info[unix.SK_MEMINFO_RMEM_ALLOC])
+		return err
+	})
+	return queued, err
+}
+
 // Read waits for datagrams and returns how many Batch.Packet holds. After Close it returns net.ErrClosed, after a
 // deadline os.ErrDeadlineExceeded. It may return 0 without an error when all that came was refused.
 func (r *Receiver) Read(b *Batch) (int, error) {

@@ -79,6 +79,7 @@ type Report struct {
 	Bytes       uint64           // of multicast received
 	SocketDrops uint64           // lost in this PC, not in the network
 	Buffer      uint8            // how much of it is free, 0 ..= 100
+	Queued      int64            `json:",omitempty"` // bytes that have come to this PC and that it has not read yet
 	DiskRate    int64            // bytes of frames a second that were written in the last interval, 0 unknown
 	Deficits    []GenerationRuns `json:",omitempty"`
 	Needs       []MasterRuns     `json:",omitempty"` // when they have changed
@@ -129,6 +130,8 @@ func (r Report) Check() error {
 		return &ReportError{Reason: fmt.Sprintf("stream %d", r.Stream)}
 	case r.Buffer > 100:
 		return &ReportError{Reason: fmt.Sprintf("%d %% of the buffer is free", r.Buffer)}
+	case r.Queued < 0:
+		return &ReportError{Reason: fmt.Sprintf("%d bytes not read yet", r.Queued)}
 	case r.DiskRate < 0:
 		return &ReportError{Reason: fmt.Sprintf("disk of %d bytes a second", r.DiskRate)}
 	case len(r.Deficits) > MaxGenerations || len(r.Needs) > MaxMasters || len(r.Events) > MaxEvents:
