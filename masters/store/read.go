@@ -32,6 +32,7 @@ func (s *Store) Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Fram
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		s.others.Add(1)
 		r, err := s.neighbours(ids)
 		if err != nil {
 			return err

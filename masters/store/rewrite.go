@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 )
@@ -39,6 +40,9 @@ type rewriter struct {
 	rewritten, removed int
 	moved, freed       int64
 	buf                []byte
+
+	stepped time.Time // the end of the last step
+	others  int64     // what others had done by then
 }
 
 // source is a pack whose frames are moved.
@@ -60,6 +64,21 @@ func (r *rewriter) run(ctx context.Context) error {
 	r.drop()
 	return err
 }
+
+// giveWay rests for twice the time of the last step if anybody has put or fetched a frame meanwhile: who captures or deploys
+// has two thirds of the disk, however hurried the collection.
+func (r *rewriter) giveWay(ctx context.Context) error {
+	now, others := time.Now(), r.s.others.Load()
+	var err error
+	if others != r.others && !r.stepped.IsZero() {
+		err = r.s.sleep(ctx, min(2*now.Sub(r.stepped), mostRest))
+	}
+	r.stepped, r.others = time.Now(), others
+	return err
+}
+
+// mostRest is the longest rest after one step.
+const mostRest = 2 * time.Second
 
 // drop throws away a new pack that was not finished: nothing counts on it.
 func (r *rewriter) drop() {
@@ -205,6 +224,9 @@ func (r *rewriter) take(ctx context.Context, from source, entries []entry) error
 			}
 		}
 		last := entries[n-1]
+		if err := r.giveWay(ctx); err != nil {
+			return err
+		}
 		if err := r.s.pause(ctx, r.w, int(last.offset+last.size-entries[0].offset)); err != nil {
 			return err
 		}

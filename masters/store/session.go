@@ -87,6 +87,7 @@ func (n *Session) holds(id chunk.ID) bool {
 // Put takes frames, after proving each content by its id: *chunk.DamagedError and nothing of the call is taken, as with
 // *SpaceError. What the store has already is passed over. It may return before they are durable.
 func (n *Session) Put(ctx context.Context, frames []chunk.Frame) error {
+	n.s.others.Add(1)
 	var content []byte
 	bytes := int64(writeSize) // what may wait to be written
 	for _, f := range frames {

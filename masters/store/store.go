@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -42,6 +43,7 @@ type Store struct {
 	codec    *chunk.Codec
 	handles  handles
 	sleep    func(ctx context.Context, d time.Duration) error
+	others   atomic.Int64 // reads and writes for captures and deploys: upkeep gives way to them
 
 	upkeep   chan struct{} // held by the one who moves, removes or counts what is there
 	scrubs   chan struct{} // held by the one who scrubs
