@@ -195,20 +195,8 @@ func (c *Client) listen(l *listener) {
 		if len(authentic) > 0 {
 			c.received(l.episode, c.o.Now(), authentic)
 		}
-		// A slow line brings packets one by one, and waking up for each costs more than all that is done with it. The
-		// socket keeps what comes meanwhile.
-		if n := len(packets); n > 0 && n < fewPackets && !c.pause(gatherFor) {
-			return
-		}
 	}
 }
-
-// A read of less than fewPackets is followed by a rest, which is short against what the socket's buffer holds: 24 packets
-// at 100 Mb/s.
-const (
-	fewPackets = 32
-	gatherFor  = 3 * time.Millisecond
-)
 
 // received takes authentic packets.
 func (c *Client) received(e *episode, now time.Time, packets []opened) {
