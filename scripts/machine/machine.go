@@ -1,8 +1,10 @@
-// Package machine says what figures were measured on: it reads /proc and knows nothing of the measurements.
+// Package machine says what figures were measured on: it reads /proc, asks dpkg, and knows nothing of the measurements.
 package machine
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 )
@@ -47,6 +49,15 @@ func Load() (string, error) {
 		return "?", err
 	}
 	return strings.Join(strings.Fields(string(text))[:3], " "), nil
+}
+
+// Package is the installed version of a Debian package, "" if there is none or nobody can tell.
+func Package(ctx context.Context, name string) string {
+	out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${Version}", name).Output()
+	if err != nil {
+		return ""
+	}
+	return string(out)
 }
 
 // field finds "key : value" in a file of /proc.

@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/ardoise/ardoise/imaging/multicast/simnet"
+	"github.com/ardoise/ardoise/scripts/table"
 )
 
 // Cost is what a room of so many PCs costs, in virtual time.
@@ -34,11 +35,11 @@ func printCurve(w io.Writer, curve []Cost) {
 	if len(curve) == 0 {
 		return
 	}
-	table := [][]string{{"PCs, simulated, 0.1 % loss", "s for 128 MiB", "in wire limits", "on air MB", "by HTTPS MB", "reports a second"}}
+	lines := [][]string{{"PCs, simulated, 0.1 % loss", "s for 128 MiB", "in wire limits", "on air MB", "by HTTPS MB", "reports a second"}}
 	for _, c := range curve {
-		table = append(table, []string{fmt.Sprint(c.PCs), fmt.Sprintf("%.2f", c.Seconds), fmt.Sprintf("%.3f", c.Ratio),
+		lines = append(lines, []string{fmt.Sprint(c.PCs), fmt.Sprintf("%.2f", c.Seconds), fmt.Sprintf("%.3f", c.Ratio),
 			fmt.Sprintf("%.1f", float64(c.OnAir)/1e6), fmt.Sprintf("%.1f", float64(c.HTTPS)/1e6), fmt.Sprintf("%.0f", c.Reports)})
 	}
 	_, _ = fmt.Fprintln(w)
-	printTable(w, table)
+	table.Print(w, lines)
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"os/exec"
 
 	"github.com/ardoise/ardoise/scripts/machine"
 )
@@ -19,24 +19,13 @@ type Machine struct {
 
 // describe reads the machine.
 func describe(ctx context.Context) (Machine, error) {
-	m := Machine{LoadBefore: load(), Udpcast: "?"}
+	m := Machine{Udpcast: cmp.Or(machine.Package(ctx, "udpcast"), "?")}
+	m.LoadBefore, _ = machine.Load() // it says "?" itself
 	var err error
 	if m.Machine, err = machine.Read(); err != nil {
 		return m, err
 	}
-	if out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${Version}", "udpcast").Output(); err == nil {
-		m.Udpcast = string(out)
-	}
 	return m, nil
-}
-
-// load is the machine's load now.
-func load() string {
-	l, err := machine.Load()
-	if err != nil {
-		return "?"
-	}
-	return l
 }
 
 // print writes the machine on one line.

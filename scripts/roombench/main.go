@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/scripts/machine"
 )
 
 // Result is everything that was measured.
@@ -123,7 +124,7 @@ func run(ctx context.Context, b *bench, rows []string, out string) (err error) {
 	if err := b.measure(ctx, rows); err != nil {
 		return err
 	}
-	b.result.Machine.LoadAfter = load()
+	b.result.Machine.LoadAfter, _ = machine.Load()
 	b.result.print(os.Stdout)
 	encoded, err := json.MarshalIndent(b.result, "", "  ")
 	if err == nil {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/ardoise/ardoise/scripts/table"
 )
 
 // words says the promise of a row.
@@ -30,11 +32,11 @@ func (r *Result) print(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "server's port %d Mb/s, PCs' ports %d Mb/s with %d KiB of queue; time is divided by the wire's limit; median of %d\n",
 		n.ServerMbit, n.PCMbit, n.Queue>>10, r.Runs)
 	_, _ = fmt.Fprintf(w, "%s\n%s\n\n", n.Ours, n.Udpcast)
-	table := [][]string{{"room", "Ardoise", "udpcast", "promised", "", "on air MB", "processor s, server and PCs", "apart s, before and after"}}
+	lines := [][]string{{"room", "Ardoise", "udpcast", "promised", "", "on air MB", "processor s, server and PCs", "apart s, before and after"}}
 	for _, row := range r.Rows {
-		table = append(table, row.cells())
+		lines = append(lines, row.cells())
 	}
-	printTable(w, table)
+	table.Print(w, lines)
 	if r.Flood != nil {
 		r.Flood.print(w)
 	}
@@ -105,27 +107,4 @@ func worstOf(runs []Run) Run {
 	return slices.MaxFunc(runs, func(x, y Run) int {
 		return cmp.Or(cmp.Compare(y.Complete, x.Complete), cmp.Compare(x.Seconds, y.Seconds))
 	})
-}
-
-// printTable pads every column to its widest cell.
-func printTable(w io.Writer, table [][]string) {
-	widths := make([]int, len(table[0]))
-	for _, row := range table {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	for k, row := range table {
-		for i, cell := range row {
-			_, _ = fmt.Fprintf(w, "| %-*s ", widths[i], cell)
-		}
-		_, _ = fmt.Fprintln(w, "|")
-		if k > 0 {
-			continue
-		}
-		for _, width := range widths {
-			_, _ = fmt.Fprintf(w, "|%s", strings.Repeat("-", width+2))
-		}
-		_, _ = fmt.Fprintln(w, "|")
-	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/exec"
 	"strings"
 
 	"github.com/ardoise/ardoise/scripts/machine"
@@ -20,27 +19,18 @@ type Machine struct {
 
 // describe reads the machine.
 func describe(ctx context.Context) (Machine, error) {
-	m := Machine{LoadBefore: load(), Tools: map[string]string{}}
+	m := Machine{Tools: map[string]string{}}
+	m.LoadBefore, _ = machine.Load() // it says "?" itself
 	var err error
 	if m.Machine, err = machine.Read(); err != nil {
 		return m, err
 	}
 	for _, name := range []string{"partclone", "zstd", "restic", "coreutils", "b3sum", "e2fsprogs", "ntfs-3g"} {
-		out, err := exec.CommandContext(ctx, "dpkg-query", "-W", "-f", "${Version}", name).Output()
-		if err == nil && len(out) > 0 {
-			m.Tools[name] = string(out)
+		if version := machine.Package(ctx, name); version != "" {
+			m.Tools[name] = version
 		}
 	}
 	return m, nil
-}
-
-// load is the machine's load now.
-func load() string {
-	l, err := machine.Load()
-	if err != nil {
-		return "?"
-	}
-	return l
 }
 
 // print writes the machine on two lines.

@@ -31,6 +31,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/ardoise/ardoise/scripts/machine"
 )
 
 // Result is everything that was measured.
@@ -124,7 +126,7 @@ func run(ctx context.Context, b *bench, only []string, out string) (err error) {
 	if err := b.measure(ctx, only); err != nil {
 		return err
 	}
-	b.result.Machine.LoadAfter = load()
+	b.result.Machine.LoadAfter, _ = machine.Load()
 	b.result.print(os.Stdout)
 	encoded, err := json.MarshalIndent(b.result, "", "  ")
 	if err == nil {

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/ardoise/ardoise/scripts/table"
 )
 
 // Row is one comparison.
@@ -55,11 +57,11 @@ func (r *Result) print(w io.Writer) {
 		}
 	}
 	_, _ = fmt.Fprintf(w, "the disks hold %s\n\n", strings.Join(parts, ", "))
-	table := [][]string{{"", "unit", "Ardoise", "others", "ratio", "promised", "", "processor s"}}
+	lines := [][]string{{"", "unit", "Ardoise", "others", "ratio", "promised", "", "processor s"}}
 	for _, row := range r.Rows {
-		table = append(table, row.cells())
+		lines = append(lines, row.cells())
 	}
-	printTable(w, table)
+	table.Print(w, lines)
 	for _, line := range r.Store {
 		_, _ = fmt.Fprintln(w, line)
 	}
@@ -101,29 +103,6 @@ func number(v float64) string {
 		return fmt.Sprintf("%.2f", v)
 	}
 	return fmt.Sprintf("%.0f", v)
-}
-
-// printTable pads every column to its widest cell.
-func printTable(w io.Writer, table [][]string) {
-	widths := make([]int, len(table[0]))
-	for _, row := range table {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len(cell))
-		}
-	}
-	for k, row := range table {
-		for i, cell := range row {
-			_, _ = fmt.Fprintf(w, "| %-*s ", widths[i], cell)
-		}
-		_, _ = fmt.Fprintln(w, "|")
-		if k > 0 {
-			continue
-		}
-		for _, width := range widths {
-			_, _ = fmt.Fprintf(w, "|%s", strings.Repeat("-", width+2))
-		}
-		_, _ = fmt.Fprintln(w, "|")
-	}
 }
 
 func sortedKeys(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }
