@@ -30,7 +30,6 @@ type scenario struct {
 	bars     []bar
 	lost     int     // PCs that cannot become complete
 	air      float64 // bytes on air at most, in multiples of the content; 0: not asked
-	heavy    bool    // not with the race detector
 	check    func(t *testing.T, r simnet.Result)
 }
 
@@ -82,10 +81,10 @@ func scenarios() []scenario {
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(8, 0), 0, 1, func(pc *simnet.PC) { pc.Late = 0.3 })},
 			bars: []bar{{1, 8, 1.10, 0}, {0, 1, 1.6, 0}}, air: 1.08},
 		{sentence: "300 PCs, three of them ten times slower, three dead, five late: the healthy take 1.10",
-			room: simnet.Scenario{Bytes: 128 * mib, PCs: big()}, heavy: true,
+			room: simnet.Scenario{Bytes: 128 * mib, PCs: big()},
 			bars: []bar{{11, 300, 1.10, 0}, {6, 11, 1.6, 0}, {0, 3, 1.2, 10e6}}, lost: 3},
 		{sentence: "1,000 PCs that lose 1 % each take 1.10 of what our packets could do at best",
-			room: simnet.Scenario{Bytes: 128 * mib, PCs: room(1000, 0.01)}, heavy: true,
+			room: simnet.Scenario{Bytes: 128 * mib, PCs: room(1000, 0.01)},
 			bars: []bar{{0, 1000, 1.14, 0}}, air: 1.12,
 			check: func(t *testing.T, r simnet.Result) {
 				if ratio := r.Seconds / simnet.Ideal(128*mib, port); ratio > 1.10 {
@@ -198,9 +197,6 @@ func deafish(r *wire.Report) {
 func TestScenarios(t *testing.T) {
 	for _, s := range scenarios() {
 		t.Run(s.sentence, func(t *testing.T) {
-			if s.heavy && raced {
-				t.Skip("a thousand PCs are too many for the race detector, and there is one goroutine")
-			}
 			s.room.Seed = 1
 			r := simnet.Run(s.room)
 			incomplete := 0
