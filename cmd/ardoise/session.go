@@ -21,6 +21,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/multicast"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters"
 )
 
@@ -244,7 +245,7 @@ func (s *sending) tell(c *cobra.Command, now session.Status, v masters.Version, 
 	if last {
 		_, err := fmt.Fprintf(c.OutOrStdout(), "%s sent to %d of %d computers: %s on the wire, %s of it repairs, %s by HTTPS, in %s\n", v,
 			states[multicast.StateDone], len(now.Sender.Members), bytesText(sent), bytesText(now.Sender.Proactive+now.Sender.Rounds),
-			bytesText(int64(now.Rescued)*1408), seconds(passed))
+			bytesText(int64(now.Rescued)*wire.SymbolSize), seconds(passed))
 		return err
 	}
 	_, err := fmt.Fprintf(c.OutOrStdout(), "%5.1f MB/s on the wire  %s sent  worst loss %.1f %%  parity %d  to send %s  lacking %s  %s left  %d of %d done\n",
