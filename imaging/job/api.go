@@ -57,6 +57,7 @@ type Hello struct {
 	Inventory    Inventory
 	Timings      []Timing // phases since power-on, as the agent knows them
 	Interrupted  *Mark    // the mark found on the disk, if one stands
+	Proofs       []Proof  `json:",omitempty"` // of resets that the server was not told of yet, at most 16
 }
 
 // Timing is the end of one phase of starting.
@@ -80,6 +81,7 @@ type Welcome struct {
 	ID       string // computer id, once enrolled
 	Code     string // six digits, while pending
 	Reason   string // for a person, when refused or alarmed
+	Proofs   int    `json:",omitempty"` // how many of Hello's are kept now: the agent forgets them
 }
 
 // Problem is the body of an answer with status 4xx or 5xx.

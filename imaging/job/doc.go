@@ -9,6 +9,8 @@
 //	  |-- GET  /agent/v1/stage2 ------------------------>|  the cpio archive (anyone)
 //	  |-- POST /agent/v1/hello    Hello ---------------->|  Welcome: pending with a code, enrolled, refused
 //	  |-- GET  /agent/v1/task     (waits up to 25 s) --->|  Envelope of a Task; 204 when there is none
+//	  |-- POST /agent/v1/wish     Wish ----------------->|  202: what was chosen in the start menu comes as a task
+//	  |-- GET  /agent/v1/local ------------------------->|  LocalBoot: what belongs on ARDOISE; /local/{name}: its files
 //	  |-- POST /agent/v1/report   Report --------------->|  ReportReply: go on, or cancel
 //	  |-- GET  /agent/v1/manifest/{hash} --------------->|  encoded manifest; its signature in SignatureHeader
 //	  |-- GET  /agent/v1/names/{hash} ------------------>|  encoded names table

@@ -69,6 +69,7 @@ type Outcome struct {
 	NewBytes     int64 // capture: stored bytes that were new to the store
 	Seconds      float64
 	ProvenAt     time.Time // when the read-back had found every byte; zero if it did not
+	Proof        *Proof    `json:",omitempty"` // of a deployment or reset
 }
 
 // ReportReply answers a report.

@@ -54,6 +54,7 @@ type Task struct {
 	AsIs       bool   // capture a volume that is not clean as raw bytes
 	Disk       DiskRule
 	Exceptions []Exception // extents that are replaced on this computer
+	Level      Level       `json:",omitempty"` // reset: how much is read
 	Countdown  int         // seconds shown before anything is destroyed
 	Ending     Ending
 }
@@ -67,7 +68,8 @@ type StandingGrant struct {
 	Version     int
 	Manifest    string // hash, hexadecimal
 	Exceptions  []Exception
-	Policy      string // room policy: demand, start, night, never
+	Policy      Policy // of the room
+	Level       Level  // of a reset that is chosen in the menu
 	Counter     uint64
 }
 
