@@ -17,6 +17,7 @@ const (
 	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
 	mostHold    = 2 * time.Second        // found at the same place
 	growth      = 1.05
+	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
 	probe       = 1.02
 	startParity = 2
 	mostParity  = 8
@@ -40,17 +41,25 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 	}
 	members := 0
 	for _, m := range s.order {
-		if m.stream == id && m.listens() {
+		if m.stream == id && m.listens() && m.sequence > 0 {
 			members++
 		}
 	}
 	due := min(enough, (4*members+4)/5)
 	early := st.start && st.fresh >= min(3, due) && 2*st.congested > st.fresh
-	if st.fresh == 0 || st.fresh < due && !early && now.Sub(st.ticked) < 2*s.Interval() {
+	waited := now.Sub(st.ticked)
+	if st.fresh == 0 || st.fresh < due && !early && waited < 2*s.Interval() {
 		return
 	}
-	limit, used := s.limitOf(st)
-	st.fresh, st.congested = 0, 0
+	least := due
+	if early {
+		least = 0
+	}
+	limit, used := s.limitOf(st, least)
+	if few := 2*st.fresh < due && !early && waited < silentReports*s.Interval(); few && math.IsInf(limit, 1) {
+		return // what few of many take is no reason to go up
+	}
+	s.useUp(st)
 	if !used {
 		return
 	}
@@ -63,9 +72,19 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 	}
 }
 
-// limitOf returns the bytes a second that the p90 member of a stream takes, infinite when it shows no limit, and uses
-// up the samples.
-func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
+// useUp marks the samples of a stream as used.
+func (s *Sender) useUp(st *stream) {
+	st.fresh, st.congested = 0, 0
+	for _, m := range s.order {
+		if m.stream == st.id {
+			m.sample.fresh = false
+		}
+	}
+}
+
+// limitOf returns the bytes a second that the p90 member of a stream takes, infinite when it shows no limit. Where there are fewer than least, the others count as members without a limit: of few that report in
+// time, one that is slow would else be the p90 member of them all.
+func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
 	takes := s.scratch[:0]
 	sent := 0.0
 	// Once the start is over, one interval with a loss may be a burst; a port that is too small loses in the next one
@@ -75,7 +94,6 @@ func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 		if m.stream != st.id || !m.listens() || !m.sample.fresh {
 			continue
 		}
-		m.sample.fresh = false
 		if !st.usable(m.sample) {
 			continue
 		}
@@ -85,6 +103,9 @@ func (s *Sender) limitOf(st *stream) (limit float64, used bool) {
 	s.scratch = takes[:0]
 	if len(takes) == 0 {
 		return 0, false
+	}
+	for len(takes) < least {
+		takes = append(takes, math.Inf(1))
 	}
 	slices.Sort(takes)
 	half := st.prove(takes[len(takes)/2], sent, s.o.Cap) / 2
@@ -153,6 +174,8 @@ func (st *stream) follow(now time.Time, limit float64, most int64) {
 	case now.Before(st.holdUntil):
 	case rate*growth > st.ceiling && rate < 1.1*st.ceiling:
 		rate *= probe
+	case 1.25*rate < st.proven:
+		rate *= regrowth
 	default:
 		rate *= growth
 	}

@@ -36,6 +36,7 @@ type computer struct {
 	reported nanos
 	flow     flow
 	turn     nanos // when evTurn is due, 0 never
+	posted   nanos // when its last report comes to the server
 	told     bool  // that it is done
 	out      Outcome
 }
@@ -278,7 +279,12 @@ func (w *world) report(c *computer) {
 		return
 	}
 	w.result.Reports++
-	w.agenda.add(event{at: w.now + control, kind: evReport, pc: int32(c.index), life: w.life, arg: w.reports.put(r)})
+	at := w.now + control
+	if c.Busy > 0 {
+		at += nanos(c.rng.Int64N(int64(c.Busy)))
+	}
+	c.posted = max(c.posted+1, at) // they come in order
+	w.agenda.add(event{at: c.posted, kind: evReport, pc: int32(c.index), life: w.life, arg: w.reports.put(r)})
 }
 
 // again sets when a computer looks next: often, as packets may end at any time, unless it needs none.

@@ -16,15 +16,16 @@ const (
 
 // PC is one computer of a room.
 type PC struct {
-	Port      float64 // bit/s of its switch port; 0: 100e6
-	Buffer    int     // bytes that the switch holds for the port; 0: 192 KiB
-	Loss      float64 // share of the packets that are lost behind the port
-	Burst     int     // mean length of a loss, in packets; 0: 1
-	Reorder   float64 // share of the packets that come up to eight packets late
-	Duplicate float64 // share of the packets that come twice
-	Disk      float64 // bytes/s; 0: never in the way
-	Memory    int64   // bytes; 0: 256 MiB
-	Control   float64 // share of the reports that are lost
+	Port      float64       // bit/s of its switch port; 0: 100e6
+	Buffer    int           // bytes that the switch holds for the port; 0: 192 KiB
+	Loss      float64       // share of the packets that are lost behind the port
+	Burst     int           // mean length of a loss, in packets; 0: 1
+	Reorder   float64       // share of the packets that come up to eight packets late
+	Duplicate float64       // share of the packets that come twice
+	Disk      float64       // bytes/s; 0: never in the way
+	Memory    int64         // bytes; 0: 256 MiB
+	Control   float64       // share of the reports that are lost
+	Busy      time.Duration // its reports are made up to so much late: it has no processor for them
 	Scan      time.Duration
 	Holds     func(block int) bool // what its disk holds from the start; nil: nothing
 	Join      time.Duration        // after the others, who join at 0
