@@ -28,12 +28,20 @@ func (w Work) show(phase string, done, total int64) {
 	}
 }
 
+// within is the time that reading n bytes may take.
+func (w Work) within(n int) time.Duration {
+	if w.Rate <= 0 {
+		return 0
+	}
+	return time.Duration(float64(n) / float64(w.Rate) * float64(time.Second))
+}
+
 // pause waits as long as reading n bytes may take.
 func (s *Store) pause(ctx context.Context, w Work, n int) error {
 	if w.Rate <= 0 {
 		return ctx.Err()
 	}
-	return s.sleep(ctx, time.Duration(float64(n)/float64(w.Rate)*float64(time.Second)))
+	return s.sleep(ctx, w.within(n))
 }
 
 // Collected is what a collection found and did.

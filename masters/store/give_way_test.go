@@ -44,11 +44,33 @@ func TestRewritingGivesWay(t *testing.T) {
 		if err := step.do(); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.giveWay(t.Context()); err != nil {
+		if err := r.rest(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
 		if rests != step.rests {
 			t.Errorf("step %d, %s: %d rests, want %d", i, step.name, rests, step.rests)
+		}
+	}
+}
+
+// A rest that the rate wanted is no work: it must not be rested for.
+func TestRestingIsNoWork(t *testing.T) {
+	var rests []time.Duration
+	s, err := Open(t.TempDir(), Options{Sleep: func(_ context.Context, d time.Duration) error { rests = append(rests, d); return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	r := &rewriter{s: s, w: Work{Rate: 1 << 20}}
+	for range 3 {
+		s.others.Add(1) // somebody works all the time
+		if err := r.rest(t.Context(), 10<<20); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, d := range rests {
+		if len(rests) != 3 || d != 10*time.Second {
+			t.Errorf("rest %d of %d took %v, want one of 10 s for each of 3 steps", i, len(rests), d)
 		}
 	}
 }

@@ -65,19 +65,24 @@ func (r *rewriter) run(ctx context.Context) error {
 	return err
 }
 
-// giveWay rests for twice the time of the last step if anybody has put or fetched a frame meanwhile: who captures or deploys
-// has two thirds of the disk, however hurried the collection.
-func (r *rewriter) giveWay(ctx context.Context) error {
-	now, others := time.Now(), r.s.others.Load()
-	var err error
+// rest ends a step of n bytes: it waits as long as the rate wants, and, if anybody has put or fetched a frame meanwhile,
+// for twice the time that the step took at least: who captures or deploys has two thirds of the disk, however hurried the
+// collection.
+func (r *rewriter) rest(ctx context.Context, n int) error {
+	wait := r.w.within(n)
+	others := r.s.others.Load()
 	if others != r.others && !r.stepped.IsZero() {
-		err = r.s.sleep(ctx, min(2*now.Sub(r.stepped), mostRest))
+		wait = max(wait, min(2*time.Since(r.stepped), mostRest))
+	}
+	err := ctx.Err()
+	if wait > 0 && err == nil {
+		err = r.s.sleep(ctx, wait)
 	}
 	r.stepped, r.others = time.Now(), others
 	return err
 }
 
-// mostRest is the longest rest after one step.
+// mostRest is the longest rest after one step, unless the rate wants more.
 const mostRest = 2 * time.Second
 
 // drop throws away a new pack that was not finished: nothing counts on it.
@@ -224,10 +229,7 @@ func (r *rewriter) take(ctx context.Context, from source, entries []entry) error
 			}
 		}
 		last := entries[n-1]
-		if err := r.giveWay(ctx); err != nil {
-			return err
-		}
-		if err := r.s.pause(ctx, r.w, int(last.offset+last.size-entries[0].offset)); err != nil {
+		if err := r.rest(ctx, int(last.offset+last.size-entries[0].offset)); err != nil {
 			return err
 		}
 		entries = entries[n:]
