@@ -1,15 +1,15 @@
 package udp
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +21,13 @@ const RejoinEvery = 100 * time.Second
 // DefaultBuffer is what a Receiver asks the kernel to keep for it, in bytes: 280 ms of a 1 Gb/s line.
 const DefaultBuffer = 32 << 20
 
+// DefaultGather is how long a Receiver rests after it has read everything: 32 full datagrams at 100 Mb/s. To be woken for
+// each costs more than all that is done with it.
+const DefaultGather = 4 * time.Millisecond
+
+// fastest is what a line is thought to fill of the kernel's queue in a second, at 1 Gb/s and with the kernel's records.
+const fastest = 300 << 20
+
 // ReceiverOptions says what to listen to.
 type ReceiverOptions struct {
 	Interface   string         // the group is joined here, and what comes in elsewhere is not taken
@@ -28,27 +35,32 @@ type ReceiverOptions struct {
 	Source      netip.AddrPort // when valid, only what comes from there is taken: Sender.Source of the other side
 	Buffer      int            // bytes of the kernel's queue; 0 is DefaultBuffer. Without CAP_NET_ADMIN rmem_max is the limit
 	NoGRO       bool           // take datagrams one by one: for measuring, and for cards that join them wrongly
+	Gather      time.Duration  // rest after a read that left nothing; 0 is DefaultGather or what a quarter of the queue bears
 	RejoinEvery time.Duration  // 0 is the constant of that name, less than 0 never
 	Trouble     func(error)    // told when a re-join by itself did not work; may be nil, must not call Close
 }
 
 // Receiver is a socket that has joined a group. Read belongs to one goroutine; all else may be called from any.
+//
+// The runtime's poller does not know the socket: it would wake a thread for each datagram, also while nobody waits for one.
 type Receiver struct {
-	conn  *net.UDPConn
-	raw   syscall.RawConn
-	index int
-	group [4]byte
-	gro   bool
-	size  int
+	fd, bell int           // the socket; an eventfd that wakes a Read
+	life     sync.RWMutex  // held by who closes them, read by who uses them
+	closed   chan struct{} // before that
+	index    int
+	group    [4]byte
+	gro      bool
+	size     int
+	gather   time.Duration
 
-	reading *Batch             // of the Read that runs
-	take    func(uintptr) bool // made once: a closure per call would be garbage
+	emptied  time.Time    // when a read left nothing, zero when something may be left
+	deadline atomic.Int64 // of Read, in Unix nanoseconds; 0: none
+	polled   [2]unix.PollFd
 
 	oversize atomic.Uint64
 	mu       sync.Mutex // guards the drops, and that leave and join stay together
 	drops    uint64
 	lastDrop uint32
-	closed   chan struct{}
 	once     sync.Once
 	done     sync.WaitGroup
 }
@@ -66,16 +78,18 @@ func Listen(o ReceiverOptions) (*Receiver, error) {
 		o.Buffer = DefaultBuffer
 	}
 	r := &Receiver{index: ifi.Index, group: o.Group.Addr().As4(), closed: make(chan struct{})}
-	r.take = r.recvmmsg
-	r.conn, err = openUDP(o.Group, func(fd int) error { return r.prepare(fd, o) })
-	if err != nil {
-		return nil, fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err)
+	if r.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, fmt.Errorf("listening to %s on %s: an eventfd: %w", o.Group, o.Interface, err)
 	}
-	if r.raw, err = r.conn.SyscallConn(); err == nil {
-		err = control(r.raw, func(fd int) error { return errors.Join(onlyFrom(fd, o.Source), r.join(fd)) })
-	}
+	r.fd, err = openSocket(o.Group, func(fd int) error { return r.prepare(fd, o) })
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), r.conn.Close())
+		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), unix.Close(r.bell))
+	}
+	if err := errors.Join(onlyFrom(r.fd, o.Source), r.join(r.fd)); err != nil {
+		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), unix.Close(r.fd), unix.Close(r.bell))
+	}
+	if r.gather = o.Gather; r.gather == 0 {
+		r.gather = min(DefaultGather, time.Duration(r.size)*time.Second/(4*fastest))
 	}
 	if o.RejoinEvery == 0 {
 		o.RejoinEvery = RejoinEvery
@@ -142,7 +156,7 @@ func (r *Receiver) Oversize() uint64 { return r.oversize.Load() }
 func (r *Receiver) Drops() (uint64, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	err := control(r.raw, func(fd int) error {
+	err := r.use(func(fd int) error {
 		info, err := getMeminfo(fd)
 		if err != nil {
 			return err
@@ -159,7 +173,7 @@ func (r *Receiver) Drops() (uint64, error) {
 // with its own records.
 func (r *Receiver) Queued() (int64, error) {
 	var queued int64
-	err := control(r.raw, func(fd int) error {
+	err := r.use(func(fd int) error {
 		info, err := getMeminfo(fd)
 		queued = int64(info[unix.SK_MEMINFO_RMEM_ALLOC])
 		return err
@@ -167,55 +181,125 @@ func (r *Receiver) Queued() (int64, error) {
 	return queued, err
 }
 
-// Read waits for datagrams and returns how many Batch.Packet holds. After Close it returns net.ErrClosed, after a
-// deadline os.ErrDeadlineExceeded. It may return 0 without an error when all that came was refused.
-func (r *Receiver) Read(b *Batch) (int, error) {
-	b.reset()
-	r.reading = b
-	err := r.raw.Read(r.take)
-	r.reading = nil
-	if err != nil {
-		return 0, err
+// use runs f on the socket; net.ErrClosed after Close.
+func (r *Receiver) use(f func(fd int) error) error {
+	r.life.RLock()
+	defer r.life.RUnlock()
+	if r.isClosed() {
+		return net.ErrClosed
 	}
-	if b.errno != 0 {
-		return 0, fmt.Errorf("receiving: %w", b.errno)
-	}
-	r.oversize.Add(b.split())
-	return len(b.packets), nil
+	return f(r.fd)
 }
 
-// recvmmsg fills the batch; false when there is nothing yet.
-func (r *Receiver) recvmmsg(fd uintptr) bool {
-	b := r.reading
+// isClosed tells whether Close was called.
+func (r *Receiver) isClosed() bool {
+	select {
+	case <-r.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Read waits for datagrams and returns how many Batch.Packet holds. After a Read that took all there was, it rests before
+// it looks again. After Close it returns net.ErrClosed, after a deadline os.ErrDeadlineExceeded. It may return 0 without an
+// error when all that came was refused.
+func (r *Receiver) Read(b *Batch) (int, error) {
+	r.life.RLock()
+	defer r.life.RUnlock()
+	b.reset()
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.hdrs[0])), uintptr(len(b.hdrs)),
-			unix.MSG_DONTWAIT, 0, 0)
-		switch errno {
-		case 0:
-			b.filled, b.errno = int(n), 0
-			return true
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return false
-		default:
-			if isRumour(errno) { // ICMP, which we cause no true one of: a receiver sends nothing
+		left, err := r.left()
+		if err != nil {
+			return 0, err
+		}
+		if !r.emptied.IsZero() {
+			if rest := r.gather - time.Since(r.emptied); rest > 0 {
+				if left >= 0 {
+					rest = min(rest, left)
+				}
+				r.wait(false, rest)
 				continue
 			}
-			b.filled, b.errno = 0, errno
-			return true
 		}
+		b.receive(r.fd)
+		switch {
+		case b.errno == unix.EAGAIN:
+			r.emptied = time.Time{}
+			r.wait(true, left)
+			continue
+		case b.errno != 0:
+			return 0, fmt.Errorf("receiving: %w", b.errno)
+		}
+		r.emptied = time.Time{}
+		if b.filled < len(b.hdrs) {
+			r.emptied = time.Now()
+		}
+		r.oversize.Add(b.split())
+		return len(b.packets), nil
 	}
+}
+
+// left returns how long a Read may wait, less than 0 for ever, or why it must end.
+func (r *Receiver) left() (time.Duration, error) {
+	if r.isClosed() {
+		return 0, net.ErrClosed
+	}
+	at := r.deadline.Load()
+	if at == 0 {
+		return -1, nil
+	}
+	left := time.Until(time.Unix(0, at))
+	if left <= 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	return left, nil
+}
+
+// wait returns when the bell was rung, when a datagram has come if those are waited for, or after a time that is not
+// negative. The thread sleeps in the kernel.
+func (r *Receiver) wait(datagrams bool, longest time.Duration) {
+	r.polled = [2]unix.PollFd{{Fd: int32(r.bell), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
+	who := r.polled[:1]
+	if datagrams {
+		who = r.polled[:]
+	}
+	var timeout *unix.Timespec
+	if longest >= 0 {
+		t := unix.NsecToTimespec(int64(longest))
+		timeout = &t
+	}
+	_, _ = unix.Ppoll(who, timeout, nil) // a signal ends it early; who waits looks again
+	if r.polled[0].Revents != 0 {
+		var rung [8]byte
+		_, _ = unix.Read(r.bell, rung[:]) // nobody else reads it
+	}
+}
+
+// ring wakes a Read that waits, so that it looks again.
+func (r *Receiver) ring() {
+	_, _ = unix.Write(r.bell, binary.NativeEndian.AppendUint64(nil, 1)) // one that is full rings already
 }
 
 // SetReadDeadline lets a Read return at that time; the zero time takes it back.
-func (r *Receiver) SetReadDeadline(t time.Time) error { return r.conn.SetReadDeadline(t) }
+func (r *Receiver) SetReadDeadline(t time.Time) error {
+	return r.use(func(int) error {
+		at := int64(0)
+		if !t.IsZero() {
+			at = max(1, t.UnixNano())
+		}
+		r.deadline.Store(at)
+		r.ring()
+		return nil
+	})
+}
 
 // Rejoin leaves the group and joins it again, which makes the kernel report it unasked. Some milliseconds of the stream
 // may be lost.
 func (r *Receiver) Rejoin() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return control(r.raw, func(fd int) error {
+	return r.use(func(fd int) error {
 		// Not joined is what we want to end: after the interface came back, say
 		if err := unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_DROP_MEMBERSHIP, r.mreq()); err != nil &&
 			!errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENODEV) {
@@ -254,9 +338,14 @@ func (r *Receiver) keepJoined(every time.Duration, trouble func(error)) {
 }
 
 // Close leaves the group and ends a Read that waits.
-func (r *Receiver) Close() error {
-	r.once.Do(func() { close(r.closed) })
-	err := r.conn.Close()
+func (r *Receiver) Close() (err error) {
+	r.once.Do(func() {
+		close(r.closed)
+		r.ring() // the bell is closed by nobody else
+		r.life.Lock()
+		defer r.life.Unlock()
+		err = errors.Join(unix.Close(r.fd), unix.Close(r.bell))
+	})
 	r.done.Wait()
 	return err
 }

@@ -36,19 +36,28 @@ func checkGroup(g netip.AddrPort) error {
 	return nil
 }
 
-// openUDP makes a bound, non-blocking UDP socket; set is called before it is bound.
+// openUDP makes a bound UDP socket that the runtime's poller knows; set is called before it is bound.
 func openUDP(bind netip.AddrPort, set func(fd int) error) (*net.UDPConn, error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := openSocket(bind, set)
 	if err != nil {
-		return nil, fmt.Errorf("opening a UDP socket: %w", err)
-	}
-	if err := set(fd); err != nil {
-		return nil, errors.Join(err, unix.Close(fd))
-	}
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(bind.Port()), Addr: bind.Addr().As4()}); err != nil {
-		return nil, errors.Join(fmt.Errorf("binding %s: %w", bind, err), unix.Close(fd))
+		return nil, err
 	}
 	return wrap(fd)
+}
+
+// openSocket makes a bound, non-blocking UDP socket; set is called before it is bound.
+func openSocket(bind netip.AddrPort, set func(fd int) error) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, fmt.Errorf("opening a UDP socket: %w", err)
+	}
+	if err := set(fd); err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Port: int(bind.Port()), Addr: bind.Addr().As4()}); err != nil {
+		return -1, errors.Join(fmt.Errorf("binding %s: %w", bind, err), unix.Close(fd))
+	}
+	return fd, nil
 }
 
 // wrap hands a socket to the runtime's poller.

@@ -394,6 +394,49 @@ func TestReadEnds(t *testing.T) {
 	}
 }
 
+// After a read that took everything a receiver rests, although more has come; a deadline and Close end the rest.
+func TestReadRests(t *testing.T) {
+	l := newLab(t, "srv", "a")
+	r := l.listen("a", udp.ReceiverOptions{Group: fast(1), Gather: 1 << 62})
+	s := l.dial("srv", udp.SenderOptions{Group: fast(1)})
+	b := r.NewBatch()
+	if err := s.Send(datagrams(1)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(b); n != 1 || err != nil {
+		t.Fatalf("%d datagrams, %v", n, err)
+	}
+	if err := s.Send(datagrams(1)); err != nil {
+		t.Fatal(err)
+	}
+	for queued := int64(0); queued == 0; {
+		var err error
+		if queued, err = r.Queued(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := r.Read(b); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("it did not rest: %d datagrams, %v", n, err)
+	}
+	if err := r.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := r.Read(b)
+		ended <- err
+	}()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
 func TestWrongArguments(t *testing.T) {
 	unicast := netip.MustParseAddrPort("10.9.0.1:5000")
 	var group *udp.GroupError
