@@ -11,6 +11,7 @@
 //	  |-- GET  /agent/v1/task     (waits up to 25 s) --->|  Envelope of a Task; 204 when there is none
 //	  |-- POST /agent/v1/wish     Wish ----------------->|  202: what was chosen in the start menu comes as a task
 //	  |-- GET  /agent/v1/local ------------------------->|  LocalBoot: what belongs on ARDOISE; /local/{name}: its files
+//	  |-- POST /agent/v1/local    LocalState ----------->|  204: what lies there now, for people
 //	  |-- POST /agent/v1/report   Report --------------->|  ReportReply: go on, or cancel
 //	  |-- GET  /agent/v1/manifest/{hash} --------------->|  encoded manifest; its signature in SignatureHeader
 //	  |-- GET  /agent/v1/names/{hash} ------------------>|  encoded names table
@@ -22,6 +23,9 @@
 //	  |-- POST /agent/v1/capture/{task}/frames ---------->|  204 once durable
 //	  |-- POST /agent/v1/capture/{task}/publish  parts ->|  Published: manifest, then names table, as multipart/form-data
 //
+//	running system                                     server
+//	  |-- POST /agent/v1/running/reset ----------------->|  RunningReset: its next start resets it; GET: how that stands
+//
 // IDs travel as their 32 bytes end to end. Errors are Problem with a status of 4xx or 5xx. All of /agent/v1 but trust,
-// stage2 and hello is for enrolled computers only, and serves each one only what its running task names.
+// stage2, hello and running is for enrolled computers only, and serves each one only what its running task names.
 package job
