@@ -96,6 +96,8 @@ type Proof struct {
 	FromNet   int64  // bytes of frames from the server, a session and peers
 	Seconds   float64
 
+	Exceptions string `json:",omitempty"` // hash of the exceptions that it was made with, hexadecimal; "" for none
+
 	Skipped  bool          // the drive's write counters are those of the last proof: nothing was read
 	Counters *WriteCounter `json:",omitempty"` // of the drive, after its last write; nil where it has none that can be believed
 }
@@ -106,4 +108,5 @@ type WriteCounter struct {
 	Serial   string // of the drive
 	Commands uint64 // NVMe: host write commands; ATA: 0
 	Sectors  uint64 // ATA: logical sectors written; NVMe: data units written
+	Unsafe   uint64 `json:",omitempty"` // NVMe: unsafe shutdowns: what was counted before one may be lost
 }
