@@ -28,6 +28,8 @@ type stream struct {
 	aside    [wire.Interleave]work
 	nAside   int
 	dry      time.Time // nothing was found to send then; zero: not known
+	idle     bool      // nothing was found since the last packet
+	resumed  []uint64  // sequences of the first packets after such a time, of those that have not left yet
 	cursor   [groups]place
 
 	rate      float64 // bytes of UDP payload a second
@@ -51,7 +53,7 @@ type place struct {
 	block      uint32
 }
 
-// history remembers when sequences were sent, every few milliseconds.
+// history remembers when sequences left, every few milliseconds.
 type history struct {
 	marks [2048]mark
 	first int // oldest
@@ -70,15 +72,22 @@ type mark struct {
 
 const (
 	every = 10 * time.Millisecond // between two marks: the history goes back 20 s and more
-	pause = 5 * time.Millisecond  // more than this between two packets is a pause of the stream
+	pause = 5 * time.Millisecond  // of the time without anything to send, this much counts as sent in
+
+	mostResumed = 256
 )
 
-// note remembers when a sequence was sent.
-func (h *history) note(sequence uint64, at time.Time) {
+// note remembers when a sequence left, and whether there was nothing to send before it. A driver that does not come to
+// send makes no pause: what it sends is slow, and must not be taken for fast.
+func (h *history) note(sequence uint64, at time.Time, idle bool) {
 	if h.newest = sequence; h.last.IsZero() {
 		h.last = at
 	}
-	h.busy += min(max(0, at.Sub(h.last)), pause)
+	gap := max(0, at.Sub(h.last))
+	if idle {
+		gap = min(gap, pause)
+	}
+	h.busy += gap
 	h.last = at
 	if h.n > 0 && at.Sub(h.marks[(h.first+h.n-1)%len(h.marks)].at) < every {
 		return
@@ -116,6 +125,29 @@ func (h *history) at(sequence uint64) mark {
 	}
 }
 
+// passed tells whether all symbols of the stream have left, and passed everyone a while ago.
+func (st *stream) passed(now time.Time, after time.Duration) bool {
+	return st.history.newest == st.sequence && st.history.last.Add(after).Before(now)
+}
+
+// Left says that the symbols of a stream up to a sequence have left: when it was told so, not when it was asked for. Rates
+// are reckoned by that, and what has not left is not in flight, however long ago it was due: a driver may be late.
+func (s *Sender) Left(stream uint8, sequence uint64, at time.Time) {
+	if stream >= wire.Streams {
+		return
+	}
+	st := &s.streams[stream]
+	if sequence = min(sequence, st.sequence); sequence <= st.history.newest {
+		return
+	}
+	n := 0
+	for n < len(st.resumed) && st.resumed[n] <= sequence {
+		n++
+	}
+	st.resumed = append(st.resumed[:0], st.resumed[n:]...)
+	st.history.note(sequence, at, n > 0)
+}
+
 // before returns the highest sequence that was surely sent by then.
 func (h *history) before(then time.Time) uint64 {
 	i := sort.Search(h.n, func(i int) bool { return h.marks[(h.first+i)%len(h.marks)].at.After(then) })
@@ -139,7 +171,8 @@ func (st *stream) open(now time.Time, rate float64) {
 	st.changed, st.turned = st.sequence, time.Time{}
 }
 
-// Next returns the next symbol and the time before which it must not be sent. With the symbol it is counted as sent.
+// Next returns the next symbol and the time before which it must not be sent. With the symbol it is counted as sent; that
+// it has left is told by Left.
 // ok is false when there is nothing to send: until the next report or announcement, or until at, where that is not zero.
 func (s *Sender) Next(now time.Time) (sym Symbol, at time.Time, ok bool) {
 	s.check(now)
@@ -189,7 +222,13 @@ func (s *Sender) emit(now time.Time, st *stream) (Symbol, time.Time, bool) {
 	w := &st.span[st.at]
 	b := &w.g.blocks[w.block]
 	st.sequence++
-	st.history.note(st.sequence, at)
+	if st.idle {
+		st.idle = false
+		if len(st.resumed) == mostResumed {
+			st.resumed = append(st.resumed[:0], st.resumed[1:]...)
+		}
+		st.resumed = append(st.resumed, st.sequence)
+	}
 	b.last[st.id] = st.sequence
 	sym := Symbol{
 		Stream: st.id, Generation: w.g.Number, Block: w.block, Sources: uint8(w.g.Symbols(w.block)),
@@ -256,7 +295,7 @@ func (s *Sender) fill(now time.Time, st *stream) bool {
 		s.nearer = false
 	}
 	if st.n == 0 {
-		st.dry = now
+		st.dry, st.idle = now, true
 		return false
 	}
 	st.dry = time.Time{}

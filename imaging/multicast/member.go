@@ -198,7 +198,7 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 		m.progress = now
 	}
 	switch {
-	case sequence == st.sequence || r.Queued == 0 && st.nextAt.Add(quiet).Before(now): // what it has yet to read is not lost
+	case sequence == st.sequence || r.Queued == 0 && st.passed(now, quiet): // what it has yet to read is not lost
 		m.covers = st.sequence
 	default:
 		m.covers = sequence - min(sequence, wire.Interleave)
@@ -212,12 +212,12 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 // sample judges what a member got of one interval.
 func (s *Sender) sample(m *member, st *stream, w wire.Span) {
 	m.window = w.First
-	span := w.Last - w.First
-	seconds := (st.history.at(w.Last).busy - st.history.at(w.First).busy).Seconds()
+	span := w.Last - w.First + 1 // with the time before the first: a driver that was away is slow
+	seconds := (st.history.at(w.Last).busy - st.history.at(w.First-1).busy).Seconds()
 	if seconds < settle.Seconds()/2 {
 		return
 	}
-	got := min(max(w.Packets, 1)-1, span) // from the first on
+	got := min(w.Packets, span)
 	sm := sample{from: w.First, to: w.Last, loss: 1 - float64(got)/float64(span)}
 	sm.sent = float64(span) * wire.PacketSize / seconds
 	sm.got = float64(got) * wire.PacketSize / seconds
@@ -325,7 +325,7 @@ func (s *Sender) hearsNothing(now time.Time, m *member) bool {
 	if first.Before(m.progress) {
 		first = m.progress
 	}
-	return st.nextAt.Sub(first) >= nothingAfter && now.Sub(first) >= nothingAfter
+	return st.history.last.Sub(first) >= nothingAfter && now.Sub(first) >= nothingAfter
 }
 
 // lags tells whether a member gets less than half of its stream, or its disk takes less than half of it.

@@ -70,7 +70,7 @@ func (s *Sender) passes() bool {
 func (s *Sender) over(now time.Time) bool {
 	fast, slow := &s.streams[wire.StreamFast], &s.streams[wire.StreamSlow]
 	return s.finished && !s.passes() && fast.n == 0 && slow.n == 0 && s.demand[groupSlow] == 0 &&
-		now.Sub(fast.nextAt) > 2*quiet+s.Interval() && s.tail()
+		fast.passed(now, 2*quiet+s.Interval()) && s.tail()
 }
 
 // rescue lists the blocks that a member shall ask for by HTTPS: what it alone lacks, the tail of the session, and what

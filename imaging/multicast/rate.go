@@ -16,6 +16,8 @@ const (
 	below       = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
 	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
 	mostHold    = 2 * time.Second        // found at the same place
+	keptUp      = 0.8                    // of the rate: who sends less is held up by its own machine,
+	leastKept   = 0.5                    // and with less than this the rate does not go up
 	growth      = 1.05
 	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
 	probe       = 1.02
@@ -111,8 +113,11 @@ func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
 	half := st.prove(takes[len(takes)/2], sent, s.o.Cap) / 2
 	first, _ := slices.BinarySearch(takes, half)
 	limit = takes[first+(len(takes)-first)/10]
-	if math.IsInf(limit, 1) && sent < 0.8*s.pace(st) {
-		return 0, false // the driver does not send as fast as it may: no reason to go up
+	if pace := s.pace(st); sent < keptUp*pace { // the driver does not send as fast as it may
+		if math.IsInf(limit, 1) {
+			return limit, sent > leastKept*pace // no reason to go up without end
+		}
+		limit *= min(pace/sent, 1/leastKept)
 	}
 	return limit, true
 }

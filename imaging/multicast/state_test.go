@@ -217,9 +217,11 @@ func TestWhoLacksMuchIsHeardRarely(t *testing.T) {
 	}
 	lacks(0)
 	for { // the first pass goes over all blocks, as nobody needs one
-		if _, _, ok := s.Next(now); !ok {
+		sym, _, ok := s.Next(now)
+		if !ok {
 			break
 		}
+		s.Left(sym.Stream, sym.Sequence, now)
 	}
 	now = now.Add(time.Second)
 	if got := lacks(2); got != 2*500_001*wire.SymbolSize-wire.SymbolSize {
@@ -364,6 +366,7 @@ func TestWhatIsNotReadYetIsNotLost(t *testing.T) {
 						return rounds
 					}
 					if now = later(now, at); ok {
+						s.Left(sym.Stream, sym.Sequence, now)
 						if sent = sym.Sequence; sym.Index >= wire.BlockSymbols+8 {
 							rounds++
 						}

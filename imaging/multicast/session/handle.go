@@ -204,6 +204,7 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 	}
 	m.seen, m.done = now, report.Done
 	s.note(now, m, report.Events)
+	s.departed.tell(s.sender)
 	orders := s.sender.Report(now, report)
 	m.interval = orders.Interval
 	s.last(&orders)

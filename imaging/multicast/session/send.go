@@ -33,6 +33,7 @@ const (
 type burst struct {
 	stream  uint8
 	at      time.Time
+	last    uint64 // sequence of the last of them
 	count   int
 	packets [udp.Burst][]byte
 }
@@ -59,6 +60,9 @@ func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *bu
 	ahead := &prefetch{cache: s.cache}
 	defer ahead.wait()
 	for {
+		if !s.keepUp(ctx, bursts) {
+			return ctx.Err()
+		}
 		now := s.o.Now()
 		over, wait := s.next(now, &symbols)
 		if over {
@@ -76,10 +80,22 @@ func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *bu
 	}
 }
 
+// keepUp waits while the thread that sends is late by more than it makes good: what is planned now would wait for it
+// while the room's needs change. It tells whether ctx goes on.
+func (s *Server) keepUp(ctx context.Context, bursts chan<- *burst) bool {
+	for len(bursts) > 0 && s.o.Now().Sub(s.departed.front()) > catchUp+maxOwed {
+		if !s.rest(ctx, s.o.Now().Add(time.Millisecond), false) {
+			return false
+		}
+	}
+	return ctx.Err() == nil
+}
+
 // next fills symbols with what is to be sent soon; where that is nothing, wait is when to look again.
 func (s *Server) next(now time.Time, symbols *[]timed) (over bool, wait time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.departed.tell(s.sender)
 	*symbols = (*symbols)[:0]
 	if wait = s.upkept; !now.Before(wait) {
 		if over, wait = s.upkeep(now); over {
@@ -157,6 +173,7 @@ func (s *Server) pack(ctx context.Context, ahead *prefetch, symbols []timed, bur
 			return err
 		}
 		s.sealers[sym.Stream].Seal(packet, sym.Header(s.number))
+		b.last = sym.Sequence
 		b.count++
 	}
 	bursts <- b
@@ -257,6 +274,7 @@ func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<-
 			owed = 0
 		}
 		last = b.at
+		s.departed.begin(b.at)
 		due := b.at.Add(owed)
 		if !sleepUntil(ctx, s.o.Now, due) {
 			return ctx.Err()
@@ -265,6 +283,7 @@ func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<-
 			owed = min(owed+late-catchUp, maxOwed)
 		}
 		err := s.out[b.stream].Send(b.packets[:b.count])
+		s.departed.add(b.stream, b.last, s.o.Now())
 		s.account(b, err)
 		if err != nil && !sleepUntil(ctx, s.o.Now, s.o.Now().Add(sulk)) {
 			return ctx.Err()
@@ -272,6 +291,52 @@ func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<-
 		free <- b
 	}
 	return nil
+}
+
+// departures are what has left, until the state machine is told. They have a lock of their own: the thread that sends
+// must not wait for one that a request holds.
+type departures struct {
+	mu   sync.Mutex
+	list []departure
+	due  time.Time // of the burst that is being sent
+}
+
+// departure is the last packet of a burst.
+type departure struct {
+	stream   uint8
+	sequence uint64
+	at       time.Time
+}
+
+// begin notes when the burst was due that is sent now.
+func (d *departures) begin(due time.Time) {
+	d.mu.Lock()
+	d.due = due
+	d.mu.Unlock()
+}
+
+// front returns when that was.
+func (d *departures) front() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.due
+}
+
+// add notes that a burst has left.
+func (d *departures) add(stream uint8, sequence uint64, at time.Time) {
+	d.mu.Lock()
+	d.list = append(d.list, departure{stream, sequence, at})
+	d.mu.Unlock()
+}
+
+// tell tells the state machine. The planner does so before it asks for more, so the list is no longer than the ring.
+func (d *departures) tell(s *multicast.Sender) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, left := range d.list {
+		s.Left(left.stream, left.sequence, left.at)
+	}
+	d.list = d.list[:0]
 }
 
 // account counts what was sent. A send that goes wrong is lost packets, which receivers ask for again: an interface

@@ -91,6 +91,8 @@ type Server struct {
 	sent    [wire.Streams]atomic.Uint64 // packets
 	refused atomic.Uint64               // packets that the socket did not take
 
+	departed departures
+
 	mu       sync.Mutex
 	sender   *multicast.Sender
 	composer *composer

@@ -45,6 +45,7 @@ type Scenario struct {
 	Uplink      float64 // bit/s of the server; 0: 1e9
 	Options     multicast.SenderOptions
 	Generations int           // the content comes in so many; 0: 1
+	Ahead       time.Duration // how late the server's card may be before the driver waits for it; 0: 2 ms
 	ServerDies  float64       // when so much was sent; 0: never
 	ServerBack  time.Duration // how long it is away
 	Seed        uint64

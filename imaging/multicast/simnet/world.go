@@ -39,6 +39,7 @@ type world struct {
 	composed    int
 	sending     bool // an evSend is on the agenda
 	upFree      nanos
+	leaving     []departure
 	first       nanos // of the first packet of data
 	begun       bool
 	passed      float64 // packets of data
@@ -165,7 +166,7 @@ func (w *world) serve() {
 			}
 		}
 	}
-	w.s = multicast.NewSender(options)
+	w.s, w.leaving = multicast.NewSender(options), nil
 	w.session = uint32(w.life) + 1
 	w.generations, w.composed = nil, 0
 	w.carried = make([]bool, w.blocks)
@@ -240,6 +241,7 @@ func (w *world) happen(e event) {
 		if e.life != w.life || w.s == nil {
 			return
 		}
+		w.depart()
 		o := w.s.Report(w.time(w.now), r)
 		w.agenda.add(event{at: w.now + control, kind: evOrders, pc: e.pc, life: c.life, arg: w.orders.put(o)})
 		w.compose()
@@ -383,6 +385,7 @@ func (w *world) kick() {
 // send sends until something else happens.
 func (w *world) send() {
 	for w.s != nil {
+		w.depart()
 		sym, at, ok := w.s.Next(w.time(w.now))
 		if !ok {
 			if !at.IsZero() {
@@ -393,9 +396,9 @@ func (w *world) send() {
 		}
 		w.now = max(w.now, nanos(at.Sub(w.start)))
 		w.packet(sym)
-		if w.upFree-w.now > blocked {
+		if ahead := max(blocked, nanos(w.Ahead)); w.upFree-w.now > ahead {
 			w.sending = true
-			w.agenda.add(event{at: w.upFree - blocked, kind: evSend, life: w.life})
+			w.agenda.add(event{at: w.upFree - ahead, kind: evSend, life: w.life})
 			return
 		}
 		if len(w.agenda.list) > 0 && w.agenda.list[0].at <= w.now {
@@ -403,6 +406,23 @@ func (w *world) send() {
 			return
 		}
 	}
+}
+
+// departure is a packet on its way through the server's card.
+type departure struct {
+	at       nanos
+	stream   uint8
+	sequence uint64
+}
+
+// depart tells the sender what has left.
+func (w *world) depart() {
+	n := 0
+	for ; n < len(w.leaving) && w.leaving[n].at <= w.now+nanos(time.Millisecond); n++ {
+		d := w.leaving[n]
+		w.s.Left(d.stream, d.sequence, w.time(d.at))
+	}
+	w.leaving = append(w.leaving[:0], w.leaving[n:]...)
 }
 
 // packet sends one packet.
@@ -421,6 +441,7 @@ func (w *world) packet(sym multicast.Symbol) {
 		w.pass()
 	}
 	at := w.transmit(w.now, packetWire)
+	w.leaving = append(w.leaving, departure{at, sym.Stream, sym.Sequence})
 	for _, c := range w.listening[sym.Stream] {
 		c.multicast(at, h)
 	}
