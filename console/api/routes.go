@@ -2,12 +2,9 @@ package api
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"reflect"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -133,21 +130,8 @@ func (s *Server) master(w http.ResponseWriter, r *http.Request, _ string) error 
 	out.Retention = s.rule(v.Name)
 	out.StoredBytes = s.Masters.StoredBytes(m)
 	out.Volumes = volumes(m)
-	out.OfflineReset = offlineReset(m, m.Disk.Size)
+	out.OfflineReset = disk.OfflineReset(m, m.Disk.Size, m.Disk.SectorSize, out.StoredBytes).String()
 	return respond(w, out)
-}
-
-// offlineReset says whether a disk of this size can be reset without the server: our partition needs room behind the
-// master's last one.
-func offlineReset(m *manifest.Manifest, size int64) string {
-	p, err := disk.Plan(m, size, m.Disk.SectorSize, true)
-	switch {
-	case err != nil:
-		return fmt.Sprintf("no, because %v", err)
-	case p.Ardoise == nil:
-		return "no, because " + lowered(p.WhyNot)
-	}
-	return "yes"
 }
 
 // resolved is an order with its master.
@@ -188,7 +172,7 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 			if now, err := s.Masters.Resolve(v.String()); err != nil || now.Hash != v.Hash {
 				return &masters.UnknownError{What: v.String()}
 			}
-			_, err := disk.Plan(m, d.Size, d.SectorSize, true)
+			_, err := disk.Plan(m, d.Size, d.SectorSize, disk.Ours{Ardoise: true})
 			return err
 		}
 	}
@@ -213,7 +197,7 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request, by string) error {
 		if p.Refusal != nil {
 			t.Refusal = wireError(p.Refusal)
 		} else if o.manifest != nil {
-			t.OfflineReset = offlineReset(o.manifest, p.Disk.Size)
+			t.OfflineReset = disk.OfflineReset(o.manifest, p.Disk.Size, p.Disk.SectorSize, out.Stored).String()
 		}
 		out.Targets = append(out.Targets, t)
 	}
@@ -324,13 +308,4 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, _ string) error 
 		out = append(out, event(e, names))
 	}
 	return respond(w, out)
-}
-
-// lowered makes a sentence of its own the rest of another.
-func lowered(s string) string {
-	r, size := utf8.DecodeRuneInString(s)
-	if next, _ := utf8.DecodeRuneInString(s[size:]); unicode.IsUpper(next) { // a name in capitals
-		return s
-	}
-	return string(unicode.ToLower(r)) + s[size:]
 }

@@ -43,7 +43,7 @@ func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcom
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	if _, err := disk.Plan(m, target.Size, target.SectorSize, true); err != nil {
+	if _, err := disk.Plan(m, target.Size, target.SectorSize, disk.Ours{Ardoise: true}); err != nil {
 		return job.Outcome{}, diskFault(err)
 	}
 	p.step(2)

@@ -100,9 +100,11 @@ func gap(t *disk.Table) found {
 	if t.Disk.Table == manifest.GPT {
 		end = int64(t.Disk.FirstLBA) * int64(t.Disk.SectorSize)
 	}
-	parts := t.Partitions
-	if t.Ardoise != nil {
-		parts = append(slices.Clone(parts), *t.Ardoise)
+	parts := slices.Clone(t.Partitions)
+	for _, ours := range []*manifest.Partition{t.Ardoise, t.Cache} {
+		if ours != nil {
+			parts = append(parts, *ours)
+		}
 	}
 	for i, p := range parts {
 		if i == 0 || p.Start < end {

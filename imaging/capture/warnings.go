@@ -41,19 +41,20 @@ func volumeWarnings(t *disk.Table, volumes []found) []string {
 	return out
 }
 
-// roomWarning says when a PC with a disk like this one will have no room for our partition, and how to make some.
+// roomWarning says when a PC with a disk like this one will have no room for our partitions, and how to make some. What
+// the chunks take in the library is not known here: the warning asks for the least cache.
 func roomWarning(t *disk.Table, m *manifest.Manifest) string {
 	if t.Ardoise != nil {
-		return ""
+		return "" // it was deployed to, and told then
 	}
-	p, err := disk.Plan(m, t.Disk.Size, t.Disk.SectorSize, true)
-	if err != nil || p.Ardoise != nil {
+	o := disk.OfflineReset(m, t.Disk.Size, t.Disk.SectorSize, 0)
+	if o.Room {
 		return ""
 	}
 	advice := ""
-	if m.Disk.Table != manifest.NoTable {
-		advice = fmt.Sprintf(" To leave room, shrink the last partition by at least %d MiB and capture again.",
-			(disk.ArdoiseSize+2<<20)>>20)
+	if m.Disk.Table != manifest.NoTable && o.From > 0 {
+		advice = fmt.Sprintf(" To leave room on disks of this size, shrink the last partition by at least %d MiB and capture again.",
+			(o.From-t.Disk.Size+2<<20)>>20)
 	}
-	return "On disks of this size there is no room for offline resets. " + p.WhyNot + advice
+	return "On disks of this size there is no room for offline resets: " + o.String() + "." + advice
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/ardoise/ardoise/masters/manifest"
-	"github.com/zeebo/blake3"
 )
 
 // Write is bytes and where they go on the disk.
@@ -18,14 +17,18 @@ type Write struct {
 
 // TablePlan says how one disk is to be divided for one master.
 type TablePlan struct {
-	// First makes a table that holds our partition alone, or nothing: it stands while the disk is being written.
+	// First makes a table that holds our partitions alone, or nothing: it stands while the disk is being written.
 	First []Write
 	// Tables makes the final table. Written in order, each flushed: backup before primary, boot records before the MBR.
 	Tables []Write
 	// Ardoise is our partition on this disk; nil when none was wanted or there is no room.
 	Ardoise *manifest.Partition
-	// WhyNot is a sentence for a person when our partition was wanted and has no room; else "".
+	// WhyNot is a sentence for a person when ARDOISE was wanted and has no room; else "".
 	WhyNot string
+	// Cache is our second partition on this disk, behind ARDOISE; nil when none was wanted or there is no room.
+	Cache *manifest.Partition
+	// WhyNoCache is a sentence for a person when the cache was wanted and has no room; else "".
+	WhyNoCache string
 
 	disk    manifest.Disk
 	entries []manifest.Partition // ours included
@@ -55,15 +58,22 @@ func (e *SectorSizeError) Error() string {
 	return fmt.Sprintf("disk has sectors of %d bytes, the master has sectors of %d", e.Have, e.Need)
 }
 
-// Plan says how an empty disk of size bytes with the given logical sector size is to be divided for master m, with our
-// partition if ardoise is true. It fails with *TooSmallError, *SectorSizeError, *TableError.
-func Plan(m *manifest.Manifest, size int64, sector int, ardoise bool) (*TablePlan, error) {
-	return PlanOver(nil, m, size, sector, ardoise)
+// Ours says which partitions of ours a disk shall get. The zero value: none but those that are there.
+type Ours struct {
+	Ardoise bool  // ARDOISE
+	Cache   int64 // bytes of the cache behind it, as CacheWanted says; less where there is less room; 0 = none
 }
 
-// PlanOver is Plan for a disk that has the table have (nil: none). Our partition stays where it is when it lies behind
-// the master's last one, even if ardoise is false.
-func PlanOver(have *Table, m *manifest.Manifest, size int64, sector int, ardoise bool) (*TablePlan, error) {
+// Plan says how an empty disk of size bytes with the given logical sector size is to be divided for master m, with the
+// partitions of ours that are wanted. It fails with *TooSmallError, *SectorSizeError, *TableError.
+func Plan(m *manifest.Manifest, size int64, sector int, wanted Ours) (*TablePlan, error) {
+	return PlanOver(nil, m, size, sector, wanted)
+}
+
+// PlanOver is Plan for a disk that has the table have (nil: none). Partitions of ours that lie behind the master's last
+// one stay where they are, wanted or not. The cache grows at its place when it has less than three quarters of what is
+// wanted, and never shrinks.
+func PlanOver(have *Table, m *manifest.Manifest, size int64, sector int, wanted Ours) (*TablePlan, error) {
 	d := m.Disk
 	if sector != d.SectorSize {
 		return nil, &SectorSizeError{Need: d.SectorSize, Have: sector}
@@ -80,19 +90,12 @@ func PlanOver(have *Table, m *manifest.Manifest, size int64, sector int, ardoise
 		return nil, &TooSmallError{Need: need, Have: size}
 	}
 	p := &TablePlan{disk: d, entries: slices.Clone(m.Partitions)}
-	p.place(have, ardoise)
-	if p.Ardoise != nil {
-		p.entries = append(p.entries, *p.Ardoise)
-	}
+	p.place(have, wanted)
 	var err error
 	if p.Tables, err = p.encode(p.entries, m); err != nil {
 		return nil, err
 	}
-	var ours []manifest.Partition
-	if p.Ardoise != nil {
-		ours = append(ours, *p.Ardoise)
-	}
-	if p.First, err = p.encode(ours, nil); err != nil {
+	if p.First, err = p.encode(p.entries[len(m.Partitions):], nil); err != nil {
 		return nil, err
 	}
 	p.clearOld(have, m)
@@ -153,85 +156,6 @@ func checkMaster(m *manifest.Manifest) error {
 		seen[p.Number] = true
 	}
 	return nil
-}
-
-// place decides where our partition lies.
-func (p *TablePlan) place(have *Table, wanted bool) {
-	sector := int64(p.disk.SectorSize)
-	usable := p.disk.Size
-	switch p.disk.Table {
-	case manifest.NoTable:
-		if wanted {
-			p.WhyNot = "The master has no partition table, so there is no place for ARDOISE."
-		}
-		return
-	case manifest.GPT:
-		usable -= int64(gptArraySectors(p.disk)+1) * sector
-	case manifest.MBR:
-		usable = min(usable, sector<<32)
-	}
-	number, free := p.freeNumber()
-	after := lastEnd(p.entries)
-	start := max((after+align-1)/align*align, align)
-	ours := manifest.Partition{Number: number, Start: start, Length: ArdoiseSize, Type: TypeMBRESP}
-	if p.disk.Table == manifest.GPT {
-		ours.Type, ours.Name = TypeESP, ArdoiseName
-		ours.GUID = ardoiseGUID(p.disk.GUID)
-		start = max(start, (int64(p.disk.FirstLBA)*sector+align-1)/align*align)
-		ours.Start = start
-	}
-	if have != nil && have.Ardoise != nil && free {
-		old := *have.Ardoise
-		if old.Start >= after && old.Start%align == 0 && old.Length >= ArdoiseSize && old.Start <= usable-old.Length {
-			ours.Start, ours.Length = old.Start, old.Length
-			p.Ardoise = &ours
-			return
-		}
-	}
-	switch {
-	case !wanted:
-	case !free:
-		p.WhyNot = "The master's partition table has no free entry for ARDOISE."
-	case start > usable-ArdoiseSize:
-		p.WhyNot = fmt.Sprintf("ARDOISE needs %d MiB behind the master's last partition, the disk has %d.",
-			int64(ArdoiseSize)>>20, max(0, usable-start)>>20)
-	default:
-		p.Ardoise = &ours
-	}
-}
-
-// freeNumber returns the entry for our partition: behind the master's last one where possible, so that nothing that
-// counts partitions is disturbed.
-func (p *TablePlan) freeNumber() (int, bool) {
-	limit := 4
-	if p.disk.Table == manifest.GPT {
-		limit = int(p.disk.Entries)
-	}
-	used := map[int]bool{}
-	highest := 0
-	for _, e := range p.entries {
-		used[e.Number] = true
-		if e.Number <= limit {
-			highest = max(highest, e.Number)
-		}
-	}
-	if highest < limit {
-		return highest + 1, true
-	}
-	for n := 1; n <= limit; n++ {
-		if !used[n] {
-			return n, true
-		}
-	}
-	return 0, false
-}
-
-// ardoiseGUID derives the unique GUID of our partition from the disk's, so that the same plan comes out every time.
-func ardoiseGUID(disk string) string {
-	sum := blake3.Sum256([]byte("ardoise partition 0 " + disk))
-	sum[7] = sum[7]&0x0F | 0x80 // version 8: vendor specific (RFC 9562 section 5.8); byte 7 since the field is swapped
-	sum[8] = sum[8]&0x3F | 0x80
-	return guidString(sum[:16])
 }
 
 // encode makes the writes of a table. m, where not nil, tells which bytes of the protective MBR its chunks hold.

@@ -30,7 +30,7 @@ func TestAGPTOnALargerDiskIsWholeForSgdisk(t *testing.T) {
 	for _, size := range []int64{64 * mib, 65*mib - 512, 1024 * mib, 1024*mib + 77*512} {
 		for _, ardoise := range []bool{false, true} {
 			path := image(t, size)
-			plan, err := disk.Plan(m, size, 512, ardoise)
+			plan, err := disk.Plan(m, size, 512, disk.Ours{Ardoise: ardoise})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -71,15 +71,15 @@ func TestADiskThatCannotTakeTheMasterIsRefused(t *testing.T) {
 	if disk.Needs(m) != need {
 		t.Errorf("needs %d, want the end of the last partition and 33 sectors: %d", disk.Needs(m), need)
 	}
-	if _, err := disk.Plan(m, need, 512, true); err != nil {
+	if _, err := disk.Plan(m, need, 512, disk.Ours{Ardoise: true}); err != nil {
 		t.Errorf("a disk that just fits: %v", err)
 	}
 	var small *disk.TooSmallError
-	if _, err := disk.Plan(m, need-512, 512, true); !errors.As(err, &small) || small.Need != need {
+	if _, err := disk.Plan(m, need-512, 512, disk.Ours{Ardoise: true}); !errors.As(err, &small) || small.Need != need {
 		t.Errorf("a disk one sector too small: %v", err)
 	}
 	var sector *disk.SectorSizeError
-	if _, err := disk.Plan(m, 1024*mib, 4096, true); !errors.As(err, &sector) || sector.Need != 512 || sector.Have != 4096 {
+	if _, err := disk.Plan(m, 1024*mib, 4096, disk.Ours{Ardoise: true}); !errors.As(err, &sector) || sector.Need != 512 || sector.Have != 4096 {
 		t.Errorf("a 4Kn disk: %v", err)
 	}
 }
@@ -92,7 +92,7 @@ func TestSectorsOf4096BytesAreCountedAsSuch(t *testing.T) {
 		t.Errorf("needs %d", got)
 	}
 	path := image(t, 400*mib)
-	plan, err := disk.Plan(m, 400*mib, 4096, true)
+	plan, err := disk.Plan(m, 400*mib, 4096, disk.Ours{Ardoise: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestAnMBRGivesARDOISEAFreePrimaryEntryOrSaysWhyNot(t *testing.T) {
 		"four partitions":                 {full, 0, "no free entry"},
 	} {
 		m := &manifest.Manifest{Disk: manifest.Disk{SectorSize: 512, Table: manifest.MBR}, Partitions: c.parts}
-		plan, err := disk.Plan(m, 1000*mib, 512, true)
+		plan, err := disk.Plan(m, 1000*mib, 512, disk.Ours{Ardoise: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestAnARDOISEThatIsInNobodysWayStaysWhereItIs(t *testing.T) {
 		"where the larger table of the disk is": {704*mib - 512*10, 320 * mib, true, 45 * mib},
 	} {
 		have := &disk.Table{Disk: m.Disk, Ardoise: &manifest.Partition{Number: 9, Start: c.start, Length: c.length}}
-		plan, err := disk.PlanOver(have, m, 1024*mib, 512, c.wanted)
+		plan, err := disk.PlanOver(have, m, 1024*mib, 512, disk.Ours{Ardoise: c.wanted})
 		if err != nil {
 			t.Fatal(err)
 		}

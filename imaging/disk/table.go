@@ -10,13 +10,19 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// Names by which our partition is known.
+// Names by which our partitions are known.
 const (
 	ArdoiseName = "ARDOISE"                              // GPT partition name and FAT label
 	ArdoiseSize = 320 << 20                              // bytes
 	TypeESP     = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B" // GPT type of ours and of every EFI system partition
 	TypeMBRESP  = "EF"                                   // MBR type of ours
-	align       = int64(1 << 20)
+
+	CacheName    = "ARDOISE-CACHE"                        // GPT partition name
+	CacheLeast   = 64 << 20                               // bytes; a smaller cache is of no use
+	TypeCache    = "8B5C0E2F-6D14-4C0B-B0A7-41D29F3E7A6C" // GPT type of the cache; drawn at random once, ours alone
+	TypeMBRCache = "DA"                                   // MBR type of the cache: data without a file system
+
+	align = int64(1 << 20)
 )
 
 // Table is what was found at the place where a disk says how it is divided.
@@ -26,6 +32,7 @@ type Table struct {
 	// its logical ones and no volume.
 	Partitions []manifest.Partition
 	Ardoise    *manifest.Partition // ours, or nil
+	Cache      *manifest.Partition // our second one, or nil
 	Own        []manifest.Extent   // bytes that are described by this value, ordered, without overlap
 	Warnings   []string            // what is wrong and was worked around, a sentence each
 
@@ -74,7 +81,32 @@ func ReadTable(r io.ReaderAt, size int64, sector int) (*Table, error) {
 	}
 	t.entries = slices.Clone(t.Partitions)
 	t.Own = mergeExtents(t.Own)
-	return t, t.takeArdoise(r)
+	if err := t.takeArdoise(r); err != nil {
+		return nil, err
+	}
+	t.takeCache()
+	return t, nil
+}
+
+// takeCache moves our second partition out of Partitions. On GPT type and name are ours alone. On MBR any program may use
+// type DA: it is ours behind ARDOISE, where no master has a partition. What it holds does not count: a cache that was
+// cleared is ours too.
+func (t *Table) takeCache() {
+	for i, p := range t.Partitions {
+		switch t.Disk.Table {
+		case manifest.GPT:
+			if p.Type != TypeCache || p.Name != CacheName {
+				continue
+			}
+		case manifest.MBR:
+			if p.Type != TypeMBRCache || p.Number > 4 || t.Ardoise == nil || p.Start < t.Ardoise.End() {
+				continue
+			}
+		}
+		t.Cache = &p
+		t.Partitions = slices.Delete(slices.Clone(t.Partitions), i, i+1)
+		return
+	}
 }
 
 // takeArdoise moves our partition out of Partitions. It is ours by type, name and FAT label together: a name alone

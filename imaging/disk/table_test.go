@@ -203,7 +203,7 @@ start=110592, size=4096, type=b
 	before := tool(t, "", "sfdisk", "-d", path)
 	m := &manifest.Manifest{Disk: got.Disk, Partitions: got.Partitions}
 	copied := image(t, 80*mib)
-	plan, err := disk.Plan(m, 80*mib, 512, false)
+	plan, err := disk.Plan(m, 80*mib, 512, disk.Ours{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,7 +318,7 @@ func FuzzReadTable(f *testing.F) {
 				}
 			}
 			m := &manifest.Manifest{Disk: table.Disk, Partitions: table.Partitions}
-			if plan, err := disk.PlanOver(table, m, size+400*mib, sector, true); err == nil {
+			if plan, err := disk.PlanOver(table, m, size+400*mib, sector, disk.Ours{Ardoise: true, Cache: disk.CacheAll}); err == nil {
 				for _, w := range append(plan.Tables, plan.First...) {
 					if w.Offset < 0 || w.Offset+int64(len(w.Bytes)) > size+400*mib {
 						t.Fatalf("a write of %d bytes at %d", len(w.Bytes), w.Offset)

@@ -156,7 +156,7 @@ func (b *builder) tables() {
 		b.d.put(446, append([]byte{0x80, 0, 2, 0, 0xEE, 0xFF, 0xFF, 0xFF, 1, 0, 0, 0}, make([]byte, 52)...))
 		b.d.put(510, []byte{0x55, 0xAA})
 	}
-	p, err := disk.Plan(b.m, b.d.size, 512, false)
+	p, err := disk.Plan(b.m, b.d.size, 512, disk.Ours{})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 
 	MakeArdoise bool   // make ARDOISE where there is room; one that is there is kept either way
 	Serial      uint32 // FAT serial number of a new ARDOISE
+	Cache       int64  // bytes of cache behind ARDOISE, see disk.Ours; 0 = none is made, one that is there is kept
 
 	Rotates bool             // the disk has heads that move: one writer at a time, so that neighbours are joined
 	Draw    func(n int) int  // draws from 0 ..< n what is probed before a Carousel; nil = at random
@@ -79,6 +80,9 @@ type Report struct {
 	Ardoise  *manifest.Partition
 	WhyNot   string   // why there is no ARDOISE, a sentence; "" if there is one or none was wanted
 	Warnings []string // sentences for a person
+
+	Cache      *manifest.Partition
+	WhyNoCache string // why there is no cache, a sentence; "" if there is one or none was wanted
 }
 
 // InvalidError says that what was asked contradicts itself: a manifest whose chunks lie in its own partition table,

@@ -174,10 +174,12 @@ func prepare(ctx context.Context, o Options) (*run, error) {
 		}
 		r.have = nil
 	}
-	if r.plan, err = disk.PlanOver(r.have, o.Manifest, o.Target.Size(), sector, o.MakeArdoise); err != nil {
+	if r.plan, err = disk.PlanOver(r.have, o.Manifest, o.Target.Size(), sector,
+		disk.Ours{Ardoise: o.MakeArdoise, Cache: o.Cache}); err != nil {
 		return nil, err
 	}
 	r.report.Ardoise, r.report.WhyNot = r.plan.Ardoise, r.plan.WhyNot
+	r.report.Cache, r.report.WhyNoCache = r.plan.Cache, r.plan.WhyNoCache
 	if r.have != nil {
 		r.report.Warnings = r.have.Warnings
 	}
@@ -194,11 +196,14 @@ func prepare(ctx context.Context, o Options) (*run, error) {
 	return r, r.patchEntries(ctx)
 }
 
-// checkPlaces refuses a manifest that writes into its own partition table or into ARDOISE: Decode has checked all else.
+// checkPlaces refuses a manifest that writes into its own partition table or into our partitions: Decode has checked all
+// else.
 func (r *run) checkPlaces() error {
 	taken := extents(r.plan.Tables)
-	if a := r.plan.Ardoise; a != nil {
-		taken = append(taken, manifest.Extent{Offset: a.Start, Length: a.Length})
+	for _, p := range []*manifest.Partition{r.plan.Ardoise, r.plan.Cache} {
+		if p != nil {
+			taken = append(taken, manifest.Extent{Offset: p.Start, Length: p.Length})
+		}
 	}
 	for i, e := range r.m.Chunks.All() {
 		if len(e.Pieces) > maxPieces {
@@ -206,7 +211,7 @@ func (r *run) checkPlaces() error {
 		}
 		for _, p := range e.Pieces {
 			if overlaps(taken, p.Offset, int64(p.Length)) {
-				return &InvalidError{fmt.Sprintf("chunk %d at byte %d lies in the partition table or in ARDOISE", i, p.Offset)}
+				return &InvalidError{fmt.Sprintf("chunk %d at byte %d lies in the partition table or in a partition of ours", i, p.Offset)}
 			}
 			if p.Offset > r.t.Size()-int64(p.Length) {
 				return &disk.TooSmallError{Need: p.Offset + int64(p.Length), Have: r.t.Size()}
@@ -215,7 +220,7 @@ func (r *run) checkPlaces() error {
 	}
 	for _, x := range r.m.Fills {
 		if overlaps(taken, x.Offset, x.Length) {
-			return &InvalidError{fmt.Sprintf("the fill at byte %d lies in the partition table or in ARDOISE", x.Offset)}
+			return &InvalidError{fmt.Sprintf("the fill at byte %d lies in the partition table or in a partition of ours", x.Offset)}
 		}
 		if x.End() > r.t.Size() {
 			return &disk.TooSmallError{Need: x.End(), Have: r.t.Size()}
