@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -21,7 +22,7 @@ import (
 // helloEvery is how often a computer that nobody has approved asks again.
 const helloEvery = 3 * time.Second
 
-// PC is what only a real computer has. All fields but Firmware, Settle and Air are required.
+// PC is what only a real computer has. All fields but Firmware, Settle, Air and Random are required.
 type PC struct {
 	Disks     func() ([]job.Disk, error)
 	Inventory func([]job.Disk) job.Inventory
@@ -32,6 +33,7 @@ type PC struct {
 	Firmware  efi.Variables                 // nil on a PC started by a BIOS
 	Uptime    func() float64                // seconds since the kernel started
 	Air       Air                           // of multicast sessions; may be zero
+	Random    io.Reader                     // numbers of proofs; nil: the system's
 }
 
 // Options of Run.
@@ -83,6 +85,9 @@ type agent struct {
 func Run(ctx context.Context, o Options) (job.Ending, error) {
 	if o.Second == 0 {
 		o.Second = time.Second
+	}
+	if o.PC.Random == nil {
+		o.PC.Random = rand.Reader
 	}
 	a := &agent{Options: o, seen: map[string]bool{}, now: time.Now}
 	ending, err := a.run(ctx)

@@ -43,6 +43,7 @@ type pc struct {
 	attached map[string]job.Disk // how a disk is attached, by path; default: virtio
 	looked   int                 // how often the disks were looked at
 	looks    map[int]func()      // what happens just before the disks are looked at for the n-th time
+	lives    int
 	air      agent.Air
 	second   time.Duration // of countdowns and reports; default: 20 ms
 }

@@ -25,95 +25,6 @@ var (
 // maxManifest is the most that a manifest may be, encoded.
 const maxManifest = 512 << 20
 
-// deploy makes the disk equal to a master. The disk is opened for writing only after everything was checked.
-func (a *agent) deploy(ctx context.Context, t job.Task, p *progress) (job.Outcome, error) {
-	name := fmt.Sprintf("%s@%d", t.Master, t.Version)
-	a.Screen.Say(notices.Checking, name)
-	p.step(0)
-	target, err := a.choose(t.Disk)
-	if err != nil {
-		return job.Outcome{}, err
-	}
-	p.step(1)
-	// The session is joined early: what its computers have to say to each other takes place during the countdown.
-	s := a.join(t)
-	defer s.leave()
-	p.share(s)
-	m, err := a.fetchManifest(ctx, t.Manifest, s)
-	if err != nil {
-		return job.Outcome{}, err
-	}
-	if _, err := disk.Plan(m, target.Size, target.SectorSize, disk.Ours{Ardoise: true}); err != nil {
-		return job.Outcome{}, diskFault(err)
-	}
-	p.step(2)
-	if err := a.countdown(ctx, t, target); err != nil {
-		return job.Outcome{}, err
-	}
-	p.step(3)
-	a.Screen.Say(notices.Deploying, name)
-	d, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
-	if err != nil {
-		return job.Outcome{}, err
-	}
-	defer func() { _ = d.Close() }()
-	s.settle(m)
-	a.Screen.Busy(true)
-	kept := false
-	p.marked = func() { kept = kept || a.keepEarly(d) }
-	o, part, err := a.restore(ctx, t, p, d, m, target.Rotational)
-	if err != nil {
-		return o, err
-	}
-	p.step(4)
-	a.mark = nil // whatever an older disk said, this one is proven
-	if part != nil {
-		a.keep(d, part)
-	}
-	a.bootOrder(d, m)
-	a.heal(ctx, d, m)
-	p.step(5)
-	p.proven = m
-	// The kernel's view of the partitions is of no use to us: a fault here is no fault of the disk.
-	_ = d.Rescan()
-	return o, nil
-}
-
-func (a *agent) restore(ctx context.Context, t job.Task, p *progress, d *disk.Disk, m *manifest.Manifest, rotates bool) (job.Outcome, *manifest.Partition, error) {
-	frames := p.source()
-	phase := ""
-	r, err := restore.Run(ctx, restore.Options{
-		Manifest: m, Target: d, SectorSize: d.SectorSize(), Source: frames, Carousel: p.together.carousel(), Marker: p,
-		Mark:        job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest},
-		Exceptions:  t.Exceptions,
-		MakeArdoise: true,
-		Rotates:     rotates,
-		Serial:      serial(t.ID),
-		Progress: func(g restore.Progress) {
-			if g.Phase != phase {
-				phase = g.Phase
-				a.Screen.Note("phase %s", phase)
-			}
-			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
-		},
-	})
-	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: frames.Fetched() + frames.FromPeers() + r.CarouselBytes}
-	for _, w := range r.Warnings {
-		a.Screen.Note("warning: %s", w)
-	}
-	if err != nil {
-		return o, nil, diskFault(err)
-	}
-	if !r.Proven {
-		return o, nil, fault(notices.NotProven, errors.New("the read-back did not cover the whole master"))
-	}
-	if r.WhyNot != "" {
-		a.Screen.Say(notices.NoRoom, r.WhyNot)
-	}
-	o.ProvenAt = a.now().UTC()
-	return o, r.Ardoise, nil
-}
-
 // serial is a FAT serial number that differs from task to task.
 func serial(id string) uint32 {
 	h := chunk.Of([]byte(id))
@@ -222,8 +133,12 @@ func (a *agent) believe(want manifest.Hash, encoded []byte, sig manifest.Signatu
 
 // countdown gives the person in front of the PC a last chance.
 func (a *agent) countdown(ctx context.Context, t job.Task, d job.Disk) error {
+	code := notices.Countdown
+	if t.Kind == job.KindReset {
+		code = notices.ResetCountdown
+	}
 	for left := min(max(t.Countdown, 0), 3600); left > 0; left-- {
-		a.Screen.Say(notices.Countdown, describe([]job.Disk{d}), fmt.Sprintf("%s@%d (%d s)", t.Master, t.Version, left))
+		a.Screen.Say(code, describe([]job.Disk{d}), fmt.Sprintf("%s (%d s)", version(t), left))
 		if err := a.sleep(ctx, a.Second); err != nil {
 			return err
 		}

@@ -21,16 +21,18 @@ type progress struct {
 	mu      sync.Mutex
 	r       job.Report
 	since   time.Time
+	at      int  // the step under way; -1 before the first
 	started bool // something is being written: too late to cancel
 
-	together *together          // of a deploy whose task names a session, else nil
+	together *together          // of a task that names a session, else nil
 	proven   *manifest.Manifest // what the disk was proven to hold; nil until then
+	proof    *job.Proof         // of a deploy or reset, also of one that failed; nil before its disk was opened
 
 	marked func() // called with each mark after the first phase, when an ARDOISE that is to be made is there; may be nil
 }
 
 func newProgress(a *agent, t job.Task, steps []notices.Word, cancel context.CancelCauseFunc) *progress {
-	p := &progress{a: a, task: t, cancel: cancel, r: job.Report{Task: t.ID, Step: 0}}
+	p := &progress{a: a, task: t, cancel: cancel, at: -1, r: job.Report{Task: t.ID, Step: 0}}
 	for _, s := range steps {
 		p.r.Steps = append(p.r.Steps, string(s))
 	}
@@ -39,17 +41,24 @@ func newProgress(a *agent, t job.Task, steps []notices.Word, cancel context.Canc
 	return p
 }
 
-// step ends the step under way and begins step i.
+// step ends the step under way and begins step i. Steps between them are left out: there was nothing to do.
 func (p *progress) step(i int) {
 	p.mu.Lock()
 	now := p.a.now()
-	if i > 0 && i <= len(p.r.Steps) && len(p.r.Timings) < i {
-		p.r.Timings = append(p.r.Timings, job.StepTime{Step: p.r.Steps[i-1], Seconds: now.Sub(p.since).Seconds()})
+	if i > p.at && p.at >= 0 && p.at < len(p.r.Steps) {
+		p.r.Timings = append(p.r.Timings, job.StepTime{Step: p.r.Steps[p.at], Seconds: now.Sub(p.since).Seconds()})
 	}
-	p.since = now
+	p.since, p.at = now, i
 	p.r.Step, p.r.Done, p.r.Total = min(i, len(p.r.Steps)-1), 0, 0
 	p.mu.Unlock()
 	p.a.Screen.Step(i)
+}
+
+// under returns the step that is under way.
+func (p *progress) under() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.at
 }
 
 // share says with which session the task is done; nil for none.

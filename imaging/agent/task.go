@@ -113,8 +113,11 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 	var run func(context.Context, *progress) (job.Outcome, error)
 	switch t.Kind {
 	case job.KindDeploy:
-		steps = []notices.Word{notices.StepDisk, notices.StepManifest, notices.StepCountdown, notices.StepRestore, notices.StepBoot}
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.deploy(ctx, t, p) }
+		steps = deployCourse().words
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.equal(ctx, t, p, deployCourse()) }
+	case job.KindReset:
+		steps = resetCourse().words
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.equal(ctx, t, p, resetCourse()) }
 	case job.KindCapture:
 		steps = []notices.Word{notices.StepDisk, notices.StepCapture, notices.StepPublish}
 		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.capture(ctx, t, p) }
@@ -139,6 +142,7 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 		err = &FaultError{Code: notices.Cancelled, Err: errCancelled}
 	}
 	outcome.Seconds = a.now().Sub(began).Seconds()
+	outcome.Proof = p.proof
 	err = a.tell(context.WithoutCancel(ctx), t, p, outcome, err)
 	p.together.restorePause()
 	if err == nil && p.proven != nil {
@@ -150,7 +154,7 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 // tell delivers the last report and says the same on the screen.
 func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome, err error) error {
 	state, failure := job.TaskDone, err
-	what := fmt.Sprintf("%s %s@%d", t.Kind, t.Master, t.Version)
+	what := fmt.Sprintf("%s %s", t.Kind, version(t))
 	var f *FaultError
 	switch {
 	case err == nil:
@@ -188,7 +192,9 @@ func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome
 func (a *agent) success(t job.Task, o job.Outcome) {
 	switch t.Kind {
 	case job.KindDeploy:
-		a.Screen.Say(notices.DeployDone, fmt.Sprintf("%s@%d", t.Master, t.Version))
+		a.Screen.Say(notices.DeployDone, version(t))
+	case job.KindReset:
+		a.clean(o.Proof)
 	case job.KindCapture:
 		a.Screen.Say(notices.CaptureDone, o.Detail)
 	default:

@@ -59,6 +59,27 @@ const (
 	Forged       Code = "forged-packets"
 	Helping      Code = "helping"
 
+	ResetCountdown Code = "reset-countdown"
+	Looking        Code = "looking"
+	Repairing      Code = "repairing"
+	Resuming       Code = "resuming"
+	ResetDone      Code = "reset-done"
+	ResetNothing   Code = "reset-nothing"
+	ResetSkipped   Code = "reset-skipped"
+	ProofNotKept   Code = "proof-not-kept"
+	SeveralOurs    Code = "several-ours"
+	Staging        Code = "staging"
+	StageDone      Code = "stage-done"
+	NoCache        Code = "no-cache"
+	CacheBad       Code = "cache-bad"
+
+	OfflineNo   Code = "offline-no"
+	WishUnheard Code = "wish-unheard"
+	WishRefused Code = "wish-refused"
+	NoWork      Code = "no-work"
+	Unfinished  Code = "unfinished"
+	Rescue      Code = "rescue"
+
 	EndDisk     Code = "end-disk"
 	EndPowerOff Code = "end-poweroff"
 	EndStay     Code = "end-stay"
@@ -69,7 +90,7 @@ const (
 
 // All returns every notice, in the order of the codes.
 func All() []Notice {
-	return slices.Concat(startNotices(), diskNotices(), workNotices(), sessionNotices(), endNotices())
+	return slices.Concat(startNotices(), diskNotices(), workNotices(), sessionNotices(), resetNotices(), wishNotices(), endNotices())
 }
 
 func startNotices() []Notice {

@@ -14,6 +14,12 @@ const (
 	StepPublish   Word = "publish"
 	StepInventory Word = "inventory"
 	StepStageTwo  Word = "stage2"
+	StepChecking  Word = "checking"
+	StepLook      Word = "look"
+	StepRepair    Word = "repair"
+	StepReadBack  Word = "read-back"
+	StepEnd       Word = "end"
+	StepStage     Word = "stage"
 	WordLeft      Word = "left"
 	WordComputer  Word = "computer"
 	WordDoNot     Word = "do-not-switch-off"
@@ -43,6 +49,18 @@ func (w Word) In(l Lang) string {
 		return Text{"Inventaire", "Inventory"}.In(l)
 	case StepStageTwo:
 		return Text{"Chargement des outils", "Loading the tools"}.In(l)
+	case StepChecking:
+		return Text{"Contrôle de l'ordre, du disque et du master", "Checking order, disk and master"}.In(l)
+	case StepLook:
+		return Text{"Recherche de ce qui a changé", "Looking for what has changed"}.In(l)
+	case StepRepair:
+		return Text{"Remise en état", "Putting it right"}.In(l)
+	case StepReadBack:
+		return Text{"Relecture", "Reading back"}.In(l)
+	case StepEnd:
+		return Text{"Preuve et ordre de démarrage", "Proof and boot order"}.In(l)
+	case StepStage:
+		return Text{"Mise en réserve du master", "Putting the master in store"}.In(l)
 	case WordLeft:
 		return Text{"reste", "left"}.In(l)
 	case WordComputer:
@@ -62,5 +80,5 @@ func (w Word) In(l Lang) string {
 // Words returns every label.
 func Words() []Word {
 	return []Word{StepDisk, StepManifest, StepCountdown, StepRestore, StepBoot, StepCapture, StepPublish, StepInventory,
-		StepStageTwo, WordLeft, WordComputer, WordDoNot, WordNetwork, WordDisk, WordLost}
+		StepStageTwo, StepChecking, StepLook, StepRepair, StepReadBack, StepEnd, StepStage, WordLeft, WordComputer, WordDoNot, WordNetwork, WordDisk, WordLost}
 }

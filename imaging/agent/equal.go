@@ -1,0 +1,206 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// course is the way through a task that makes a disk equal to a version: its steps, and which of them is when.
+type course struct {
+	words     []notices.Word
+	manifest  int // the step in which the manifest is fetched
+	countdown int
+	look      int // the first step that has the disk open for writing
+	end       int
+	phase     func(phase string) int // the step that a phase of restore belongs to
+	says      notices.Code           // while the disk is looked at
+	repairs   notices.Code           // while it is written
+}
+
+// deployCourse is that of a deploy: whoever watches 28 PCs wants one number for all of the work on the disk.
+func deployCourse() course {
+	return course{
+		words:    []notices.Word{notices.StepDisk, notices.StepManifest, notices.StepCountdown, notices.StepRestore, notices.StepBoot},
+		manifest: 1, countdown: 2, look: 3, end: 4,
+		phase: func(string) int { return 3 },
+		says:  notices.Deploying, repairs: notices.Deploying,
+	}
+}
+
+// resetCourse is that of a reset: whoever waits in front of the PC wants to know whether anything had to be done.
+func resetCourse() course {
+	return course{
+		words: []notices.Word{notices.StepChecking, notices.StepCountdown, notices.StepLook, notices.StepRepair,
+			notices.StepReadBack, notices.StepEnd},
+		manifest: 0, countdown: 1, look: 2, end: 5,
+		phase: func(phase string) int {
+			switch phase {
+			case restore.PhaseScan, restore.PhaseReceive:
+				return 2
+			case restore.PhaseVerify:
+				return 4
+			}
+			return 3
+		},
+		says: notices.Looking, repairs: notices.Repairing,
+	}
+}
+
+// errand is one disk on its way to being equal to one version.
+type errand struct {
+	t      job.Task // what is to be done
+	m      *manifest.Manifest
+	target job.Disk
+	d      *disk.Disk
+	p      *progress
+	course course
+	proof  job.Proof
+}
+
+// version names what a task is about: debian@3.
+func version(t job.Task) string { return fmt.Sprintf("%s@%d", t.Master, t.Version) }
+
+// equal makes the disk equal to the version that a task of the server names: a deploy or a reset. The disk is opened for
+// writing only after everything was checked.
+func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (job.Outcome, error) {
+	a.Screen.Say(notices.Checking, version(t))
+	p.step(0)
+	target, err := a.choose(t.Disk)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	if c.manifest > 0 {
+		p.step(c.manifest)
+	}
+	// The session is joined early: what its computers have to say to each other takes place during the countdown.
+	s := a.join(t)
+	defer s.leave()
+	p.share(s)
+	m, err := a.fetchManifest(ctx, t.Manifest, s)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	if _, err := disk.Plan(m, target.Size, target.SectorSize, disk.Ours{Ardoise: true}); err != nil {
+		return job.Outcome{}, diskFault(err)
+	}
+	p.step(c.countdown)
+	if err := a.countdown(ctx, t, target); err != nil {
+		return job.Outcome{}, err
+	}
+	p.step(c.look)
+	a.Screen.Say(c.says, version(t))
+	d, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	defer func() { _ = d.Close() }()
+	s.settle(m)
+	a.Screen.Busy(true)
+	e := &errand{t: t, m: m, target: target, d: d, p: p, course: c}
+	o, err := a.bring(ctx, e)
+	if err == nil {
+		a.heal(ctx, d, m)
+		p.step(c.end + 1)
+		p.proven = m
+	}
+	// The kernel's view of the partitions is of no use to us: a fault here is no fault of the disk.
+	_ = d.Rescan()
+	return o, err
+}
+
+// bring does the work on the open disk, and makes the proof of it, whatever came out.
+func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
+	began := a.now()
+	if err := a.beginProof(e); err != nil {
+		return job.Outcome{}, err
+	}
+	kept := false
+	e.p.marked = func() { kept = kept || a.keepEarly(e.d) }
+	o, part, err := a.restore(ctx, e)
+	e.proof.Seconds = a.now().Sub(began).Seconds()
+	if err != nil {
+		a.endProof(e, err)
+		return o, err
+	}
+	e.p.step(e.course.end)
+	a.mark = nil // whatever an older disk said, this one is proven
+	if part != nil {
+		a.keep(e.d, part)
+	}
+	a.bootOrder(e.d, e.m)
+	a.endProof(e, nil)
+	return o, nil
+}
+
+// restore has the engine do its work.
+func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.Partition, error) {
+	t, p, frames := e.t, e.p, e.p.source()
+	phase := ""
+	r, err := restore.Run(ctx, restore.Options{
+		Manifest: e.m, Target: e.d, SectorSize: e.d.SectorSize(), Source: frames, Carousel: p.together.carousel(), Marker: p,
+		Mark:        job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest},
+		Exceptions:  t.Exceptions,
+		MakeArdoise: true,
+		Rotates:     e.target.Rotational,
+		Serial:      serial(t.ID),
+		Progress: func(g restore.Progress) {
+			if g.Phase != phase {
+				phase = g.Phase
+				a.Screen.Note("phase %s", phase)
+				a.enter(e, phase)
+			}
+			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
+		},
+	})
+	net := frames.Fetched() + frames.FromPeers() + r.CarouselBytes
+	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: net}
+	e.proof.Read, e.proof.Written, e.proof.FromNet = r.ReadBytes, r.WrittenBytes, net
+	e.proof.Differed = differed(e.m, r)
+	for _, w := range r.Warnings {
+		a.Screen.Note("warning: %s", w)
+	}
+	if err != nil {
+		return o, nil, diskFault(err)
+	}
+	if !r.Proven {
+		return o, nil, fault(notices.NotProven, errors.New("the read-back did not cover the whole master"))
+	}
+	if r.WhyNot != "" {
+		a.Screen.Say(notices.NoRoom, r.WhyNot)
+	}
+	o.ProvenAt = a.now().UTC()
+	return o, r.Ardoise, nil
+}
+
+// enter shows the step that a phase belongs to, and says when it is the first that writes.
+func (a *agent) enter(e *errand, phase string) {
+	i := e.course.phase(phase)
+	if i == e.p.under() {
+		return
+	}
+	e.p.step(i)
+	if i > e.course.look {
+		a.Screen.Say(e.course.repairs, version(e.t))
+	}
+}
+
+// differed returns the bytes of the chunks of m that a restore found different.
+func differed(m *manifest.Manifest, r restore.Report) int64 {
+	if r.HeldChunks == 0 && r.ChangedChunks == 0 { // it ended before it had looked
+		return 0
+	}
+	var all int64
+	for _, e := range m.Chunks.All() {
+		for _, p := range e.Pieces {
+			all += int64(p.Length)
+		}
+	}
+	return max(all-r.HeldBytes, 0)
+}
