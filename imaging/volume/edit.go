@@ -71,6 +71,12 @@ func editors(p *pager) ([]*Editor, error) {
 			return nil, err
 		}
 		return []*Editor{{Kind: x.name(), fs: x}}, nil
+	case "ntfs":
+		n, err := editNTFS(p)
+		if err != nil {
+			return nil, err
+		}
+		return []*Editor{{Kind: "ntfs", fs: n}}, nil
 	case "lvm2":
 		if !p.inner {
 			return editLVM(p)
