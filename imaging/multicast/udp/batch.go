@@ -71,7 +71,7 @@ func (b *Batch) reset() {
 // receive fills the batch with what a socket has, without waiting; errno is unix.EAGAIN when that is nothing.
 func (b *Batch) receive(fd int) {
 	for {
-		n, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])), uintptr(len(b.hdrs)),
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])), uintptr(len(b.hdrs)),
 			unix.MSG_DONTWAIT, 0, 0)
 		// ICMP causes errors too, but no true one of a receiver, which sends nothing
 		if errno == unix.EINTR || errno != unix.EAGAIN && isRumour(errno) {

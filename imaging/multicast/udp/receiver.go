@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -44,17 +43,19 @@ type ReceiverOptions struct {
 //
 // The runtime's poller does not know the socket: it would wake a thread for each datagram, also while nobody waits for one.
 type Receiver struct {
-	fd, bell int           // the socket; an eventfd that wakes a Read
-	life     sync.RWMutex  // held by who closes them, read by who uses them
-	closed   chan struct{} // before that
-	index    int
-	group    [4]byte
-	gro      bool
-	size     int
-	gather   time.Duration
+	fd     int           // the socket
+	alarm  *alarm        // ends what a Read waits for
+	life   sync.RWMutex  // held by who closes them, read by who uses them
+	closed chan struct{} // before that
+	index  int
+	group  [4]byte
+	gro    bool
+	size   int
+	gather time.Duration
 
 	emptied  time.Time    // when a read left nothing, zero when something may be left
 	deadline atomic.Int64 // of Read, in Unix nanoseconds; 0: none
+	known    int64        // the deadline that Read has seen
 	polled   [2]unix.PollFd
 
 	oversize atomic.Uint64
@@ -78,15 +79,15 @@ func Listen(o ReceiverOptions) (*Receiver, error) {
 		o.Buffer = DefaultBuffer
 	}
 	r := &Receiver{index: ifi.Index, group: o.Group.Addr().As4(), closed: make(chan struct{})}
-	if r.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("listening to %s on %s: an eventfd: %w", o.Group, o.Interface, err)
+	if r.alarm, err = newAlarm(r.news); err != nil {
+		return nil, fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err)
 	}
 	r.fd, err = openSocket(o.Group, func(fd int) error { return r.prepare(fd, o) })
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), unix.Close(r.bell))
+		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), r.alarm.close())
 	}
 	if err := errors.Join(onlyFrom(r.fd, o.Source), r.join(r.fd)); err != nil {
-		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), unix.Close(r.fd), unix.Close(r.bell))
+		return nil, errors.Join(fmt.Errorf("listening to %s on %s: %w", o.Group, o.Interface, err), unix.Close(r.fd), r.alarm.close())
 	}
 	if r.gather = o.Gather; r.gather == 0 {
 		r.gather = min(DefaultGather, time.Duration(r.size)*time.Second/(4*fastest))
@@ -213,20 +214,17 @@ func (r *Receiver) Read(b *Batch) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		if !r.emptied.IsZero() {
-			if rest := r.gather - time.Since(r.emptied); rest > 0 {
-				if left >= 0 {
-					rest = min(rest, left)
-				}
-				r.wait(false, rest)
-				continue
+		if rest := r.rest(left); rest > 0 {
+			if err := r.alarm.sleep(rest); err != nil {
+				return 0, fmt.Errorf("resting between two reads: %w", err)
 			}
+			continue
 		}
 		b.receive(r.fd)
 		switch {
 		case b.errno == unix.EAGAIN:
 			r.emptied = time.Time{}
-			r.wait(true, left)
+			r.await(left)
 			continue
 		case b.errno != 0:
 			return 0, fmt.Errorf("receiving: %w", b.errno)
@@ -240,12 +238,28 @@ func (r *Receiver) Read(b *Batch) (int, error) {
 	}
 }
 
+// rest returns how long a Read, which has left time, shall wait before it looks whether anything has come.
+func (r *Receiver) rest(left time.Duration) time.Duration {
+	if r.emptied.IsZero() {
+		return 0
+	}
+	rest := r.gather - time.Since(r.emptied)
+	if left >= 0 {
+		rest = min(rest, left)
+	}
+	return rest
+}
+
+// news tells whether a Read must look again how long it may wait.
+func (r *Receiver) news() bool { return r.isClosed() || r.deadline.Load() != r.known }
+
 // left returns how long a Read may wait, less than 0 for ever, or why it must end.
 func (r *Receiver) left() (time.Duration, error) {
 	if r.isClosed() {
 		return 0, net.ErrClosed
 	}
 	at := r.deadline.Load()
+	r.known = at
 	if at == 0 {
 		return -1, nil
 	}
@@ -256,29 +270,14 @@ func (r *Receiver) left() (time.Duration, error) {
 	return left, nil
 }
 
-// wait returns when the bell was rung, when a datagram has come if those are waited for, or after a time that is not
-// negative. The thread sleeps in the kernel.
-func (r *Receiver) wait(datagrams bool, longest time.Duration) {
-	r.polled = [2]unix.PollFd{{Fd: int32(r.bell), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
-	who := r.polled[:1]
-	if datagrams {
-		who = r.polled[:]
+// await returns when a datagram has come, after a time that is not negative, or soon after the alarm was rung. The thread
+// sleeps in the kernel.
+func (r *Receiver) await(left time.Duration) {
+	if r.alarm.set(left); r.news() {
+		return
 	}
-	var timeout *unix.Timespec
-	if longest >= 0 {
-		t := unix.NsecToTimespec(int64(longest))
-		timeout = &t
-	}
-	_, _ = unix.Ppoll(who, timeout, nil) // a signal ends it early; who waits looks again
-	if r.polled[0].Revents != 0 {
-		var rung [8]byte
-		_, _ = unix.Read(r.bell, rung[:]) // nobody else reads it
-	}
-}
-
-// ring wakes a Read that waits, so that it looks again.
-func (r *Receiver) ring() {
-	_, _ = unix.Write(r.bell, binary.NativeEndian.AppendUint64(nil, 1)) // one that is full rings already
+	r.polled = [2]unix.PollFd{{Fd: int32(r.alarm.fd), Events: unix.POLLIN}, {Fd: int32(r.fd), Events: unix.POLLIN}}
+	_, _ = unix.Ppoll(r.polled[:], nil, nil) // a signal ends it early; who waits looks again
 }
 
 // SetReadDeadline lets a Read return at that time; the zero time takes it back.
@@ -289,7 +288,7 @@ func (r *Receiver) SetReadDeadline(t time.Time) error {
 			at = max(1, t.UnixNano())
 		}
 		r.deadline.Store(at)
-		r.ring()
+		r.alarm.ring()
 		return nil
 	})
 }
@@ -341,10 +340,10 @@ func (r *Receiver) keepJoined(every time.Duration, trouble func(error)) {
 func (r *Receiver) Close() (err error) {
 	r.once.Do(func() {
 		close(r.closed)
-		r.ring() // the bell is closed by nobody else
+		r.alarm.ring()
 		r.life.Lock()
 		defer r.life.Unlock()
-		err = errors.Join(unix.Close(r.fd), unix.Close(r.bell))
+		err = errors.Join(unix.Close(r.fd), r.alarm.close())
 	})
 	r.done.Wait()
 	return err
