@@ -12,7 +12,7 @@ import (
 const maxFolder = 256
 
 // fatVolume is as much of a FAT32 as locating a file of one piece takes (FAT specification 2000, "Boot Sector and BPB",
-// "FAT Data Structure"). go-diskfs is not used for it: it reads both tables whole, sized by what the disk says.
+// "FAT Data Structure"): of layout 1, whose slots lay wherever a library had put them.
 type fatVolume struct {
 	d        Device
 	start    int64 // of the volume, bytes from the start of the disk
@@ -23,19 +23,21 @@ type fatVolume struct {
 	root     uint32
 }
 
-// OpenArdoise finds the slots of the ARDOISE in partition part of d. It fails with *NoArdoiseError when the partition
-// holds anything else or less.
-func OpenArdoise(d Device, part manifest.Partition) (*Ardoise, error) {
+// openFirstLayout finds the slots of an ARDOISE of layout 1. It fails with *NoArdoiseError.
+func openFirstLayout(d Device, part manifest.Partition) (*Ardoise, error) {
 	v, err := openFAT(d, part)
 	if err != nil {
 		return nil, err
 	}
-	folder, err := v.find(v.root, slotFolder, true)
+	folder, err := v.find(v.root, "ARDOISE", true)
 	if err != nil {
 		return nil, err
 	}
-	a := &Ardoise{slots: map[string]slot{}}
+	a := &Ardoise{slots: map[string]slot{}, d: d, start: part.Start, layout: 1}
 	for _, k := range slotKinds() {
+		if k.file == "PROOF" {
+			continue
+		}
 		e, err := v.find(folder.first, k.file, false)
 		if err != nil {
 			return nil, err
@@ -53,14 +55,8 @@ func OpenArdoise(d Device, part manifest.Partition) (*Ardoise, error) {
 
 func openFAT(d Device, part manifest.Partition) (*fatVolume, error) {
 	b := make([]byte, 512)
-	if part.Length < int64(len(b)) {
-		return nil, &NoArdoiseError{"it is too small"}
-	}
 	if err := readFull(d, b, part.Start); err != nil {
 		return nil, fmt.Errorf("reading the boot sector of ARDOISE: %w", err)
-	}
-	if !isArdoiseBoot(b) {
-		return nil, &NoArdoiseError{"its label is another"}
 	}
 	le := binary.LittleEndian
 	sector, perCluster := int64(le.Uint16(b[11:])), int64(b[13])
@@ -122,10 +118,9 @@ func (v *fatVolume) find(n uint32, name string, folder bool) (fatEntry, error) {
 			return fatEntry{}, fmt.Errorf("reading a folder of ARDOISE: %w", err)
 		}
 		for e := block; len(e) >= 32; e = e[32:] {
-			const longName, label, isFolder = 0x0F, 0x08, 0x10
 			attributes := e[11]
-			if string(e[:11]) != want || attributes&0x3F == longName || attributes&label != 0 ||
-				(attributes&isFolder != 0) != folder {
+			if string(e[:11]) != want || attributes&0x3F == attributeLong || attributes&attributeLabel != 0 ||
+				(attributes&attributeFolder != 0) != folder {
 				continue
 			}
 			first := uint32(binary.LittleEndian.Uint16(e[20:]))<<16 | uint32(binary.LittleEndian.Uint16(e[26:]))

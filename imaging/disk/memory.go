@@ -2,20 +2,14 @@ package disk
 
 import (
 	"io"
-	"io/fs"
 	"maps"
-	"os"
 	"slices"
-	"time"
-
-	"github.com/diskfs/go-diskfs/backend"
 )
 
-// memory is a sparse image in which go-diskfs makes a file system before a single byte of the disk is touched. Pages
-// that were never written are not in it.
+// memory is a sparse image in which ARDOISE is made before a single byte of the disk is touched. Pages that were never
+// written are not in it.
 type memory struct {
 	size  int64
-	at    int64
 	pages map[int64][]byte // by number, pageSize each
 }
 
@@ -74,46 +68,3 @@ func (m *memory) runs(limit int) []Write {
 
 // Flush implements Device: there is nothing to flush.
 func (m *memory) Flush() error { return nil }
-
-// Read implements io.Reader for backend.Storage.
-func (m *memory) Read(p []byte) (int, error) {
-	n, err := m.ReadAt(p, m.at)
-	m.at += int64(n)
-	return n, err
-}
-
-// Seek implements io.Seeker for backend.Storage.
-func (m *memory) Seek(off int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		off += m.at
-	case io.SeekEnd:
-		off += m.size
-	}
-	m.at = off
-	return off, nil
-}
-
-// Close implements io.Closer for backend.Storage.
-func (m *memory) Close() error { return nil }
-
-// Stat implements fs.File for backend.Storage.
-func (m *memory) Stat() (fs.FileInfo, error) { return memoryInfo{m.size}, nil }
-
-// Sys implements backend.Storage: there is no file.
-func (m *memory) Sys() (*os.File, error) { return nil, backend.ErrNotSuitable }
-
-// Writable implements backend.Storage.
-func (m *memory) Writable() (backend.WritableFile, error) { return m, nil }
-
-// Path implements backend.Storage.
-func (m *memory) Path() string { return "" }
-
-type memoryInfo struct{ size int64 }
-
-func (i memoryInfo) Name() string       { return "memory" }
-func (i memoryInfo) Size() int64        { return i.size }
-func (i memoryInfo) Mode() fs.FileMode  { return 0o600 }
-func (i memoryInfo) ModTime() time.Time { return time.Time{} }
-func (i memoryInfo) IsDir() bool        { return false }
-func (i memoryInfo) Sys() any           { return nil }

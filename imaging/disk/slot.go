@@ -27,8 +27,8 @@ type slotKind struct {
 }
 
 // physical is the largest physical sector of drives in use. A drive with logical sectors of 512 bytes (512e) reads,
-// changes and writes one of these: a power cut may tear all of it. FAT clusters need not lie on multiples of it, so a
-// slot's file has that much to spare and its records begin at the first multiple inside.
+// changes and writes one of these: a power cut may tear all of it. In layout 1 clusters need not lie on multiples of it,
+// so a slot's file has that much to spare and its records begin at the first multiple inside.
 const physical = 4096
 
 func (k slotKind) fileSize() int64 { return 2*k.record + physical }
@@ -36,7 +36,8 @@ func (k slotKind) fileSize() int64 { return 2*k.record + physical }
 func physicalUp(n int64) int64 { return (n + physical - 1) / physical * physical }
 
 func slotKinds() []slotKind {
-	return []slotKind{{"MARK", 16 << 10}, {"KEY", 128 << 10}, {"GRANT", 1 << 20}, {"TRUST", 64 << 10}}
+	return []slotKind{{"MARK", 16 << 10}, {"KEY", 128 << 10}, {"GRANT", 1 << 20}, {"TRUST", 64 << 10},
+		{"PROOF", 64 << 10}}
 }
 
 // DamagedSlotError says that neither record of a slot can be believed, though something was written there.
@@ -45,6 +46,18 @@ type DamagedSlotError struct{ Slot string }
 // Error implements error.
 func (e *DamagedSlotError) Error() string {
 	return fmt.Sprintf("slot %s of ARDOISE is damaged", e.Slot)
+}
+
+// tooLargeError says that a slot has no room for a content.
+type tooLargeError struct {
+	slot string
+	have int
+	room int64
+}
+
+// Error implements error.
+func (e *tooLargeError) Error() string {
+	return fmt.Sprintf("writing slot %s: %d bytes do not fit into %d", e.slot, e.have, e.room)
 }
 
 // LowerCounterError says that a standing grant is older than the one that is kept.
@@ -80,6 +93,9 @@ type slot struct {
 
 // load returns the newer valid content and its sequence, and which record holds it. Never written: sequence 0.
 func (s slot) load() (content []byte, sequence uint64, record int, err error) {
+	if s.d == nil {
+		return nil, 0, 0, &NoArdoiseError{"it is of an older layout"}
+	}
 	damaged, blank := 0, 0
 	var failed error
 	for i := range 2 {
@@ -133,7 +149,7 @@ func slotSum(head, content []byte) [32]byte {
 // store writes content into the record that does not count and returns when it is durable.
 func (s slot) store(content []byte) error {
 	if int64(len(content)) > s.kind.record-slotHeader {
-		return fmt.Errorf("writing slot %s: %d bytes do not fit into %d", s.kind.file, len(content), s.kind.record-slotHeader)
+		return &tooLargeError{s.kind.file, len(content), s.kind.record - slotHeader}
 	}
 	_, sequence, record, err := s.load()
 	if _, damaged := err.(*DamagedSlotError); err != nil && !damaged {
