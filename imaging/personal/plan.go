@@ -206,7 +206,10 @@ func (p *plan) replace(e *volume.Editor, v manifest.Volume, path string, content
 	var fresh []job.Exception
 	for _, c := range patches {
 		x := exceptionOf(v.Start+c.Offset, c.Content, path)
-		switch old := p.overlapping(x); {
+		switch old := overlapping(p.exceptions, x); {
+		case old == nil && overlapping(fresh, x) != nil:
+			p.skip(v, path, path+" lies on its own inode or twice on one block", "")
+			return nil
 		case old == nil:
 			fresh = append(fresh, x)
 		case old.Offset != x.Offset || old.Hash != x.Hash: // the same file by a symbolic link, with another content
@@ -223,10 +226,10 @@ func exceptionOf(off int64, content []byte, why string) job.Exception {
 	return job.Exception{Offset: off, Length: int64(len(content)), Hash: chunk.ID(sum).String(), Content: content, Why: why}
 }
 
-// overlapping returns a planned exception that shares a byte with x, or nil.
-func (p *plan) overlapping(x job.Exception) *job.Exception {
-	for i := range p.exceptions {
-		if o := &p.exceptions[i]; o.Offset < x.Offset+x.Length && x.Offset < o.Offset+o.Length {
+// overlapping returns an exception of the list that shares a byte with x, or nil.
+func overlapping(list []job.Exception, x job.Exception) *job.Exception {
+	for i := range list {
+		if o := &list[i]; o.Offset < x.Offset+x.Length && x.Offset < o.Offset+o.Length {
 			return o
 		}
 	}

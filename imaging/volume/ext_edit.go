@@ -14,7 +14,7 @@ const (
 	// also ends maps that run in circles.
 	maxEditNodes = 1 << 12
 	// maxEditDir is the largest directory that is searched, bytes.
-	maxEditDir = 64 << 20
+	maxEditDir = 16 << 20
 )
 
 // extEdit changes files of an ext file system in place.

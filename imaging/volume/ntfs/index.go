@@ -16,7 +16,7 @@ const (
 const indexName = "$I30"
 
 // maxIndex is the largest index that is searched, bytes.
-const maxIndex = 64 << 20
+const maxIndex = 16 << 20
 
 // Sizes of a file in an entry of an index, which holds a copy of its $FILE_NAME from 0x10 on.
 const (
