@@ -6,6 +6,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // Source gives the frames that the disk lacks.
@@ -27,6 +28,22 @@ type Barrier interface {
 	Flush() error // everything written so far survives a power cut
 	Drop() error  // later reads come from the medium, not from the page cache
 	Size() int64  // bytes
+}
+
+// Vouched is what somebody who has looked at the disk a moment ago knows of it: see package quick. What it says of entries
+// with an exception inside is not asked for.
+type Vouched interface {
+	// Entry tells whether entry i of Manifest.Chunks need not be read, since something else shows that it did not change.
+	Entry(i int) bool
+	// Read tells whether entry i was read from the medium, and whether it was as the master has it.
+	Read(i int) (done, equal bool)
+	// Fill returns the parts of Manifest.Fills[k] that have to be read, in order.
+	Fill(k int) []manifest.Extent
+}
+
+// Discarder is a Target that can be told that it need not keep bytes: they read as zeros from then on, or as anything.
+type Discarder interface {
+	Discard(off, n int64) error
 }
 
 // Marker keeps the mark of an unfinished disk. Set returns once the mark is durable.

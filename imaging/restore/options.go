@@ -20,7 +20,8 @@ const (
 	PhaseVerify   = "verify"   // reading back
 )
 
-// Options of Run, Verify and Look. Verify and Look write nothing and ask no Marker and no Carousel.
+// Options of Run, Verify and Look. Verify and Look write nothing, ask no Marker and no Carousel, and believe nobody: they
+// read everything, Vouched or not.
 type Options struct {
 	Manifest   *manifest.Manifest // decoded, so valid
 	Target     Target
@@ -30,6 +31,9 @@ type Options struct {
 	Marker     Marker          // told besides the mark on ARDOISE: the server, where the disk has no room; may be nil
 	Mark       job.Mark        // what the mark says; Run fills in the phase
 	Exceptions []job.Exception // extents that differ from the master on purpose
+
+	Vouched Vouched // what of the disk need not be read; nil: everything is. Not together with a Carousel
+	Discard bool    // what is stale inside the volumes is discarded once the disk is proven, if Target is a Discarder
 
 	MakeArdoise bool   // make ARDOISE where there is room; one that is there is kept either way
 	Serial      uint32 // FAT serial number of a new ARDOISE
@@ -70,13 +74,21 @@ type Report struct {
 	CopiedChunks  int   // of these, those whose content lay elsewhere on the disk
 	HeldChunks    int   // entries of the manifest that the disk held
 	HeldBytes     int64 // of these, on the disk
+	DifferedBytes int64 // on the disk, of entries and fills that differed
+
+	VouchedChunks  int   // of HeldChunks, those that were not read: Options.Vouched knew them
+	VouchedBytes   int64 // of these and of fills that were not read
+	DiscardedBytes int64 // of free space
 
 	CarouselChunks  int    // different chunks that came by the Carousel and were written
 	CarouselBytes   int64  // of their frames, headers included
 	CarouselDamaged int    // frames it brought that were not what their ids say
 	CarouselError   string // why it ended before everything was there, a sentence; "" if it did not
 
-	Proven   bool // every kept and fill byte, every exception and the table were read from the medium and found right
+	// Proven means that everything Level reads was read from the medium and found right: every kept and fill byte
+	// (job.LevelFull), or all of them but those somebody vouched for (job.LevelQuick); every exception and the table always.
+	Proven   bool
+	Level    job.Level
 	Ardoise  *manifest.Partition
 	WhyNot   string   // why there is no ARDOISE, a sentence; "" if there is one or none was wanted
 	Warnings []string // sentences for a person

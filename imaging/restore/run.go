@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -33,6 +34,8 @@ type run struct {
 
 	readBytes, fetchedBytes, fetchedChunks, copied atomic.Int64
 	came                                           came
+
+	vouched Vouched // what need not be read; nil: nothing
 
 	marked string      // the phase that the marks name
 	broken bool        // breakDisk has begun
@@ -76,15 +79,20 @@ func (r *run) run(ctx context.Context) error {
 	if r.o.Carousel != nil {
 		look = r.receive
 	}
+	r.vouch()
 	f, err := look(ctx)
 	r.report.ChangedChunks = int(r.came.changed.Load())
 	if err != nil {
 		return err
 	}
 	r.report.ChangedChunks += f.count
+	r.report.DifferedBytes = r.differedBytes(f)
 	if !r.broken && f.nothing() {
 		r.report.Proven = true
-		return r.forgetMark(ctx)
+		if err := r.forgetMark(ctx); err != nil {
+			return err
+		}
+		return r.discard(ctx)
 	}
 	if err := r.checkSource(f); err != nil {
 		return err
@@ -109,7 +117,7 @@ func (r *run) run(ctx context.Context) error {
 			return fmt.Errorf("taking the mark away: %w", err)
 		}
 	}
-	return nil
+	return r.discard(ctx)
 }
 
 // look finds out what differs.
@@ -125,6 +133,21 @@ func (r *run) look(ctx context.Context) (*findings, error) {
 		}
 	}
 	return f, r.findArdoise(f)
+}
+
+// differedBytes returns the bytes of entries, fills and exceptions that differ.
+func (r *run) differedBytes(f *findings) int64 {
+	var n int64
+	for i := range f.changed(r) {
+		n += onDisk(r.m.Chunks.At(int(i)))
+	}
+	for _, x := range f.fills {
+		n += x.Length
+	}
+	for _, i := range f.exceptions {
+		n += r.exceptions[i].Length
+	}
+	return n
 }
 
 // onDisk returns the bytes of an entry's pieces.
@@ -156,7 +179,11 @@ func (r *run) checkSource(f *findings) error {
 
 // prepare checks what was asked, without writing.
 func prepare(ctx context.Context, o Options) (*run, error) {
+	if o.Vouched != nil && o.Carousel != nil {
+		return nil, &InvalidError{"what is vouched for and a carousel do not go together"}
+	}
 	r := &run{o: o, m: o.Manifest, t: o.Target, patched: map[uint32]chunk.ID{}}
+	r.report.Level = job.LevelFull
 	sector := o.SectorSize
 	if sector == 0 {
 		sector = o.Manifest.Disk.SectorSize

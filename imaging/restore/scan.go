@@ -79,6 +79,7 @@ func (r *run) scan(ctx context.Context, phase string) (*findings, error) {
 	}
 	f := r.noFindings()
 	r.begin(phase, r.readTotal())
+	r.takeRead(f)
 	if err := r.scanEntries(ctx, f); err != nil {
 		return nil, err
 	}
@@ -109,10 +110,12 @@ func (r *run) noFindings() *findings {
 // readTotal returns the bytes that a scan reads.
 func (r *run) readTotal() int64 {
 	var total int64
-	for _, e := range r.m.Chunks.All() {
-		total += onDisk(e)
+	for i, e := range r.m.Chunks.All() {
+		if !r.passes(uint32(i)) {
+			total += onDisk(e)
+		}
 	}
-	for _, x := range r.m.Fills {
+	for _, x := range r.fillsToRead() {
 		total += x.Length
 	}
 	return total
@@ -120,8 +123,7 @@ func (r *run) readTotal() int64 {
 
 // scanEntries compares all entries.
 func (r *run) scanEntries(ctx context.Context, f *findings) error {
-	all := func(uint32) bool { return false }
-	return r.sweep(ctx, r.o.workers(), all, func(h *hasher, b *batch) int64 { return h.note(b, f) })
+	return r.sweep(ctx, r.o.workers(), r.passes, func(h *hasher, b *batch) int64 { return h.note(b, f) })
 }
 
 // sweep has one reader, in disk order, that passes over what skip says, and workers that hash. One at a time notes what
@@ -399,11 +401,12 @@ func (h *hasher) note(b *batch, f *findings) int64 {
 // scanFills compares the fills, and keeps the parts that differ. Files of zeros make many small ones: neighbours are
 // read together.
 func (r *run) scanFills(ctx context.Context, f *findings) error {
-	if len(r.m.Fills) == 0 {
+	all := r.fillsToRead()
+	if len(all) == 0 {
 		return nil
 	}
 	c := fillCheck{r: r, f: f, have: disk.Aligned(batchBytes), want: make([]byte, fillStep)}
-	for fills := r.m.Fills; len(fills) > 0; {
+	for fills := all; len(fills) > 0; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -1,0 +1,162 @@
+package quick
+
+import (
+	"bytes"
+	"fmt"
+	"sort"
+
+	"github.com/ardoise/ardoise/imaging/volume"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// extVolume is an ext file system that is looked at.
+type extVolume struct {
+	l      *look
+	v      *manifest.Volume
+	t      *volume.ExtTables
+	r      *records
+	tables []volume.ExtTable // the master's, by their place
+	differ bitset            // blocks of metadata that differ
+	trees  []tree
+}
+
+// tree is a file whose extent tree goes on outside of its inode.
+type tree struct {
+	number uint64
+	nodes  []uint64
+	depth  int
+}
+
+// ext looks at the records of an ext file system.
+func (l *look) ext(i int) error {
+	v := &l.m.Volumes[i]
+	have, err := volume.OpenExt(section{l, v.Start, v.Length}, v.Length, true)
+	if err != nil {
+		return &doubt{fmt.Sprintf("on the disk, %v", err)}
+	}
+	want, err := volume.OpenExt(l.master(v), v.Length, false)
+	if err != nil {
+		return &doubt{fmt.Sprintf("in the master, %v", err)}
+	}
+	if why := want.Differs(have); why != "" {
+		return doubtf("it %s", why)
+	}
+	if want.InodeSize() < 256 {
+		return doubtf("its inodes of %d bytes do not say when a file was changed to less than a second", want.InodeSize())
+	}
+	x := &extVolume{l: l, v: v, t: want, r: &records{same: newBitset(want.Inodes() + 1), bad: newBitset(want.Inodes() + 1),
+		always: alwaysExt, sniff: mayBeSwap, table: v.Meta},
+		tables: want.Tables(), differ: newBitset(uint64(v.Length/want.BlockSize()) + 1)}
+	sort.Slice(x.tables, func(a, b int) bool { return x.tables[a].Offset < x.tables[b].Offset })
+	x.tails(have.Tables())
+	l.v.metas.set(uint64(v.Meta))
+	if err := l.compare(v, func(s uint32) bool { return s == v.Meta }, x.each); err != nil {
+		return err
+	}
+	if err := x.follow(); err != nil {
+		return err
+	}
+	l.volumes[i] = x.r
+	return nil
+}
+
+// tails vouches for the ends of the inode tables in which no inode was ever used, there and here alike.
+func (x *extVolume) tails(have []volume.ExtTable) {
+	used := make(map[int64]int64, len(have))
+	for _, t := range have {
+		used[t.Offset] = t.Used
+	}
+	for _, t := range x.tables {
+		if t.Used == used[t.Offset] && t.Used < t.Length {
+			x.l.v.tails = append(x.l.v.tails, manifest.Extent{Offset: x.v.Start + t.Offset + t.Used, Length: t.Length - t.Used})
+		}
+	}
+}
+
+// each takes one chunk of metadata.
+func (x *extVolume) each(c compared) error {
+	base := int64(c.e.Index) * chunk.MaxSize
+	if &c.have[0] != &c.want[0] {
+		x.note(c, base)
+	}
+	size := x.t.InodeSize()
+	end := base + int64(len(c.want))
+	first := sort.Search(len(x.tables), func(i int) bool { return x.tables[i].Offset+x.tables[i].Length > base })
+	for _, t := range x.tables[first:] {
+		if t.Offset >= end {
+			break
+		}
+		for at := max(t.Offset, base); at+size <= min(t.Offset+t.Used, end); at += size {
+			number := t.First + uint64((at-t.Offset)/size)
+			x.inode(number, c.have[at-base:][:size], c.want[at-base:][:size])
+		}
+	}
+	return nil
+}
+
+// note marks the blocks that differ.
+func (x *extVolume) note(c compared, base int64) {
+	bs := x.t.BlockSize()
+	for at := int64(0); at < int64(len(c.want)); at += bs {
+		end := min(at+bs, int64(len(c.want)))
+		if !bytes.Equal(c.have[at:end], c.want[at:end]) {
+			x.differ.set(uint64((base + at) / bs))
+		}
+	}
+}
+
+// inode compares one record.
+func (x *extVolume) inode(number uint64, have, want []byte) {
+	f, ok := x.t.File(want)
+	if !ok || !f.Plain || !x.t.SameInode(have, want) {
+		return
+	}
+	x.r.same.set(number)
+	if len(f.Nodes) > 0 {
+		x.trees = append(x.trees, tree{number, f.Nodes, f.Depth})
+	}
+}
+
+// follow looks whether the extent trees are the master's too: a file whose blocks were moved may keep its inode.
+func (x *extVolume) follow() error {
+	for _, t := range x.trees {
+		same, err := x.sameNodes(t.nodes, t.depth)
+		if err != nil {
+			return err
+		}
+		if !same {
+			x.r.bad.set(t.number)
+		}
+	}
+	x.trees = nil
+	return nil
+}
+
+// sameNodes tells whether no block of a tree differs. What does not is the master's, so its children are too.
+func (x *extVolume) sameNodes(nodes []uint64, depth int) (bool, error) {
+	bs := x.t.BlockSize()
+	for _, n := range nodes {
+		if n >= uint64(x.v.Length/bs) || x.differ.has(n) {
+			return false, nil
+		}
+		if depth == 0 {
+			continue
+		}
+		if err := x.l.ctx.Err(); err != nil {
+			return false, err
+		}
+		block := make([]byte, bs)
+		if err := x.l.readAt(block, x.v.Start+int64(n)*bs); err != nil {
+			return false, err
+		}
+		children, err := x.t.Node(block, depth)
+		if err != nil {
+			return false, nil
+		}
+		if same, err := x.sameNodes(children, depth-1); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}

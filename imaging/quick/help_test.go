@@ -1,0 +1,233 @@
+package quick_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/capture"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/quick"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+const mib = int64(1 << 20)
+
+// tool runs a program of the system.
+func tool(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	c := exec.Command(name, args...)
+	c.Env = append(os.Environ(), "LC_ALL=C", "PATH="+os.Getenv("PATH")+":/sbin:/usr/sbin")
+	out, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func must(t testing.TB, err ...error) {
+	t.Helper()
+	if err := errors.Join(err...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// frames keeps what a capture puts, and is a source of it.
+type frames struct {
+	mu    sync.Mutex
+	have  map[chunk.ID]chunk.Frame
+	asked int
+	fails error
+}
+
+func (s *frames) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]bool, len(ids))
+	for i, id := range ids {
+		_, have := s.have[id]
+		out[i] = !have
+	}
+	return out, nil
+}
+
+func (s *frames) Put(_ context.Context, list []chunk.Frame) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range list {
+		f.Payload = bytes.Clone(f.Payload)
+		s.have[f.ID] = f
+	}
+	return nil
+}
+
+func (s *frames) Fetch(_ context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
+	s.asked += len(ids)
+	if s.fails != nil {
+		return s.fails
+	}
+	for _, id := range ids {
+		f, ok := s.have[id]
+		if !ok {
+			return fmt.Errorf("chunk %s is not here", id)
+		}
+		if err := yield(f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// master is a captured image.
+type master struct {
+	path   string
+	m      *manifest.Manifest
+	names  []byte
+	frames *frames
+}
+
+func open(t testing.TB, path string, write bool) *disk.Disk {
+	t.Helper()
+	d, err := disk.Open(path, disk.Mode{Read: true, Write: write})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func captured(t testing.TB, path string) *master {
+	t.Helper()
+	d := open(t, path, false)
+	defer d.Close()
+	c := &master{path: path, frames: &frames{have: map[chunk.ID]chunk.Frame{}}}
+	var names bytes.Buffer
+	var err error
+	c.m, _, err = capture.Run(context.Background(), capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(), Sink: c.frames,
+		Names: &names})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range c.m.Volumes {
+		if v.Reason != "" {
+			t.Fatalf("the master's %s volume is kept %s: %s", v.Kind, v.Order, v.Reason)
+		}
+	}
+	c.names = names.Bytes()
+	return c
+}
+
+// pc copies the master's image.
+func (c *master) pc(t testing.TB) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "pc.img")
+	tool(t, "cp", "--sparse=always", c.path, path)
+	return path
+}
+
+func never(int) (int, error)  { return 1, nil }
+func always(int) (int, error) { return 0, nil }
+
+func (c *master) lookOptions(d *disk.Disk) quick.Options {
+	return quick.Options{Disk: d, Manifest: c.m, Source: c.frames, Draw: never,
+		Names: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(c.names)), nil }}
+}
+
+// look is quick.Look of an image.
+func (c *master) look(t testing.TB, path string, how ...func(*quick.Options)) *quick.Verdict {
+	t.Helper()
+	d := open(t, path, false)
+	defer d.Close()
+	o := c.lookOptions(d)
+	for _, change := range how {
+		change(&o)
+	}
+	v, err := quick.Look(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// reset is what a caller does with a verdict, and proves the outcome by reading everything.
+func (c *master) reset(t testing.TB, path string, v *quick.Verdict) restore.Report {
+	t.Helper()
+	d := open(t, path, true)
+	defer d.Close()
+	o := restore.Options{Manifest: c.m, Target: d, SectorSize: d.SectorSize(), Source: c.frames, Vouched: v}
+	r, err := restore.Run(context.Background(), o)
+	if err != nil || !r.Proven {
+		t.Fatalf("reset: proven %v, %v", r.Proven, err)
+	}
+	diff, _, err := restore.Verify(context.Background(), restore.Options{Manifest: c.m, Target: d, SectorSize: d.SectorSize()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !diff.None() {
+		t.Fatalf("after a reset by %q: %s", v.Doubt, diff.Summary())
+	}
+	return r
+}
+
+// mountedExt runs do with the file system at off of an image mounted by the kernel.
+func mountedExt(t testing.TB, path string, off int64, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	tool(t, "mount", "-o", fmt.Sprintf("loop,offset=%d", off), path, dir)
+	defer func() {
+		if err := unmount(dir); err != nil {
+			t.Errorf("unmounting: %v", err)
+		}
+	}()
+	do(dir)
+}
+
+// unmount waits for who still looks at the mount.
+func unmount(dir string) error {
+	var err error
+	for range 200 {
+		if err = syscall.Unmount(dir, 0); err != syscall.EBUSY {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
+}
+
+// noise is content that nothing else has.
+func noise(seed uint64, n int) []byte {
+	r := rand.New(rand.NewPCG(seed, 7))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, 0o644))
+}
+
+// poke writes to an image past its file system.
+func poke(t testing.TB, path string, off int64, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(b, off)
+	must(t, err, f.Close())
+}

@@ -1,0 +1,111 @@
+package quick
+
+import (
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// names gives each stream the verdict on its record. The table is proven on the way; until then nothing counts.
+func (l *look) names() (err error) {
+	if l.o.Names == nil {
+		return doubtf("there is no table of the names of files")
+	}
+	r, err := l.o.Names()
+	if err != nil {
+		return doubtf("the table of the names of files cannot be had: %v", err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	sum := blake3.New()
+	next := uint32(0)
+	for n, err := range manifest.ReadNames(io.TeeReader(r, sum)) {
+		if err != nil {
+			return doubtf("the table of the names of files is damaged: %v", err)
+		}
+		if n.Stream != next || int64(next) >= int64(l.m.NameCount) || n.Volume >= len(l.m.Volumes) {
+			return doubtf("the table of the names of files is not the master's")
+		}
+		if next++; next%4096 == 0 {
+			if err := l.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		l.judge(n)
+	}
+	if int64(next) != int64(l.m.NameCount) || manifest.Hash(sum.Sum(nil)) != l.m.Names {
+		return doubtf("the table of the names of files is not the master's")
+	}
+	return nil
+}
+
+// judge enters whether a stream is vouched for.
+func (l *look) judge(n manifest.Name) {
+	r := l.volumes[n.Volume]
+	if r == nil || n.Number == 0 || n.Stream == l.m.Volumes[n.Volume].Meta || n.Stream == r.table {
+		return
+	}
+	if !r.vouches(n.Number) || r.always(n) {
+		l.v.CheckedFiles++
+		return
+	}
+	l.v.VouchedFiles++
+	l.v.streams.set(uint64(n.Stream))
+	if r.sniff(n) {
+		l.sniff.set(uint64(n.Stream))
+	}
+}
+
+// mayBeSwap tells of a file whether it may be one that mkswap has prepared: at least ten pages, and nothing else.
+func mayBeSwap(n manifest.Name) bool { return n.Size >= 10*4096 && n.Size%4096 == 0 }
+
+// alwaysExt tells what is read on ext whatever its record says: what firmware and loaders read and, as GRUB does with
+// grubenv, write past the file system. A volume of its own for /boot has the same names at its root.
+func alwaysExt(n manifest.Name) bool {
+	first, rest, below := strings.Cut(n.Path, "/")
+	first = strings.ToLower(first)
+	switch {
+	case below && (first == "boot" || first == "grub" || first == "grub2" || first == "loader" || first == "efi" || first == "syslinux" ||
+		first == "extlinux"):
+		return true
+	case !below && hasPrefix(first, "vmlinu", "initr", "bzimage", "ldlinux"):
+		return true
+	}
+	return strings.HasSuffix("/"+rest, "/grubenv")
+}
+
+// alwaysNTFS tells the same of NTFS: besides the file system's own records, the registry's hives, which are also changed
+// through mappings and whose records Windows brings up to date late, and what its loaders read or write by themselves
+// (bootstat.dat). Capital letters do not matter to Windows. The name of a stream is behind a colon.
+func alwaysNTFS(n manifest.Name) bool {
+	path, _, _ := strings.Cut(strings.ToLower(n.Path), ":")
+	first, _, below := strings.Cut(path, "/")
+	base := path[strings.LastIndexByte(path, '/')+1:]
+	switch {
+	case n.Number < ntfsOwn:
+		return true
+	case below && (first == "$extend" || first == "system volume information" || first == "boot" || first == "efi" ||
+		first == "recovery" || first == "$winreagent"):
+		return true
+	case !below && hasPrefix(first, "bootmgr", "bootnxt", "bootsect", "ntldr", "ntdetect", "boot.ini"):
+		return true
+	case hasPrefix(path, "windows/system32/config/", "windows/boot/", "windows/bootstat.dat"):
+		return true
+	case hasPrefix(base, "ntuser.dat", "ntuser.man", "usrclass.dat", "winload.", "winresume.", "bootstat.dat") ||
+		strings.HasSuffix(base, ".hve") || strings.Contains(base, ".hve."):
+		return true
+	}
+	return strings.HasPrefix(path, "#") // it has no name that leads to it
+}
+
+func hasPrefix(s string, any ...string) bool {
+	for _, p := range any {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,186 @@
+package quick
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sort"
+
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// Disk is the disk that is looked at; it is only read.
+type Disk interface {
+	io.ReaderAt
+	Drop() error // later reads come from the medium, not from the page cache
+	Size() int64 // bytes
+}
+
+// Source gives the frames of metadata that differs, so that it can be compared record by record.
+type Source interface {
+	// Fetch calls yield with one frame for each id, in order. The frame is valid until yield returns.
+	Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error
+}
+
+// Options of Look.
+type Options struct {
+	Disk       Disk
+	Manifest   *manifest.Manifest                    // decoded, so valid
+	Names      func() (io.ReadCloser, error)         // its encoded names table; proven against Manifest.Names while it is read
+	Source     Source                                // of the master's metadata, where the disk's differs
+	Exceptions []job.Exception                       // the same that restore gets: the disk is to have them over the master's bytes
+	Draw       func(n int) (int, error)              // draws from 0 ..< n what is sampled; nil = the system's random source
+	Progress   func(phase string, done, total int64) // may be nil; bytes read
+}
+
+// The phases of Look, as Progress names them.
+const (
+	PhaseRecords = "records" // metadata is read and compared
+	PhaseSample  = "sample"  // a part of what is vouched for is read
+)
+
+// sampleShare is one in how many bytes of what is vouched for is read all the same: 2 %.
+const sampleShare = 50
+
+// Verdict is what Look found out. It is the Vouched of a restore; with a doubt it vouches for nothing.
+type Verdict struct {
+	Doubt string // why everything has to be read, a sentence; "" if there is no doubt
+
+	ReadBytes      int64 // read from the disk, everything included
+	MetadataBytes  int64 // of metadata that was read and compared
+	DifferingBytes int64 // of these, in chunks that differ
+	SampledBytes   int64 // drawn out of what is vouched for, and found right
+	VouchedBytes   int64 // of entries and fills that need not be read
+	VouchedChunks  int   // entries
+	VouchedFiles   int   // streams of files
+	CheckedFiles   int   // streams of files on the same volumes that are not vouched for
+
+	m       *manifest.Manifest
+	entries bitset            // vouched for
+	read    bitset            // entries that were read
+	equal   bitset            // and were as the master has them
+	streams bitset            // vouched for
+	tails   []manifest.Extent // of inode tables, never used: by offset
+	metas   bitset            // streams of metadata: tails count there alone
+}
+
+// Entry tells whether entry i of Manifest.Chunks need not be read.
+func (v *Verdict) Entry(i int) bool { return v.Doubt == "" && v.entries.has(uint64(i)) }
+
+// Read tells whether Look has read entry i from the medium, and whether it was as the master has it.
+func (v *Verdict) Read(i int) (done, equal bool) {
+	if v.Doubt != "" {
+		return false, false
+	}
+	return v.read.has(uint64(i)), v.equal.has(uint64(i))
+}
+
+// Fill returns the parts of Manifest.Fills[k] that have to be read, in order.
+func (v *Verdict) Fill(k int) []manifest.Extent {
+	f := v.m.Fills[k]
+	switch stream := uint64(f.Stream); {
+	case v.Doubt != "":
+	case v.streams.has(stream):
+		return nil
+	case v.metas.has(stream) && f.Byte == 0:
+		return without(f.Extent, v.tails)
+	}
+	return []manifest.Extent{f.Extent}
+}
+
+// without returns e less the extents of list, which are ordered and apart.
+func without(e manifest.Extent, list []manifest.Extent) []manifest.Extent {
+	var out []manifest.Extent
+	at := e.Offset
+	first := sort.Search(len(list), func(i int) bool { return list[i].End() > e.Offset })
+	for _, x := range list[first:] {
+		if x.Offset >= e.End() {
+			break
+		}
+		if x.Offset > at {
+			out = append(out, manifest.Extent{Offset: at, Length: x.Offset - at})
+		}
+		at = max(at, x.End())
+	}
+	if at < e.End() {
+		out = append(out, manifest.Extent{Offset: at, Length: e.End() - at})
+	}
+	return out
+}
+
+// doubt ends a look: it is the reason why everything has to be read.
+type doubt struct{ why string }
+
+func (d *doubt) Error() string { return d.why }
+
+func doubtf(format string, a ...any) error { return &doubt{fmt.Sprintf(format, a...)} }
+
+// Look compares what the disk's file systems say about their files with what the master's say, and returns what need not be
+// read. It writes nothing. Whatever it cannot understand, read or get is a doubt, not an error; its errors are the
+// context's and those of dropping the cache.
+func Look(ctx context.Context, o Options) (*Verdict, error) {
+	l, err := newLook(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.Disk.Drop(); err != nil {
+		return nil, fmt.Errorf("dropping the cache: %w", err)
+	}
+	for _, step := range []func() error{l.records, l.names, l.swapFiles, l.vouch, l.sample} {
+		if err = step(); err != nil {
+			break
+		}
+	}
+	l.v.ReadBytes = l.readBytes
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		l.v.Doubt = err.Error()
+		l.v.VouchedBytes, l.v.VouchedChunks, l.v.VouchedFiles, l.v.CheckedFiles = 0, 0, 0, 0
+	}
+	return l.v, nil
+}
+
+// records looks at the records of all volumes whose file system keeps some.
+func (l *look) records() error {
+	for i := range l.m.Volumes {
+		v := &l.m.Volumes[i]
+		if v.Order != manifest.ByFile {
+			continue
+		}
+		var err error
+		switch v.Kind {
+		case "ext2", "ext3", "ext4":
+			err = l.ext(i)
+		case "ntfs":
+			err = l.ntfs(i)
+		}
+		if err != nil {
+			return fmt.Errorf("%s volume at byte %d: %w", v.Kind, v.Start, err)
+		}
+	}
+	return nil
+}
+
+// bitset is one bit per entry, stream, block or record.
+type bitset []uint64
+
+func newBitset(n uint64) bitset { return make(bitset, (n+63)/64) }
+
+func (b bitset) has(i uint64) bool { return i/64 < uint64(len(b)) && b[i/64]>>(i%64)&1 == 1 }
+
+// set ignores what lies outside.
+func (b bitset) set(i uint64) {
+	if i/64 < uint64(len(b)) {
+		b[i/64] |= 1 << (i % 64)
+	}
+}
+
+func (b bitset) clear(i uint64) {
+	if i/64 < uint64(len(b)) {
+		b[i/64] &^= 1 << (i % 64)
+	}
+}

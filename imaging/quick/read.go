@@ -1,0 +1,341 @@
+package quick
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sort"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+const (
+	fetchAtOnce = 32       // chunks that differ and are compared together: 16 MiB of the disk's and the master's
+	bridge      = 16 << 10 // a gap up to this is read through rather than sought over
+)
+
+// look is one Look.
+type look struct {
+	o   Options
+	ctx context.Context
+	m   *manifest.Manifest
+	v   *Verdict
+
+	codec      *chunk.Codec
+	exceptions []exception // by offset
+	volumes    []*records  // by volume; nil where nothing is vouched for
+	sniff      bitset      // streams that may be swap files
+	readBytes  int64
+	buf        []byte
+}
+
+// exception is bytes that the disk is to have over the master's.
+type exception struct {
+	manifest.Extent
+	content []byte
+}
+
+// records is what the records of one volume say.
+type records struct {
+	same   bitset                   // by number: the record is a file's, and as the master has it
+	bad    bitset                   // by number: something else that belongs to the file is not
+	always func(manifest.Name) bool // what is read whatever its record says
+	sniff  func(manifest.Name) bool // what may be a swap file
+	table  uint32                   // stream of the records themselves, where they are one; else the metadata
+}
+
+// vouches tells whether the records vouch for the data of file number.
+func (r *records) vouches(number uint64) bool { return r.same.has(number) && !r.bad.has(number) }
+
+func newLook(ctx context.Context, o Options) (*look, error) {
+	l := &look{o: o, ctx: ctx, m: o.Manifest, volumes: make([]*records, len(o.Manifest.Volumes)), buf: make([]byte, chunk.MaxSize)}
+	n := uint64(l.m.Chunks.Len())
+	l.v = &Verdict{m: l.m, entries: newBitset(n), read: newBitset(n), equal: newBitset(n),
+		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount))}
+	l.sniff = newBitset(uint64(l.m.NameCount))
+	for _, x := range o.Exceptions {
+		if x.Length != int64(len(x.Content)) || x.Offset < 0 {
+			return nil, fmt.Errorf("the exception at byte %d has %d bytes of content, not %d", x.Offset, len(x.Content), x.Length)
+		}
+		l.exceptions = append(l.exceptions, exception{manifest.Extent{Offset: x.Offset, Length: x.Length}, x.Content})
+	}
+	slices.SortFunc(l.exceptions, func(a, b exception) int { return int(min(max(a.Offset-b.Offset, -1), 1)) })
+	var err error
+	l.codec, err = chunk.NewCodec(1)
+	return l, err
+}
+
+// touching returns the exceptions that overlap n bytes at off.
+func (l *look) touching(off, n int64) []exception {
+	x := l.exceptions
+	first := sort.Search(len(x), func(i int) bool { return x[i].End() > off })
+	end := first
+	for end < len(x) && x[end].Offset < off+n {
+		end++
+	}
+	return x[first:end]
+}
+
+// touched tells whether an exception lies in an entry.
+func (l *look) touched(e manifest.Entry) bool {
+	return slices.ContainsFunc(e.Pieces, func(p manifest.Piece) bool { return len(l.touching(p.Offset, int64(p.Length))) > 0 })
+}
+
+// overlay puts the exceptions over the master's content of an entry.
+func (l *look) overlay(e manifest.Entry, content []byte) {
+	for _, p := range e.Pieces {
+		l.overlayAt(content[p.At:p.At+p.Length], p.Offset)
+	}
+}
+
+// overlayAt puts the exceptions over bytes that belong at off.
+func (l *look) overlayAt(b []byte, off int64) {
+	for _, x := range l.touching(off, int64(len(b))) {
+		from, to := max(x.Offset, off), min(x.End(), off+int64(len(b)))
+		copy(b[from-off:to-off], x.content[from-x.Offset:])
+	}
+}
+
+// readAt reads from the disk, in full or not at all.
+func (l *look) readAt(b []byte, off int64) error {
+	n, err := l.o.Disk.ReadAt(b, off)
+	l.readBytes += int64(n)
+	if n == len(b) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return doubtf("%d bytes at byte %d of the disk cannot be read: %v", len(b), off, err)
+}
+
+// content reads what the disk holds in the places of an entry, holes as zeros, into b.
+func (l *look) content(e manifest.Entry, b []byte) ([]byte, error) {
+	b = b[:e.Length]
+	at := uint32(0)
+	for _, p := range e.Pieces {
+		clear(b[at:p.At])
+		if err := l.readAt(b[p.At:p.At+p.Length], p.Offset); err != nil {
+			return nil, err
+		}
+		at = p.At + p.Length
+	}
+	clear(b[at:])
+	return b, nil
+}
+
+// entryRange returns the entries of a volume: they are ordered by their first place, and none lies in two volumes.
+func (l *look) entryRange(v *manifest.Volume) (first, end int) {
+	from := func(off int64) int {
+		return sort.Search(l.m.Chunks.Len(), func(i int) bool {
+			p := l.m.Chunks.At(i).Pieces
+			return len(p) > 0 && p[0].Offset >= off
+		})
+	}
+	return from(v.Start), from(v.Start + v.Length)
+}
+
+// compared is a chunk of records: what the disk holds, and what it should hold.
+type compared struct {
+	entry      int
+	e          manifest.Entry
+	have, want []byte // the same memory where nothing differs
+}
+
+// compare reads the entries of some streams of a volume, tells which are as the master has them, and gives each to look
+// with both contents.
+func (l *look) compare(v *manifest.Volume, ofStream func(uint32) bool, each func(compared) error) error {
+	var waiting []compared
+	flush := func() error {
+		if err := l.fetch(waiting); err != nil {
+			return err
+		}
+		for _, c := range waiting {
+			if err := each(c); err != nil {
+				return err
+			}
+		}
+		waiting = waiting[:0]
+		return nil
+	}
+	first, end := l.entryRange(v)
+	for i := first; i < end; i++ {
+		e := l.m.Chunks.At(i)
+		if !ofStream(e.Stream) {
+			continue
+		}
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		have, err := l.content(e, l.buf)
+		if err != nil {
+			return err
+		}
+		l.v.MetadataBytes += onDisk(e)
+		l.tell(PhaseRecords, l.v.MetadataBytes, v.Used)
+		touched := l.touched(e)
+		equal := !touched && chunk.ID(blake3.Sum256(have)) == e.ID
+		if !touched { // restore proves those with an exception inside by itself
+			l.v.read.set(uint64(i))
+		}
+		if equal {
+			l.v.equal.set(uint64(i))
+			if err := each(compared{i, e, have, have}); err != nil {
+				return err
+			}
+			continue
+		}
+		l.v.DifferingBytes += onDisk(e)
+		waiting = append(waiting, compared{entry: i, e: e, have: slices.Clone(have)})
+		if len(waiting) == fetchAtOnce {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+func onDisk(e manifest.Entry) int64 {
+	var n int64
+	for _, p := range e.Pieces {
+		n += int64(p.Length)
+	}
+	return n
+}
+
+// fetch gets the master's contents of some entries, with the exceptions over them.
+func (l *look) fetch(list []compared) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ids := make([]chunk.ID, len(list))
+	for k, c := range list {
+		ids[k] = c.e.ID
+	}
+	if l.o.Source == nil {
+		return doubtf("metadata differs, and there is no source for the master's")
+	}
+	k := 0
+	err := l.o.Source.Fetch(l.ctx, ids, func(f chunk.Frame) error {
+		if k >= len(list) || f.ID != ids[k] {
+			return fmt.Errorf("chunk %s came unasked", f.ID)
+		}
+		content, err := l.codec.Open(nil, f)
+		if err != nil {
+			return err
+		}
+		if len(content) != int(list[k].e.Length) {
+			return fmt.Errorf("chunk %s has %d bytes, not %d", f.ID, len(content), list[k].e.Length)
+		}
+		list[k].want = content
+		k++
+		return nil
+	})
+	if err == nil && k < len(list) {
+		err = fmt.Errorf("chunk %s did not come", ids[k])
+	}
+	if err != nil {
+		return doubtf("the master's metadata cannot be had: %v", err)
+	}
+	for _, c := range list {
+		l.overlay(c.e, c.want)
+	}
+	return nil
+}
+
+func (l *look) tell(phase string, done, total int64) {
+	if l.o.Progress != nil {
+		l.o.Progress(phase, done, max(done, total))
+	}
+}
+
+// section is the part of the disk that a volume is in; what is read is counted.
+type section struct {
+	l    *look
+	base int64
+	size int64
+}
+
+// ReadAt implements io.ReaderAt.
+func (s section) ReadAt(b []byte, off int64) (int, error) {
+	if off < 0 || off > s.size || int64(len(b)) > s.size-off {
+		return 0, io.ErrUnexpectedEOF
+	}
+	if err := s.l.readAt(b, s.base+off); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// master shows what the metadata of a volume should be; all else of it reads as zeros. It is for the few places that say
+// where the records lie.
+type master struct {
+	l     *look
+	v     *manifest.Volume
+	index []int // its entries of metadata, by their place
+	last  compared
+}
+
+func (l *look) master(v *manifest.Volume) *master {
+	m := &master{l: l, v: v, last: compared{entry: -1}}
+	first, end := l.entryRange(v)
+	for i := first; i < end; i++ {
+		if l.m.Chunks.At(i).Stream == v.Meta {
+			m.index = append(m.index, i)
+		}
+	}
+	return m
+}
+
+// ReadAt implements io.ReaderAt.
+func (m *master) ReadAt(b []byte, off int64) (int, error) {
+	clear(b)
+	for done := 0; done < len(b); {
+		at := off + int64(done)
+		index, in := uint32(at/chunk.MaxSize), int(at%chunk.MaxSize)
+		n := min(len(b)-done, chunk.MaxSize-in)
+		content, err := m.chunk(index)
+		if err != nil {
+			return done, err
+		}
+		if in < len(content) {
+			copy(b[done:done+n], content[in:])
+		}
+		done += n
+	}
+	return len(b), nil
+}
+
+// chunk returns the master's content of one chunk of metadata, nil where all of it is zeros.
+func (m *master) chunk(index uint32) ([]byte, error) {
+	t := &m.l.m.Chunks
+	k := sort.Search(len(m.index), func(k int) bool { return t.At(m.index[k]).Index >= index })
+	if k == len(m.index) || t.At(m.index[k]).Index != index {
+		return nil, nil
+	}
+	i := m.index[k]
+	if m.last.entry == i {
+		return m.last.want, nil
+	}
+	e := t.At(i)
+	have, err := m.l.content(e, m.l.buf)
+	if err != nil {
+		return nil, err
+	}
+	c := compared{entry: i, e: e, want: slices.Clone(have)}
+	if m.l.touched(e) || chunk.ID(blake3.Sum256(have)) != e.ID {
+		one := []compared{{entry: i, e: e}}
+		if err := m.l.fetch(one); err != nil {
+			return nil, err
+		}
+		c.want = one[0].want
+	}
+	m.last = c
+	return c.want, nil
+}

@@ -1,0 +1,158 @@
+package quick
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/zeebo/blake3"
+
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// swapFiles takes back what was said of files that are used as swap: their content changes behind their inode's back.
+func (l *look) swapFiles() error {
+	const page = 4096
+	mark := make([]byte, 10)
+	for i, e := range l.m.Chunks.All() {
+		stream := uint64(e.Stream)
+		if e.Index != 0 || !l.sniff.has(stream) || !l.v.streams.has(stream) {
+			continue
+		}
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		for size := uint32(page); size <= 16*page; size *= 2 {
+			if err := l.readMark(e, mark, size-10); err != nil {
+				return fmt.Errorf("entry %d: %w", i, err)
+			}
+			if bytes.Equal(mark, []byte("SWAPSPACE2")) || bytes.Equal(mark, []byte("SWAP-SPACE")) {
+				l.v.streams.clear(stream)
+				l.v.VouchedFiles--
+				l.v.CheckedFiles++
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// readMark reads a few bytes of an entry's content from the disk; of a hole, zeros.
+func (l *look) readMark(e manifest.Entry, b []byte, at uint32) error {
+	clear(b)
+	for _, p := range e.Pieces {
+		if p.At <= at && at+uint32(len(b)) <= p.At+p.Length {
+			return l.readAt(b, p.Offset+int64(at-p.At))
+		}
+	}
+	return nil
+}
+
+// vouch enters the entries of the streams that are vouched for.
+func (l *look) vouch() error {
+	for i, e := range l.m.Chunks.All() {
+		if len(e.Pieces) == 0 || !l.v.streams.has(uint64(e.Stream)) || l.touched(e) {
+			continue
+		}
+		l.v.entries.set(uint64(i))
+		l.v.VouchedChunks++
+		l.v.VouchedBytes += onDisk(e)
+	}
+	for k, f := range l.m.Fills {
+		l.v.VouchedBytes += f.Length
+		for _, e := range l.v.Fill(k) {
+			l.v.VouchedBytes -= e.Length
+		}
+	}
+	return nil
+}
+
+// sample reads a part of what is vouched for. One byte that differs, and nothing is believed any more.
+func (l *look) sample() error {
+	draw := l.o.Draw
+	if draw == nil {
+		draw = systemDraw()
+	}
+	take := func() (bool, error) {
+		n, err := draw(sampleShare)
+		if err != nil {
+			return false, doubtf("nothing random can be had: %v", err)
+		}
+		return n == 0, nil
+	}
+	total := l.v.VouchedBytes / sampleShare
+	for i, e := range l.m.Chunks.All() {
+		if !l.v.entries.has(uint64(i)) {
+			continue
+		}
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		taken, err := take()
+		if err != nil {
+			return err
+		}
+		if !taken {
+			continue
+		}
+		have, err := l.content(e, l.buf)
+		if err != nil {
+			return err
+		}
+		if chunk.ID(blake3.Sum256(have)) != e.ID {
+			return doubtf("the sample at byte %d differs, though the record of its file does not", e.Pieces[0].Offset)
+		}
+		l.v.SampledBytes += onDisk(e)
+		l.tell(PhaseSample, l.v.SampledBytes, total)
+	}
+	return l.sampleFills(take)
+}
+
+// sampleFills does the same with fills, in steps of a chunk.
+func (l *look) sampleFills(take func() (bool, error)) error {
+	for k, f := range l.m.Fills {
+		for _, e := range without(f.Extent, l.v.Fill(k)) {
+			for at := e.Offset; at < e.End(); at += chunk.MaxSize {
+				taken, err := take()
+				if err != nil {
+					return err
+				}
+				if !taken {
+					continue
+				}
+				b := l.buf[:min(chunk.MaxSize, e.End()-at)]
+				if err := l.readAt(b, at); err != nil {
+					return err
+				}
+				want := bytes.Repeat([]byte{f.Byte}, len(b))
+				l.overlayAt(want, at)
+				if !bytes.Equal(b, want) {
+					return doubtf("the sample at byte %d differs: it should be all %#02x", at, f.Byte)
+				}
+				l.v.SampledBytes += int64(len(b))
+			}
+		}
+	}
+	return nil
+}
+
+// systemDraw draws from the system's random source.
+func systemDraw() func(n int) (int, error) {
+	r := bufio.NewReaderSize(rand.Reader, 4096)
+	return func(n int) (int, error) {
+		limit := ^uint64(0) / uint64(n) * uint64(n) // above it some numbers would come more often than others
+		for {
+			var b [8]byte
+			if _, err := io.ReadFull(r, b[:]); err != nil {
+				return 0, err
+			}
+			if v := binary.LittleEndian.Uint64(b[:]); v < limit {
+				return int(v % uint64(n)), nil
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package restore
+
+import (
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// vouch makes a run believe Options.Vouched: only Run does.
+func (r *run) vouch() {
+	if r.o.Vouched == nil {
+		return
+	}
+	r.vouched, r.report.Level = r.o.Vouched, job.LevelQuick
+	for i, e := range r.m.Chunks.All() {
+		if r.isVouched(uint32(i)) {
+			r.report.VouchedChunks++
+			r.report.VouchedBytes += onDisk(e)
+		}
+	}
+	for _, f := range r.m.Fills {
+		r.report.VouchedBytes += f.Length
+	}
+	for _, f := range r.fillsToRead() {
+		r.report.VouchedBytes -= f.Length
+	}
+}
+
+// isVouched tells whether entry i is never read. One with an exception inside is proven always.
+func (r *run) isVouched(i uint32) bool {
+	if r.vouched == nil {
+		return false
+	}
+	if _, patched := r.patched[i]; patched {
+		return false
+	}
+	return r.vouched.Entry(int(i))
+}
+
+// passes tells whether a scan passes over entry i. What was read before Run is read again once something was written: the
+// disk may have dropped or misplaced it.
+func (r *run) passes(i uint32) bool {
+	if r.vouched == nil {
+		return false
+	}
+	if r.isVouched(i) {
+		return true
+	}
+	done, _ := r.readBefore(i)
+	return done
+}
+
+// readBefore tells whether entry i was read before Run, what was found then, and nothing else has happened since.
+func (r *run) readBefore(i uint32) (done, equal bool) {
+	if r.dirty.Load() {
+		return false, false
+	}
+	if _, patched := r.patched[i]; patched {
+		return false, false
+	}
+	return r.vouched.Read(int(i))
+}
+
+// takeRead enters into f what was read before Run and found to differ.
+func (r *run) takeRead(f *findings) {
+	if r.vouched == nil || r.dirty.Load() {
+		return
+	}
+	for i := range uint32(r.m.Chunks.Len()) {
+		if done, equal := r.readBefore(i); done && !equal && !r.isVouched(i) {
+			f.entries[i/64] |= 1 << (i % 64)
+			f.count++
+		}
+	}
+}
+
+// fillsToRead returns the fills that nobody vouches for, or their parts.
+func (r *run) fillsToRead() []manifest.Fill {
+	if r.vouched == nil {
+		return r.m.Fills
+	}
+	var out []manifest.Fill
+	for k, f := range r.m.Fills {
+		for _, e := range r.vouched.Fill(k) {
+			part := f
+			part.Offset, part.Length = max(e.Offset, f.Offset), 0
+			part.Length = min(e.End(), f.End()) - part.Offset
+			if part.Length > 0 {
+				out = append(out, part)
+			}
+		}
+	}
+	return out
+}
