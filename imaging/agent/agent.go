@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
+	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/agent/screen"
@@ -22,7 +23,8 @@ import (
 // helloEvery is how often a computer that nobody has approved asks again.
 const helloEvery = 3 * time.Second
 
-// PC is what only a real computer has. All fields but Firmware, Settle, Air and Random are required.
+// PC is what only a real computer has. All fields but Firmware, Settle, Air, Drive and Random are
+// required.
 type PC struct {
 	Disks     func() ([]job.Disk, error)
 	Inventory func([]job.Disk) job.Inventory
@@ -33,6 +35,7 @@ type PC struct {
 	Firmware  efi.Variables                 // nil on a PC started by a BIOS
 	Uptime    func() float64                // seconds since the kernel started
 	Air       Air                           // of multicast sessions; may be zero
+	Drive     func(job.Disk) drive.State    // what a drive says of itself; nil: nothing
 	Random    io.Reader                     // numbers of proofs; nil: the system's
 }
 
@@ -75,6 +78,7 @@ type agent struct {
 	keyName string
 	newKey  bool
 	mark    *job.Mark
+	places  []place         // every ARDOISE of this PC, as it was at the start
 	seen    map[string]bool // nonces
 	system  *uint16         // boot entry of the system on the disk, once known
 	now     func() time.Time
@@ -234,7 +238,7 @@ func (a *agent) hello(ctx context.Context) error {
 		a.Screen.Note("disks: %v", err)
 	}
 	h := job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
-		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark}
+		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark, Proofs: a.proofs()}
 	for {
 		w, err := a.client.Hello(ctx, h)
 		if err != nil {
@@ -245,6 +249,7 @@ func (a *agent) hello(ctx context.Context) error {
 		case job.StateEnrolled:
 			a.Screen.Code("")
 			a.Screen.Note("enrolled %s", w.Computer)
+			a.forget(w.Proofs)
 			return nil
 		case job.StatePending:
 			a.Screen.Say(notices.Pending, w.Code)

@@ -21,6 +21,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/agent"
 	"github.com/ardoise/ardoise/imaging/agent/agenttest"
+	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/agent/screen"
@@ -44,6 +45,7 @@ type pc struct {
 	looked   int                 // how often the disks were looked at
 	looks    map[int]func()      // what happens just before the disks are looked at for the n-th time
 	lives    int
+	drive    func(job.Disk) drive.State
 	air      agent.Air
 	second   time.Duration // of countdowns and reports; default: 20 ms
 }
@@ -122,7 +124,7 @@ func (p *pc) run(ctx context.Context, address string) (job.Ending, error) {
 	s := screen.New(screen.Options{Lang: notices.French, Lines: []io.Writer{&p.log}})
 	o := agent.Options{Server: address, Fingerprint: p.server.Authority.Fingerprint(), MAC: mac, Version: "test", Screen: s,
 		Pause: time.Millisecond, Second: cmp.Or(p.second, 20*time.Millisecond),
-		PC: agent.PC{Air: p.air, Disks: p.list, Uptime: func() float64 { return 1 },
+		PC: agent.PC{Air: p.air, Drive: p.drive, Disks: p.list, Uptime: func() float64 { return 1 },
 			Inventory: func(d []job.Disk) job.Inventory { return job.Inventory{Disks: d} },
 			Kept:      func() string { return p.kept },
 			Keep:      func(h string) error { p.kept = h; return nil },

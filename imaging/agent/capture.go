@@ -24,11 +24,12 @@ func (a *agent) capture(ctx context.Context, t job.Task, p *progress) (job.Outco
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	d, err := a.open(t.Disk, source, disk.Mode{Read: true})
+	open, err := a.open(t.Disk, source, disk.Mode{Read: true})
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	defer func() { _ = d.Close() }()
+	defer func() { _ = open.Close() }()
+	d := watch(open)
 	p.step(1)
 	a.Screen.Say(notices.Capturing, t.Master)
 	sink := a.client.Sink(t.ID)
@@ -40,7 +41,7 @@ func (a *agent) capture(ctx context.Context, t job.Task, p *progress) (job.Outco
 		a.Screen.Note("warning: %s", w)
 	}
 	if err != nil {
-		return o, captureFault(ctx, err)
+		return o, a.failing(captureFault(ctx, err), d, source)
 	}
 	p.step(2)
 	if err := p.begin(ctx); err != nil { // publishing is one moment: no cancelling in the midst of it

@@ -148,37 +148,3 @@ func (a *agent) countdown(ctx context.Context, t job.Task, d job.Disk) error {
 	}
 	return nil
 }
-
-// diskFault turns what restoring and capturing return into what a person is told.
-func diskFault(err error) error {
-	var small *disk.TooSmallError
-	var sector *disk.SectorSizeError
-	var used *disk.InUseError
-	var invalid *restore.InvalidError
-	var source *restore.SourceError
-	var write *restore.WriteError
-	var mismatch *restore.MismatchError
-	var damaged *chunk.DamagedError
-	var unproven *client.UnprovenError
-	switch {
-	case errors.Is(err, errCancelled):
-		return err
-	case errors.As(err, &small):
-		return fault(notices.DiskTooSmall, err)
-	case errors.As(err, &sector):
-		return fault(notices.SectorSize, err)
-	case errors.As(err, &used):
-		return fault(notices.DiskBusy, err)
-	case errors.As(err, &invalid):
-		return fault(notices.MasterAltered, err)
-	case errors.As(err, &unproven):
-		return &FaultError{Code: notices.ServerUnproven, Args: []any{"Ardoise"}, Err: err}
-	case errors.As(err, &mismatch):
-		return fault(notices.NotProven, err)
-	case errors.As(err, &write):
-		return fault(notices.DiskFault, err)
-	case errors.As(err, &damaged), errors.As(err, &source):
-		return fault(notices.MasterDamaged, err)
-	}
-	return fault(notices.DiskFault, err)
-}

@@ -58,10 +58,13 @@ type errand struct {
 	t      job.Task // what is to be done
 	m      *manifest.Manifest
 	target job.Disk
-	d      *disk.Disk
+	d      *watched
 	p      *progress
 	course course
+	origin string // of the proof: menu, start or task
 	proof  job.Proof
+
+	offline bool // the server is not asked: a standing grant is the order
 }
 
 // version names what a task is about: debian@3.
@@ -96,14 +99,15 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	}
 	p.step(c.look)
 	a.Screen.Say(c.says, version(t))
-	d, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
+	open, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
 	if err != nil {
 		return job.Outcome{}, err
 	}
-	defer func() { _ = d.Close() }()
+	defer func() { _ = open.Close() }()
+	d := watch(open)
 	s.settle(m)
 	a.Screen.Busy(true)
-	e := &errand{t: t, m: m, target: target, d: d, p: p, course: c}
+	e := &errand{t: t, m: m, target: target, d: d, p: p, course: c, origin: originTask}
 	o, err := a.bring(ctx, e)
 	if err == nil {
 		a.heal(ctx, d, m)
@@ -121,18 +125,28 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	if err := a.beginProof(e); err != nil {
 		return job.Outcome{}, err
 	}
+	before := last(e.d.Disk)
+	if a.skip(e, before) {
+		e.p.step(e.course.end)
+		a.bootOrder(e.d, e.m)
+		a.endProof(e, nil)
+		return job.Outcome{ProvenAt: a.now().UTC()}, nil
+	}
+	e.proof.Doubt = strange(e.t, before)
 	kept := false
-	e.p.marked = func() { kept = kept || a.keepEarly(e.d) }
+	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }
 	o, part, err := a.restore(ctx, e)
 	e.proof.Seconds = a.now().Sub(began).Seconds()
 	if err != nil {
+		err = a.failing(err, e.d, e.target)
 		a.endProof(e, err)
 		return o, err
 	}
 	e.p.step(e.course.end)
+	a.weak(e.d, e.target)
 	a.mark = nil // whatever an older disk said, this one is proven
 	if part != nil {
-		a.keep(e.d, part)
+		a.keep(e.d.Disk, part)
 	}
 	a.bootOrder(e.d, e.m)
 	a.endProof(e, nil)
@@ -162,7 +176,7 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 	net := frames.Fetched() + frames.FromPeers() + r.CarouselBytes
 	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: net}
 	e.proof.Read, e.proof.Written, e.proof.FromNet = r.ReadBytes, r.WrittenBytes, net
-	e.proof.Differed = differed(e.m, r)
+	e.proof.Differed = r.DifferedBytes
 	for _, w := range r.Warnings {
 		a.Screen.Note("warning: %s", w)
 	}
@@ -189,18 +203,4 @@ func (a *agent) enter(e *errand, phase string) {
 	if i > e.course.look {
 		a.Screen.Say(e.course.repairs, version(e.t))
 	}
-}
-
-// differed returns the bytes of the chunks of m that a restore found different.
-func differed(m *manifest.Manifest, r restore.Report) int64 {
-	if r.HeldChunks == 0 && r.ChangedChunks == 0 { // it ended before it had looked
-		return 0
-	}
-	var all int64
-	for _, e := range m.Chunks.All() {
-		for _, p := range e.Pieces {
-			all += int64(p.Length)
-		}
-	}
-	return max(all-r.HeldBytes, 0)
 }

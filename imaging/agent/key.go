@@ -2,7 +2,8 @@ package agent
 
 import (
 	"bytes"
-	"fmt"
+	"crypto/ecdsa"
+	"errors"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
@@ -18,6 +19,7 @@ func (a *agent) findKey() error {
 	if err != nil {
 		a.Screen.Note("disks: %v", err)
 	}
+	a.places = nil
 	for _, d := range trusted(disks) {
 		if err := a.look(d); err != nil {
 			a.Screen.Note("ardoise on %s: %v", d.Path, err)
@@ -53,36 +55,68 @@ func trusted(disks []job.Disk) []job.Disk {
 	return usb
 }
 
-// look reads key and mark of one disk; the first of each counts.
+// place is an ARDOISE and what lay there when the PC started.
+type place struct {
+	disk      job.Disk
+	key       *ecdsa.PrivateKey // nil: none
+	keyName   string            // of key
+	mark      *job.Mark         // nil: none stands
+	grant     *job.Envelope     // nil: none
+	trust     *disk.Trust       // nil: none
+	proofs    []job.Proof       // the oldest first
+	untouched bool              // the drive was not written to since the last of them
+}
+
+// look reads what our place on one disk holds; the first key and the first mark of all disks count. What cannot be read is
+// told, and counts as not there, but for a mark.
 func (a *agent) look(d job.Disk) error {
 	open, err := disk.Open(d.Path, disk.Mode{Read: true})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = open.Close() }()
-	table, err := disk.ReadTable(open, open.Size(), open.SectorSize())
-	if err != nil || table.Ardoise == nil {
+	ours, err := ardoise(open)
+	var not *disk.NoArdoiseError
+	switch {
+	case errors.As(err, &not):
+		return nil
+	case err != nil:
 		return err
 	}
-	ours, err := disk.OpenArdoise(open, *table.Ardoise)
-	if err != nil {
-		return err
+	p := place{disk: d}
+	tell := func(what string, err error) {
+		if err != nil {
+			a.Screen.Note("%s on %s: %v", what, d.Path, err)
+		}
 	}
 	mark, err := ours.Mark().Load()
-	mark = standing(mark, err)
-	if mark != nil && a.mark == nil {
-		a.mark = mark
-		a.Screen.Note("interrupted %s %s@%d in phase %s", mark.Kind, mark.Master, mark.Version, mark.Phase)
-	}
-	if err != nil {
-		a.Screen.Note("mark on %s: %v", d.Path, err)
-	}
+	tell("mark", err)
+	p.mark = standing(mark, err)
 	content, err := ours.Key().Load()
-	if err != nil || len(content) == 0 || a.key != nil {
-		return err
+	if err == nil && len(content) > 0 {
+		if p.key, err = client.ParseKey(content); err == nil {
+			p.keyName, err = client.KeyName(p.key)
+		}
 	}
-	if a.key, err = client.ParseKey(content); err != nil {
-		return fmt.Errorf("key slot: %w", err)
+	tell("key", err)
+	p.grant, err = ours.Grant().Load()
+	tell("grant", err)
+	p.trust, err = ours.Trust().Load()
+	tell("trust", err)
+	if ours.Layout() == disk.Layout { // older ones keep no proofs
+		p.proofs, err = ours.Proofs().Load()
+		tell("proofs", err)
+	}
+	if n := len(p.proofs); n > 0 {
+		p.untouched = a.untouched(d, &p.proofs[n-1])
+	}
+	a.places = append(a.places, p)
+	if p.mark != nil && a.mark == nil {
+		a.mark = p.mark
+		a.Screen.Note("interrupted %s %s@%d in phase %s", p.mark.Kind, p.mark.Master, p.mark.Version, p.mark.Phase)
+	}
+	if a.key == nil {
+		a.key = p.key
 	}
 	return nil
 }

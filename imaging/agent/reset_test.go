@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/chunk"
 )
 
 // life starts the PC once more against the same server and gives it one task.
@@ -147,3 +148,6 @@ func TestAResetThatFailsSaysSoInItsProof(t *testing.T) {
 		t.Errorf("the second try: %+v", r.Outcome)
 	}
 }
+
+// hashed is the BLAKE3-256 of some bytes, hexadecimal.
+func hashed(b []byte) string { return chunk.Of(b).String() }

@@ -31,6 +31,7 @@ const (
 	DiskBusy      Code = "disk-busy"
 	DiskChanged   Code = "disk-changed"
 	DiskFault     Code = "disk-fault"
+	DiskWeak      Code = "disk-weak"
 	NotClean      Code = "not-clean"
 	MasterAltered Code = "master-altered"
 	MasterDamaged Code = "master-damaged"
@@ -194,6 +195,9 @@ func diskNotices() []Notice {
 			Text{"Le disque signale une panne: %s.", "The disk reports a failure: %s."},
 			Text{"Remplacez le disque; le travail reprendra au prochain démarrage.",
 				"Replace the disk; the job goes on at the next start."}},
+		{DiskWeak, Warn,
+			Text{"Le disque s'use: %s.", "The disk is wearing out: %s."},
+			Text{"Le poste peut servir; prévoyez de remplacer son disque.", "This computer can be used; plan to replace its disk."}},
 		{NotClean, Fault,
 			Text{"Un volume n'a pas été arrêté proprement: %s.", "A volume was not shut down cleanly: %s."},
 			Text{"Rien n'a été touché. Démarrez ce système, arrêtez-le complètement, puis recommencez.",
