@@ -24,6 +24,7 @@ type BootRequest struct {
 // BootChoice is what a machine should start: the agent or its disk, never anything that destroys.
 type BootChoice struct {
 	Agent     bool
+	Menu      bool // not the agent, and its room has a start menu
 	Chainload bool
 	Style     string // offer style that worked; "" to find one
 	Why       string // for the log
@@ -69,7 +70,8 @@ func (f *Fleet) Boot(r BootRequest) BootChoice {
 	c, known := f.bootRecord(mac, b.UUID)
 	choice := BootChoice{Style: b.Style}
 	if known {
-		choice.Chainload = c.Chainload
+		r, _ := f.roomOf(c)
+		choice.Chainload, choice.Menu = c.Chainload, r.Menu && c.State == Enrolled
 		if choice.Style == "" {
 			choice.Style = c.Style
 		}
@@ -78,6 +80,7 @@ func (f *Fleet) Boot(r BootRequest) BootChoice {
 	if choice.Agent && b.Tries >= maxTries && b.Seen.Sub(b.Tried) < loopRest {
 		choice.Agent, choice.Why = false, "its agent did not report after several boots"
 	}
+	choice.Menu = choice.Menu && !choice.Agent
 	return choice
 }
 
@@ -150,12 +153,16 @@ func (f *Fleet) bootRecord(mac, uuid string) (Computer, bool) {
 	return best, found
 }
 
-// activeOf returns the running task of a computer, else its oldest waiting one. The caller holds mu or deciding.
+// activeOf returns the running task of a computer, else the oldest that waits and whose time has come. The caller holds mu
+// or deciding.
 func (f *Fleet) activeOf(computer string) (Task, bool) {
 	var found Task
 	ok := false
 	for _, id := range f.active[computer] {
 		t := f.tasks[id]
+		if !f.due(t) {
+			continue
+		}
 		if !ok || t.State == job.TaskRunning || found.State != job.TaskRunning && compareTasks(t, found) < 0 {
 			found, ok = t, true
 		}

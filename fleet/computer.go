@@ -45,6 +45,14 @@ type Computer struct {
 	Claim      *Claim    // of another key; nil when all is well
 	Code       string    // while pending; never stored
 	Address    string    // last network address, for a person
+
+	Room      string     `json:",omitempty"` // name of the room it is in; "": none
+	Grant     *Grant     `json:",omitempty"` // that it was given last
+	Local     *Local     `json:",omitempty"` // what it last told of its place on the disk
+	LastProof *ProofKept `json:",omitempty"` // the last time that its disk was found, or made, clean
+	Resets    *Resets    `json:",omitempty"`
+	ProofIDs  []string   `json:",omitempty"` // that are known already, newest last
+	Token     *Token     `json:",omitempty"` // of its running system
 }
 
 // Proven says what a computer's disk held when it was last read back.
@@ -54,6 +62,7 @@ type Proven struct {
 	Manifest string    // hash, hexadecimal
 	At       time.Time // clock of the server
 	Task     string
+	Disk     job.DiskRule `json:",omitzero"` // finds the disk again
 }
 
 // Claim is another key's claim to be a known computer.

@@ -67,6 +67,7 @@ func cleanHello(h job.Hello) job.Hello {
 		h.Timings[i].Phase = Clean(h.Timings[i].Phase, 32)
 	}
 	h.Interrupted = cleanMark(h.Interrupted)
+	h.Proofs = cleanProofs(h.Proofs)
 	return h
 }
 
@@ -103,12 +104,13 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 		c.Mark, c.MarkOnDisk = nil, false
 	}
 	events := f.helloEvents(c, in, began)
-	if !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
+	events = append(events, f.takeProofs(&c, Task{}, in.Hello.Proofs)...)
+	if len(in.Hello.Proofs) > 0 || !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
 		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
 			return job.Welcome{}, err
 		}
 	}
-	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID}, nil
+	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID, Proofs: len(in.Hello.Proofs)}, nil
 }
 
 // differ tells whether a hello says something new that must outlive this daemon.
@@ -312,8 +314,10 @@ func (f *Fleet) Refuse(ctx context.Context, ref, by string) (Computer, error) {
 			short(c.Claim.Key), by)}
 		c.Claim = nil
 	case c.State == Enrolled:
-		if t, busy := f.activeOf(c.ID); busy {
-			return c, refuse(CodeBusy, c.Name, "task %s is %s", t.ID, t.State)
+		for _, at := range []time.Time{{}, f.o.Now().Add(time.Second)} {
+			if busy := f.clash(c, at); busy != nil {
+				return c, busy
+			}
 		}
 		c.State = Refused
 		change.Events = []Event{f.event("refused", Warning, c, Task{}, "enrolment withdrawn by %s", by)}

@@ -28,6 +28,13 @@ const (
 	CodeBadOrder       Code = "bad-order"        // the order makes no sense
 	CodeNoMAC          Code = "no-mac"           // nothing to wake it by
 	CodeAlreadyWithKey Code = "already-enrolled" // the record has a key of its own
+	CodeNoRoom         Code = "no-room"          // no such room
+	CodeBadRoom        Code = "bad-room"         // a room cannot be like that
+	CodeRoomNeeded     Code = "room-needed"      // computers are in it
+	CodeNotProven      Code = "not-proven"       // nothing is known of what its disk holds
+	CodePolicy         Code = "policy"           // the room's policy forbids it
+	CodeWrongToken     Code = "wrong-token"      // no computer's running system has it
+	CodeEmpty          Code = "empty-order"      // no computer of the room can take it
 )
 
 // RefusedError is a refusal with its reason. What is the thing refused: a computer's name, a job, a code.

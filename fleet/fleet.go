@@ -32,12 +32,19 @@ type Options struct {
 	Now         func() time.Time // nil: time.Now
 	Rand        io.Reader        // nil: the system's
 	Log         *slog.Logger     // nil: none
+
+	Zone     *time.Location                                 // of the nights; nil: the server's
+	Wake     func(ctx context.Context, macs []string) error // nil: nobody can be woken
+	Versions Versions                                       // nil: no room has a master
+	Personal Personaliser                                   // nil: no room has a template
+	Secret   []byte                                         // of the site, 32 bytes; nil: no computer has keys of its own
 }
 
 // Fleet is the set of computers and jobs of one site. It is safe for concurrent use.
 type Fleet struct {
 	o Options
 
+	planning sync.Mutex // held while the exceptions of one computer are planned; before the others
 	deciding sync.Mutex // held by one decision at a time, over its commit
 
 	mu        sync.RWMutex // guards what follows; never held over input or output, so that firmware is answered at once
@@ -55,6 +62,9 @@ type Fleet struct {
 	recent    []Event // newest last
 	lastJob   int
 	begun     map[string][]string // session id -> manifests that it sends, since this daemon was started
+	rooms     map[string]Room     // by roomKey
+	byToken   map[string]string   // hash of a token -> computer id
+	planned   map[string]ownBytes // by computer id
 
 	spool chan sighted // of pxe, on their way to the store
 
@@ -70,6 +80,9 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	if o.Rand == nil {
 		o.Rand = rand.Reader
 	}
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -83,8 +96,9 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
 		allowances: map[string]allowance{}, begun: map[string][]string{},
+		rooms: map[string]Room{}, byToken: map[string]string{}, planned: map[string]ownBytes{},
 	}
-	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks})
+	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks, Rooms: s.Rooms})
 	return f, nil
 }
 
@@ -118,17 +132,26 @@ func (f *Fleet) commit(ctx context.Context, c Change) error {
 // apply makes a committed change visible. The caller holds mu, or is alone.
 func (f *Fleet) apply(c Change) {
 	for _, id := range c.Forgotten {
-		delete(f.byKey, f.computers[id].Key)
+		f.unlink(f.computers[id])
 		delete(f.computers, id)
 	}
 	for _, x := range c.Computers {
 		if old, ok := f.computers[x.ID]; ok {
-			delete(f.byKey, old.Key)
+			f.unlink(old)
 		}
 		f.computers[x.ID] = x
+		if x.Token != nil {
+			f.byToken[x.Token.Hash] = x.ID
+		}
 		if x.Key != "" {
 			f.byKey[x.Key] = x.ID
 		}
+	}
+	for _, name := range c.ForgottenRooms {
+		delete(f.rooms, roomKey(name))
+	}
+	for _, x := range c.Rooms {
+		f.rooms[roomKey(x.Name)] = x
 	}
 	for _, x := range c.Jobs {
 		f.jobs[x.ID] = x
@@ -142,6 +165,14 @@ func (f *Fleet) apply(c Change) {
 		}
 	}
 	f.remember(c.Events...)
+}
+
+// unlink forgets how a record is found by its key and its token. The caller holds mu, or is alone.
+func (f *Fleet) unlink(c Computer) {
+	delete(f.byKey, c.Key)
+	if c.Token != nil {
+		delete(f.byToken, c.Token.Hash)
+	}
 }
 
 // index keeps the tasks that are not over at hand: years of others must not slow down an answer to firmware.
@@ -292,7 +323,7 @@ func (f *Fleet) Running(key string) (Job, Task, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if t, ok := f.activeOf(c.ID); ok && t.State == job.TaskRunning {
-		return f.jobs[t.Job], t, nil
+		return f.jobOf(t), t, nil
 	}
 	return Job{}, Task{}, refuse(CodeNoTask, c.Name, "no task of this computer is running")
 }

@@ -123,7 +123,7 @@ func (h *house) enrol(key, name string, in job.Hello) fleet.Computer {
 func (h *house) order(kind job.Kind, computers ...string) fleet.JobState {
 	h.t.Helper()
 	o := fleet.Order{Kind: kind, Computers: computers, Master: "m", By: "marie"}
-	if kind == job.KindDeploy {
+	if kind == job.KindDeploy || kind == job.KindStage {
 		o.Version, o.Manifest = 3, "hash"
 	}
 	j, err := h.Give(context.Background(), o)

@@ -17,11 +17,11 @@ func (f *Fleet) Giving(key, task string) (manifest string, wanted bool, err erro
 	if !ok || t.Computer != c.ID {
 		return "", false, refuse(CodeNotYours, Clean(task, 32), "")
 	}
-	j := f.jobs[t.Job]
+	j := f.jobOf(t)
 	_, busy := f.activeOf(c.ID)
 	switch {
-	case j.Kind != job.KindDeploy || t.State != job.TaskDone:
-		return "", false, refuse(CodeNoTask, Clean(task, 32), "it is no deployment that is done")
+	case !Destroys(j.Kind) || t.State != job.TaskDone:
+		return "", false, refuse(CodeNoTask, Clean(task, 32), "it is no deployment or reset that is done")
 	case busy:
 		return j.Manifest, false, nil
 	case c.Runs == nil || c.Runs.Task != t.ID:
@@ -30,7 +30,7 @@ func (f *Fleet) Giving(key, task string) (manifest string, wanted bool, err erro
 	for _, ids := range f.active {
 		for _, id := range ids {
 			other := f.tasks[id]
-			if other.State == job.TaskRunning && f.jobs[other.Job].Manifest == j.Manifest {
+			if other.State == job.TaskRunning && f.jobOf(other).Manifest == j.Manifest {
 				return j.Manifest, true, nil
 			}
 		}

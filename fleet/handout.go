@@ -22,7 +22,7 @@ func (f *Fleet) Next(ctx context.Context, key string) (*job.Envelope, error) {
 			return nil, err
 		}
 		arrival := f.arrival(c.ID) // asked for before the task, so that none slips between
-		e, err := f.handOut(ctx, key)
+		e, err := f.handOutOwn(ctx, key)
 		if e != nil || err != nil {
 			return e, err
 		}
@@ -47,28 +47,81 @@ func (f *Fleet) arrival(computer string) <-chan struct{} {
 	return ch
 }
 
-// handOut gives the computer its task if it has one.
-func (f *Fleet) handOut(ctx context.Context, key string) (*job.Envelope, error) {
+// handOutOwn gives the computer its task if it has one, with what is its own on the version.
+func (f *Fleet) handOutOwn(ctx context.Context, key string) (*job.Envelope, error) {
+	var own ownBytes
+	for {
+		e, need, err := f.handOut(ctx, key, own)
+		if need == nil {
+			return e, err
+		}
+		own = f.exceptions(ctx, need.computer, need.manifest)
+	}
+}
+
+// needed names a version that a computer's exceptions must be planned on before its task is handed out.
+type needed struct{ computer, manifest string }
+
+// handOut gives the computer its task if it has one, or says what must be planned for that.
+func (f *Fleet) handOut(ctx context.Context, key string, own ownBytes) (*job.Envelope, *needed, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
 	c, err := f.Authorise(key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for {
 		t, ok := f.activeOf(c.ID)
 		if !ok {
-			return nil, nil
+			return nil, nil, nil
 		}
+		f.aim(&t, c)
 		over, why := f.overdue(t)
-		if over != "" {
-			if _, err := f.end(ctx, c, t, over, &job.Outcome{Code: why, Detail: outcomeDetail(why)}); err != nil {
-				return nil, err
+		j := f.jobOf(t)
+		var need *needed
+		if over == "" && Destroys(j.Kind) {
+			_, of, err := f.own(c, j.Manifest)
+			switch {
+			case err != nil:
+				own = ownBytes{err: err}
+			case of == "":
+				own = ownBytes{}
+			case of != own.of:
+				need = &needed{c.ID, j.Manifest}
 			}
-			c, _ = f.Authorise(key)
-			continue
+			if need == nil && own.err != nil {
+				over, why = job.TaskFailed, OutcomeNotOwn
+			}
 		}
-		return f.envelope(ctx, c, t)
+		switch {
+		case need != nil:
+			return nil, need, nil
+		case over == "":
+			e, err := f.envelope(ctx, c, t, own.exceptions)
+			return e, nil, err
+		}
+		detail := outcomeDetail(why)
+		if why == OutcomeNotOwn {
+			detail = Clean(own.err.Error(), 500)
+		}
+		if _, err := f.end(ctx, c, t, over, &job.Outcome{Code: why, Detail: detail}); err != nil {
+			return nil, nil, err
+		}
+		if c, err = f.Authorise(key); err != nil {
+			return nil, nil, err
+		}
+	}
+}
+
+// aim fixes, before a task is handed out for the first time, what it is measured by: what the computer runs by then, and
+// what a reset without a version of its own makes the disk equal to.
+func (f *Fleet) aim(t *Task, c Computer) {
+	if !t.Started.IsZero() {
+		return
+	}
+	t.Before = c.Runs
+	if j := f.jobs[t.Job]; j.Kind == job.KindReset && j.Version == 0 {
+		t.Target = c.Runs.target()
 	}
 }
 
@@ -79,6 +132,8 @@ const (
 	OutcomeUnproven   = "unproven"    // the agent said done without having read the disk back
 	OutcomeNothing    = "unpublished" // a capture said done without having published
 	OutcomeCancelled  = "cancelled"
+	OutcomeNotProven  = "not-proven"   // a reset of a disk of which nothing is known any more
+	OutcomeNotOwn     = "not-personal" // the computer's names and keys cannot be planned on the version
 )
 
 func outcomeDetail(code string) string {
@@ -89,6 +144,8 @@ func outcomeDetail(code string) string {
 		return fmt.Sprintf("the task was handed out %d times in a row without any progress", maxHandouts)
 	case OutcomeUnproven:
 		return "the agent reported success without having read the disk back"
+	case OutcomeNotProven:
+		return "since it was ordered, what the disk holds is not known any more"
 	case OutcomeNothing:
 		return "the agent reported success without having published a version"
 	}
@@ -105,12 +162,14 @@ func (f *Fleet) overdue(t Task) (state, why string) {
 		return job.TaskCancelled, OutcomeCancelled
 	case t.Handouts >= maxHandouts:
 		return job.TaskFailed, OutcomeNoProgress
+	case f.jobs[t.Job].Kind == job.KindReset && t.Target == nil:
+		return job.TaskCancelled, OutcomeNotProven
 	}
 	return "", ""
 }
 
 // envelope signs the task with a fresh nonce, and keeps that before the computer may have it. The caller holds deciding.
-func (f *Fleet) envelope(ctx context.Context, c Computer, t Task) (*job.Envelope, error) {
+func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own []job.Exception) (*job.Envelope, error) {
 	nonce, err := f.random(16)
 	if err != nil {
 		return nil, err
@@ -122,13 +181,15 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task) (*job.Envelope
 	if t.Started.IsZero() {
 		t.Started = now
 	}
-	payload, err := json.Marshal(document(f.jobs[t.Job], t, c))
+	doc := document(f.jobOf(t), t, c)
+	doc.Exceptions = own
+	payload, err := json.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("encoding task %s: %w", t.ID, err)
 	}
 	change := Change{Tasks: []Task{t}}
 	c.LastSeen = now
-	if j := f.jobs[t.Job]; Destroys(j.Kind) && c.Runs != nil {
+	if Destroys(f.jobs[t.Job].Kind) && c.Runs != nil {
 		c.Runs = nil // from here on its disk may change without our hearing of it
 	}
 	change.Computers = []Computer{c}

@@ -102,7 +102,7 @@ func stepName(r job.Report) string {
 // deciding.
 func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *job.Outcome) (Task, error) {
 	now := f.o.Now().UTC()
-	j := f.jobs[t.Job]
+	j := f.jobOf(t)
 	if out == nil {
 		out = &job.Outcome{Code: "unsaid"}
 	}
@@ -113,7 +113,7 @@ func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *
 		state, out = job.TaskDone, &job.Outcome{Code: "ok", Detail: out.Detail, StoredBytes: t.Published.StoredBytes,
 			NewBytes: t.Published.NewBytes}
 	case state != job.TaskDone:
-	case j.Kind == job.KindDeploy && out.ProvenAt.IsZero():
+	case Destroys(j.Kind) && out.ProvenAt.IsZero():
 		doubt = OutcomeUnproven
 	case j.Kind == job.KindCapture && t.Published == nil:
 		doubt = OutcomeNothing
@@ -127,14 +127,19 @@ func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *
 	t.State, t.Ended, t.Outcome = state, now, out
 	severity := Info
 	switch {
-	case state == job.TaskDone && j.Kind == job.KindDeploy:
-		c.Runs = &Proven{Master: j.Master, Version: j.Version, Manifest: j.Manifest, At: now, Task: t.ID}
+	case state == job.TaskDone && Destroys(j.Kind):
+		c.Runs = &Proven{Master: j.Master, Version: j.Version, Manifest: j.Manifest, At: now, Task: t.ID, Disk: provenDisk(c, j)}
 		c.Mark, c.MarkOnDisk = nil, false
 	case state == job.TaskFailed:
 		severity = Warning
 	}
-	e := f.event(state, severity, c, t, "%s %s: %s %s", j.Kind, target(j), out.Code, out.Detail)
-	return t, f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: []Event{e}})
+	events := []Event{f.event(state, severity, c, t, "%s %s: %s %s", j.Kind, target(j), out.Code, out.Detail)}
+	if out.Proof != nil {
+		p := *out.Proof
+		p.Task, p.Master, p.Version, p.Manifest = t.ID, j.Master, j.Version, j.Manifest // ours, not its word
+		events = append(events, f.takeProofs(&c, t, []job.Proof{p})...)
+	}
+	return t, f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events})
 }
 
 // cleanReport bounds everything in a report.
@@ -167,6 +172,10 @@ func cleanReport(r job.Report) job.Report {
 		o.Code, o.Detail = Clean(o.Code, 64), Clean(o.Detail, 1000)
 		for _, n := range []*int64{&o.ReadBytes, &o.WrittenBytes, &o.StoredBytes, &o.NewBytes} {
 			*n = max(*n, 0)
+		}
+		if o.Proof != nil {
+			p := cleanProof(*o.Proof)
+			o.Proof = &p
 		}
 		r.Outcome = &o
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -95,9 +96,9 @@ func (f *Fleet) BeginSession(id string) (Session, error) {
 	return s, nil
 }
 
-// sessionFor names the session of a new deployment to several computers: one that there is already, or its own. The
-// caller holds deciding.
-func (f *Fleet) sessionFor(o Order, id string) string {
+// sessionFor names the session of a new deployment to several computers: one that there is already and begins at the same
+// time, or its own. The caller holds deciding.
+func (f *Fleet) sessionFor(o Order, j Job) string {
 	if o.Kind != job.KindDeploy || o.Unicast {
 		return ""
 	}
@@ -110,6 +111,9 @@ func (f *Fleet) sessionFor(o Order, id string) string {
 		}
 	}
 	for _, s := range all {
+		if slices.ContainsFunc(s.Jobs, func(x Job) bool { return !f.begins(x).Equal(f.begins(j)) }) {
+			continue // it would wait for those whose time has not come
+		}
 		sends, begun := f.begun[s.ID]
 		if begun {
 			if slices.Contains(sends, o.Manifest) {
@@ -122,7 +126,15 @@ func (f *Fleet) sessionFor(o Order, id string) string {
 			return s.ID
 		}
 	}
-	return id
+	return j.ID
+}
+
+// begins is when the time of a job comes; zero when it has come.
+func (f *Fleet) begins(j Job) time.Time {
+	if !j.NotBefore.After(f.o.Now()) {
+		return time.Time{}
+	}
+	return j.NotBefore
 }
 
 // Note keeps an event about a session, for each of its jobs, and tells the log.

@@ -21,6 +21,7 @@ type Snapshot struct {
 	Computers []Computer
 	Jobs      []Job
 	Tasks     []Task
+	Rooms     []Room
 	LastJob   int // highest job number ever given
 }
 
@@ -31,6 +32,9 @@ type Change struct {
 	Jobs      []Job
 	Tasks     []Task
 	Events    []Event
+
+	Rooms          []Room
+	ForgottenRooms []string // names
 }
 
 // EventQuery chooses events; zero fields do not restrict.

@@ -22,6 +22,10 @@ type Job struct {
 	Countdown int // seconds
 	Ending    job.Ending
 	Session   string `json:",omitempty"` // multicast session of its tasks, the id of the first job that has it; "": none
+
+	NotBefore time.Time `json:",omitzero"`  // its tasks wait until then
+	Level     job.Level `json:",omitempty"` // of a reset
+	Wake      bool      `json:",omitempty"` // its computers are woken when its time has come
 }
 
 // Task is one computer's part of a job.
@@ -36,8 +40,11 @@ type Task struct {
 	Nonce       string // of the envelope handed out last
 	Handouts    int    // since the last report of progress
 	CancelAsked bool
-	Wrote       bool    // the agent reported a write
-	Before      *Proven // what the computer ran before this task
+	Wrote       bool      // the agent reported a write
+	Before      *Proven   // what the computer ran before this task
+	Target      *Target   `json:",omitempty"` // reset: what it makes the disk equal to, fixed when it is first handed out
+	Woken       int       `json:",omitempty"` // how many times its computer was woken for it
+	WokenAt     time.Time `json:",omitzero"`  // the last time
 	Outcome     *job.Outcome
 	Publishing  *Publishing
 	Published   *job.Published
@@ -58,13 +65,13 @@ type Publishing struct {
 func (t Task) Active() bool { return t.State == job.TaskWaiting || t.State == job.TaskRunning }
 
 // Destroys tells whether jobs of this kind overwrite a disk.
-func Destroys(k job.Kind) bool { return k == job.KindDeploy }
+func Destroys(k job.Kind) bool { return k == job.KindDeploy || k == job.KindReset }
 
 // document is the task as its computer gets it.
 func document(j Job, t Task, c Computer) job.Task {
 	return job.Task{
 		ID: t.ID, Job: j.ID, Kind: j.Kind, Computer: c.Name, ComputerKey: c.Key, Nonce: t.Nonce, Expires: j.Expires,
 		OrderedBy: j.OrderedBy, Master: j.Master, Version: j.Version, Manifest: j.Manifest, Note: j.Note, AsIs: j.AsIs,
-		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending, Session: j.Session,
+		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending, Session: j.Session, Level: j.Level,
 	}
 }

@@ -47,6 +47,7 @@ func cancels(force bool) step {
 	}
 }
 func waits(d time.Duration) step { return func(h *house) { h.now = h.now.Add(d) } }
+func ticks(h *house)             { check(h.t, h.Tick(context.Background())) }
 func publishes(h *house) {
 	_, err := h.BeginPublish(context.Background(), "k", "2-1", 0)
 	check(h.t, err)
@@ -99,6 +100,17 @@ func TestWhatBecomesOfATask(t *testing.T) {
 		"captured":                                       {job.KindCapture, []step{asks, publishes, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskDone, "ok", before, false},
 		"captured, and cancelled before its last report": {job.KindCapture, []step{asks, publishes, waits(2 * time.Minute), cancels(false)}, job.TaskDone, "ok", before, false},
 		"captured, and then it fails":                    {job.KindCapture, []step{asks, publishes, ends(job.TaskFailed, job.Outcome{Code: "server-problem"})}, job.TaskDone, "ok", before, false},
+		"a reset that waits":                             {job.KindReset, nil, job.TaskWaiting, "", before, false},
+		"a reset handed out":                             {job.KindReset, []step{asks}, job.TaskRunning, "", nil, false},
+		"a reset, proven":                                {job.KindReset, []step{asks, writes, ends(job.TaskDone, proven)}, job.TaskDone, "ok", before, false},
+		"a reset that finds nothing to write":            {job.KindReset, []step{asks, scans, ends(job.TaskDone, proven)}, job.TaskDone, "ok", before, false},
+		"a reset, interrupted, then proven":              {job.KindReset, []step{asks, marks, asks, writes, ends(job.TaskDone, proven)}, job.TaskDone, "ok", before, false},
+		"a reset that is done without a proof":           {job.KindReset, []step{asks, writes, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskFailed, fleet.OutcomeUnproven, nil, false},
+		"a reset that fails before it writes":            {job.KindReset, []step{asks, scans, ends(job.TaskFailed, job.Outcome{Code: "no-disk"})}, job.TaskFailed, "no-disk", before, false},
+		"a reset that fails while it writes":             {job.KindReset, []step{asks, marks, ends(job.TaskFailed, job.Outcome{Code: "io"})}, job.TaskFailed, "io", nil, true},
+		"a reset that nobody asked for in time":          {job.KindReset, []step{waits(8 * 24 * time.Hour), ticks}, job.TaskCancelled, fleet.OutcomeExpired, before, false},
+		"a staged version":                               {job.KindStage, []step{asks, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskDone, "ok", before, false},
+		"a version that could not be staged":             {job.KindStage, []step{asks, ends(job.TaskFailed, job.Outcome{Code: "no-cache"})}, job.TaskFailed, "no-cache", before, false},
 		"a capture that published nothing":               {job.KindCapture, []step{asks, ends(job.TaskDone, job.Outcome{Code: "ok"})}, job.TaskFailed, fleet.OutcomeNothing, before, false},
 	}
 	for name, tt := range tests {

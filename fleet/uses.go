@@ -27,7 +27,7 @@ func (f *Fleet) Uses(manifest string) []string {
 	for _, ids := range f.active {
 		for _, id := range ids {
 			t := f.tasks[id]
-			if f.jobs[t.Job].Manifest == manifest {
+			if f.jobOf(t).Manifest == manifest {
 				uses = append(uses, fmt.Sprintf("job %s puts it on %s", t.Job, f.computers[t.Computer].Name))
 			}
 		}

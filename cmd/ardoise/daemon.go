@@ -21,7 +21,7 @@ const defaultData = "/var/lib/ardoise"
 
 // daemonCommands are the daemon and the commands that speak to it.
 func daemonCommands() []*cobra.Command {
-	return []*cobra.Command{newServe(), newComputer(), newCapture(), newDeploy(), newJob(), newEvent(), newDoctor()}
+	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor()}
 }
 
 func dataFlag(c *cobra.Command, data *string) {
@@ -76,7 +76,7 @@ func newComputer() *cobra.Command {
 			"rekey", 1),
 		computerVerb("wake COMPUTER", "send Wake-on-LAN", "wake", 1),
 		computerVerb("chainload COMPUTER on|off", "start its disk from GRUB, for firmware that stops after a failed network boot",
-			"chainload", 2))
+			"chainload", 2), computerRoom(), computerToken())
 	return c
 }
 
@@ -173,6 +173,7 @@ func showComputer(w io.Writer, x api.Computer) {
 	if x.Runs != nil {
 		add("runs", fmt.Sprintf("%s@%d, proven %s", x.Runs.Master, x.Runs.Version, x.Runs.At.Local().Format(time.DateTime)))
 	}
+	showResets(x, add)
 	if x.Unfinished != nil {
 		add("unfinished", fmt.Sprintf("%s@%d, phase %s", x.Unfinished.Master, x.Unfinished.Version, x.Unfinished.Phase))
 	}

@@ -26,6 +26,10 @@ type orderFlags struct {
 	within    time.Duration
 	yes       bool
 	watch     bool
+	room      string
+	at        string
+	wake      bool
+	skip      bool
 }
 
 func (o *orderFlags) add(c *cobra.Command) {
@@ -46,11 +50,43 @@ func (o *orderFlags) add(c *cobra.Command) {
 	})
 	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
 	f.BoolVar(&o.watch, "watch", false, "then watch the job until it is over")
+	f.StringVar(&o.at, "at", "", "not before this time: 22:00, or 2026-11-23T02:00, in the time of this machine")
+	f.BoolVar(&o.wake, "wake", false, "wake the computers by the network (with --at: when the time has come)")
 }
 
-func (o *orderFlags) order(kind job.Kind, master string) api.Order {
-	return api.Order{Kind: kind, Computers: splitList(o.computers), Master: master, Disk: o.rule, Countdown: o.countdown,
-		Ending: job.Ending(o.ending), Within: int(o.within / time.Second)}
+// several adds the flags of orders that rooms can be given.
+func (o *orderFlags) several(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&o.room, "room", "", "all computers of a room")
+	f.BoolVar(&o.skip, "skip", false, "leave out the computers that cannot take it now")
+	f.BoolVar(&o.yes, "yes", false, "do not ask")
+}
+
+func (o *orderFlags) order(kind job.Kind, master string) (api.Order, error) {
+	at, err := timeOf(o.at, time.Now())
+	return api.Order{Kind: kind, Computers: splitList(o.computers), Room: o.room, Master: master, Disk: o.rule,
+		Countdown: o.countdown, Ending: job.Ending(o.ending), Within: int(o.within / time.Second), At: at, Wake: o.wake,
+		Skip: o.skip}, err
+}
+
+// timeOf reads the time of --at: an hour that is past today is tomorrow's.
+func timeOf(s string, now time.Time) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse("15:04", s); err == nil {
+		at := time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), 0, 0, now.Location())
+		if !at.After(now) {
+			at = time.Date(now.Year(), now.Month(), now.Day()+1, t.Hour(), t.Minute(), 0, 0, now.Location())
+		}
+		return at, nil
+	}
+	for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04", time.RFC3339} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, usagef("--at is a time like 22:00 or 2026-11-23T02:00, not %q", s)
 }
 
 func newCapture() *cobra.Command {
@@ -61,7 +97,10 @@ func newCapture() *cobra.Command {
 		Use: "capture NAME --computer COMPUTER", Short: "make the next version of a master from a computer's disk",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			order := o.order(job.KindCapture, args[0])
+			order, err := o.order(job.KindCapture, args[0])
+			if err != nil {
+				return err
+			}
 			order.Note, order.AsIs = note, asIs
 			return o.give(c, order)
 		},
@@ -76,25 +115,28 @@ func newDeploy() *cobra.Command {
 	var o orderFlags
 	var unicast bool
 	c := &cobra.Command{
-		Use: "deploy NAME[@VERSION] --computer COMPUTER[,COMPUTER...]", Short: "put a master on the disks of computers",
+		Use: "deploy NAME[@VERSION] --room ROOM | --computer COMPUTER[,COMPUTER...]", Short: "put a master on the disks of computers",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			order := o.order(job.KindDeploy, args[0])
+			order, err := o.order(job.KindDeploy, args[0])
+			if err != nil {
+				return err
+			}
 			order.Unicast = unicast
 			return o.give(c, order)
 		},
 	}
 	o.add(c)
+	o.several(c)
 	c.Flags().BoolVar(&unicast, "unicast", false, "let each computer fetch for itself, also where there are several")
 	c.Flags().IntVar(&o.countdown, "countdown", 10, "seconds that each computer shows before anything is destroyed")
-	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
 	return c
 }
 
 // give shows what an order would do, asks where something is lost, and gives it.
 func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
-	if len(order.Computers) == 0 {
-		return usagef("name at least one computer with --computer")
+	if len(order.Computers) == 0 && order.Room == "" {
+		return usagef("name at least one computer with --computer, or a room with --room")
 	}
 	ctx := c.Context()
 	d, err := o.dial(ctx)
@@ -109,14 +151,16 @@ func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
 		showPlan(c.OutOrStdout(), plan)
 	}
 	for _, t := range plan.Targets {
-		if t.Refusal != nil {
+		if t.Refusal != nil && !order.Skip {
 			return t.Refusal
 		}
 	}
-	if order.Kind == job.KindDeploy && !o.yes {
+	if fleet.Destroys(order.Kind) && !o.yes {
 		if err := confirm(c.InOrStdin(), c.ErrOrStderr(), plan); err != nil {
 			return err
 		}
+	}
+	if order.Master != "" && order.Kind != job.KindCapture {
 		order.Master = plan.Master // what was shown, even if a newer version has come meanwhile
 	}
 	j, err := d.Order(ctx, order)
@@ -125,7 +169,11 @@ func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
 	}
 	if !o.watch {
 		return o.show(c.OutOrStdout(), j, func(w io.Writer) {
-			_, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, jobText(j))
+			line := jobText(j)
+			if j.NotBefore != nil {
+				line += ", " + jobState(j)
+			}
+			_, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, line)
 		})
 	}
 	return watchJob(ctx, d, j.ID, o.json, c.OutOrStdout())
@@ -136,7 +184,7 @@ func showPlan(w io.Writer, p api.Plan) {
 	if p.Bytes > 0 {
 		_, _ = fmt.Fprintf(w, "%s: %s on the disk, %s to fetch at most\n", p.Master, bytesText(p.Bytes), bytesText(p.Stored))
 	}
-	rows := [][]string{{"COMPUTER", "DISK", "LOSES", "OFFLINE RESET"}}
+	rows := [][]string{{"COMPUTER", "DISK", "BECOMES", "LOSES", "OFFLINE RESET"}}
 	for _, t := range p.Targets {
 		disk, loses := "-", dash(t.Loses)
 		if t.Disk.Path != "" {
@@ -145,7 +193,11 @@ func showPlan(w io.Writer, p api.Plan) {
 		if t.Refusal != nil {
 			loses = "refused: " + t.Refusal.Code
 		}
-		rows = append(rows, []string{t.Computer, disk, loses, dash(t.OfflineReset)})
+		becomes := t.Target
+		if becomes == "" && p.Kind == job.KindDeploy {
+			becomes = p.Master
+		}
+		rows = append(rows, []string{t.Computer, disk, dash(becomes), loses, dash(t.OfflineReset)})
 	}
 	table(w, rows)
 }
@@ -154,11 +206,19 @@ func showPlan(w io.Writer, p api.Plan) {
 func confirm(in io.Reader, out io.Writer, p api.Plan) error {
 	var names []string
 	for _, t := range p.Targets {
-		names = append(names, t.Computer)
+		if t.Refusal == nil {
+			names = append(names, t.Computer)
+		}
 	}
-	wanted := fmt.Sprintf("wipe %d", len(names))
-	_, _ = fmt.Fprintf(out, "This wipes everything on %d disk(s), of %s, and puts %s there.\nType \"%s\" to go on: ", len(names),
-		fleet.Clean(strings.Join(names, ", "), 400), p.Master, wanted)
+	if len(names) == 0 {
+		return nil // the daemon says why
+	}
+	verb, what := "wipe", "This wipes everything on %d disk(s), of %s, and puts "+p.Master+" there."
+	if p.Kind == job.KindReset {
+		verb, what = "reset", "This takes back everything that was changed on %d disk(s), of %s, as the list above says."
+	}
+	wanted := fmt.Sprintf("%s %d", verb, len(names))
+	_, _ = fmt.Fprintf(out, what+"\nType \"%s\" to go on: ", len(names), fleet.Clean(strings.Join(names, ", "), 400), wanted)
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("reading the answer: %w", err)
@@ -192,12 +252,20 @@ func jobList() *cobra.Command {
 			return k.show(c.OutOrStdout(), all, func(w io.Writer) {
 				rows := [][]string{{"JOB", "STATE", "WHAT", "BY", "SINCE"}}
 				for _, j := range all {
-					rows = append(rows, []string{j.ID, j.State, jobText(j), j.OrderedBy, ago(j.Created)})
+					rows = append(rows, []string{j.ID, jobState(j), jobText(j), j.OrderedBy, ago(j.Created)})
 				}
 				table(w, rows)
 			})
 		},
 	})
+}
+
+// jobState says how a job stands, and until when it waits.
+func jobState(j api.Job) string {
+	if j.State == job.TaskWaiting && j.NotBefore != nil && time.Until(*j.NotBefore) > 0 {
+		return "waits for " + j.NotBefore.Local().Format("2006-01-02 15:04")
+	}
+	return j.State
 }
 
 // jobText says in a line what a job is.
@@ -208,6 +276,9 @@ func jobText(j api.Job) string {
 	}
 	if j.Version > 0 {
 		what += fmt.Sprintf("@%d", j.Version)
+	}
+	if j.Level != "" {
+		what += ", " + string(j.Level)
 	}
 	if len(j.Tasks) == 1 {
 		return what + ", " + j.Tasks[0].Computer
@@ -238,9 +309,9 @@ func jobShow() *cobra.Command {
 }
 
 func showJob(w io.Writer, j api.Job, events []api.Event) {
-	_, _ = fmt.Fprintf(w, "job %s: %s, %s, ordered by %s %s\n", j.ID, jobText(j), j.State, j.OrderedBy, ago(j.Created))
+	_, _ = fmt.Fprintf(w, "job %s: %s, %s, ordered by %s %s\n", j.ID, jobText(j), jobState(j), j.OrderedBy, ago(j.Created))
 	for _, t := range j.Tasks {
-		_, _ = fmt.Fprintf(w, "\n%s  %s: %s\n", t.ID, t.Computer, fleet.Clean(taskText(t), 400))
+		_, _ = fmt.Fprintf(w, "\n%s  %s: %s\n", t.ID, strings.TrimSpace(t.Computer+" "+t.Target), fleet.Clean(taskText(t), 400))
 		for _, s := range t.Timings {
 			_, _ = fmt.Fprintf(w, "    %-20s %8.1f s\n", fleet.Clean(s.Step, 64), s.Seconds)
 		}

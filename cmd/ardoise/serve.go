@@ -156,9 +156,7 @@ func (s *site) open(ctx context.Context) error {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(s.o.data, "ardoise.db")); err != nil {
 		return err
 	}
-	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
-		Log: s.log})
-	if err != nil {
+	if err = s.openFleet(ctx); err != nil {
 		return err
 	}
 	links, err := pxe.Links(s.o.interfaces)
@@ -239,6 +237,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 	bootReady := make(chan struct{}, 1)
 	components := []component{
 		{"fleet", s.fleet.Run},
+		{"clock", s.fleet.RunClock},
 		{"sessions", s.sessions.Run},
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
@@ -323,7 +322,7 @@ func (s *site) agentServer() *agentapi.Server {
 
 func (s *site) orderServer() *api.Server {
 	return &api.Server{Fleet: s.fleet, Masters: s.library, Sessions: s.sessions, Status: s.status, Wake: s.wake, Doctor: s.doctor,
-		Healer: s.healer(), Log: s.log.With("part", "orders")}
+		Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 }
 
 func (s *site) bootServer(ready chan<- struct{}) pxe.Server {

@@ -12,7 +12,10 @@ func computer(c fleet.Computer) Computer {
 	out := Computer{ID: c.ID, Name: c.Name, State: string(c.Shown()), Code: c.Code, MACs: c.MACs, UUID: c.Inventory.UUID,
 		Serial: c.Inventory.Serial, Model: c.Inventory.Model, Address: c.Address, Stage: c.Stage, LastSeen: c.LastSeen,
 		Runs: proven(c.Runs), Unfinished: c.Mark, BootLoop: c.BootLoop, Chainload: c.Chainload, WeakKey: c.WeakKey, Key: c.Key,
-		Inventory: c.Inventory}
+		Inventory: c.Inventory, Room: c.Room, Clean: clean(c.LastProof), Resets: resets(c.Resets)}
+	if c.Token != nil {
+		out.Token = &c.Token.Created
+	}
 	if out.MACs == nil {
 		out.MACs = []string{}
 	}
@@ -32,7 +35,7 @@ func proven(p *fleet.Proven) *Proven {
 func wireJob(j fleet.JobState, names map[string]string) Job {
 	out := Job{ID: j.Job.ID, Kind: j.Job.Kind, State: stateOf(j), Master: j.Job.Master, Version: j.Job.Version,
 		OrderedBy: j.Job.OrderedBy, Created: j.Job.Created, Expires: j.Job.Expires, Note: j.Job.Note, Ending: j.Job.Ending,
-		SessionID: j.Job.Session, Tasks: []Task{}}
+		NotBefore: moment(j.Job.NotBefore), Level: j.Job.Level, SessionID: j.Job.Session, Tasks: []Task{}}
 	for _, t := range j.Tasks {
 		out.Tasks = append(out.Tasks, task(t, names))
 	}
@@ -63,6 +66,9 @@ func task(t fleet.Task, names map[string]string) Task {
 		Ended: moment(t.Ended), Cancelling: t.CancelAsked && t.Active(), Reported: moment(t.ProgressAt)}
 	if out.Computer == "" {
 		out.Computer = t.Computer
+	}
+	if t.Target != nil {
+		out.Target = t.Target.String()
 	}
 	if p := t.Progress; p != nil {
 		out.Steps, out.Done, out.Total, out.Written, out.Fetched = len(p.Steps), p.Done, p.Total, p.Written, p.Fetched

@@ -4,6 +4,10 @@
 //	GET  /v1/computers[/{ref}]          ref: name, id, code or MAC address
 //	POST /v1/computers/approve          Approve -> Computer
 //	POST /v1/computers/{ref}/{verb}     refuse, rename, rekey, chainload, wake
+//	POST /v1/computers/{ref}/token      TokenOrder -> job.RunningToken, once
+//	GET  /v1/rooms[/{name}]
+//	PUT  /v1/rooms/{name}               RoomChange -> Room, made if need be;  DELETE forgets one without computers
+//	POST /v1/place                      Placement -> Room: puts computers into a room, or out of theirs
 //	GET  /v1/masters[/{ref}]            ref: NAME or NAME@V
 //	POST /v1/plan                       Order -> Plan: what it would do, and what is lost
 //	POST /v1/jobs                       Order -> Job

@@ -25,7 +25,7 @@ func (s *Server) computers(w http.ResponseWriter, _ *http.Request, _ string) err
 	}
 	out := []Computer{}
 	for _, c := range s.Fleet.Computers() {
-		wire := computer(c)
+		wire := s.wireComputer(c)
 		if t, ok := active[c.ID]; ok {
 			wire.Task = &t
 		}
@@ -39,7 +39,7 @@ func (s *Server) computer(w http.ResponseWriter, r *http.Request, _ string) erro
 	if err != nil {
 		return err
 	}
-	out := computer(c)
+	out := s.wireComputer(c)
 	names := s.names()
 	for _, e := range s.Fleet.Recent(c.ID) {
 		if len(out.Events) < 50 {
@@ -58,7 +58,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, by string) erro
 	if err != nil {
 		return err
 	}
-	return respond(w, computer(c))
+	return respond(w, s.wireComputer(c))
 }
 
 func (s *Server) change(w http.ResponseWriter, r *http.Request, by string) error {
@@ -86,7 +86,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, by string) error
 	if err != nil {
 		return err
 	}
-	return respond(w, computer(c))
+	return respond(w, s.wireComputer(c))
 }
 
 func (s *Server) wake(r *http.Request, ref string) (fleet.Computer, error) {
@@ -149,14 +149,17 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 	}
 	out := resolved{Order: fleet.Order{Kind: o.Kind, Computers: o.Computers, Master: o.Master, Note: o.Note, AsIs: o.AsIs,
 		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: by, Within: time.Duration(o.Within) * time.Second,
-		Unicast: o.Unicast}}
+		Unicast: o.Unicast, Room: o.Room, At: o.At, Level: o.Level, Wake: o.Wake, Skip: o.Skip}}
+	if o.Kind == job.KindReset && o.Master == "" {
+		return out, nil // what each computer holds
+	}
 	switch o.Kind {
 	case job.KindCapture:
 		if err := masters.CheckName(o.Master); err != nil {
 			return out, err
 		}
 		return out, masters.CheckMeta(masters.Meta{Note: o.Note})
-	case job.KindDeploy:
+	case job.KindDeploy, job.KindReset, job.KindStage:
 		v, err := s.Masters.Resolve(o.Master)
 		if err != nil {
 			return out, err
@@ -167,16 +170,21 @@ func (s *Server) resolve(r *http.Request, by string) (resolved, error) {
 		}
 		out.version, out.manifest = v, m
 		out.Master, out.Version, out.Manifest = v.Name, v.Number, v.Hash.String()
-		out.Fits = func(d job.Disk) error {
-			// Asked while the fleet decides: from then on the order itself keeps the version from being forgotten.
-			if now, err := s.Masters.Resolve(v.String()); err != nil || now.Hash != v.Hash {
-				return &masters.UnknownError{What: v.String()}
-			}
-			_, err := disk.Plan(m, d.Size, d.SectorSize, disk.Ours{Ardoise: true})
-			return err
-		}
+		out.Fits = fits(s.Masters, v, m)
 	}
 	return out, nil
+}
+
+// fits judges disks for a version, and whether it is still there: asked while the fleet decides, since from then on the
+// order itself keeps the version from being forgotten.
+func fits(l *masters.Library, v masters.Version, m *manifest.Manifest) func(job.Disk) error {
+	return func(d job.Disk) error {
+		if now, err := l.Resolve(v.String()); err != nil || now.Hash != v.Hash {
+			return &masters.UnknownError{What: v.String()}
+		}
+		_, err := disk.Plan(m, d.Size, d.SectorSize, disk.Ours{Ardoise: true})
+		return err
+	}
 }
 
 func (s *Server) plan(w http.ResponseWriter, r *http.Request, by string) error {
@@ -194,9 +202,15 @@ func (s *Server) plan(w http.ResponseWriter, r *http.Request, by string) error {
 	}
 	for _, p := range planned {
 		t := Target{Computer: p.Computer.Name, Disk: p.Disk, Runs: proven(p.Computer.Runs), Loses: p.Loses}
-		if p.Refusal != nil {
+		if p.Target != nil {
+			t.Target = p.Target.String()
+		}
+		switch {
+		case p.Refusal != nil:
 			t.Refusal = wireError(p.Refusal)
-		} else if o.manifest != nil {
+		case o.Kind == job.KindReset:
+			t.OfflineReset = s.Fleet.Offline(p.Computer)
+		case o.manifest != nil:
 			t.OfflineReset = disk.OfflineReset(o.manifest, p.Disk.Size, p.Disk.SectorSize, out.Stored).String()
 		}
 		out.Targets = append(out.Targets, t)

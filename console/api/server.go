@@ -29,6 +29,7 @@ type Server struct {
 	Sessions Sessions // nil: there are none
 	Status   func() Status
 	Wake     func(ctx context.Context, macs []string) error // nil: nobody can be woken
+	Running  func() (server, ca string)                     // what a running system is to know of this server; nil: nothing
 	Doctor   func(ctx context.Context) []Check
 	Healer   store.Healer // what a scrub heals from, unless it is told; nil: nothing
 	Log      *slog.Logger // nil: none
@@ -156,6 +157,12 @@ func (s *Server) Handler() http.Handler {
 	route("GET /v1/computers/{ref}", s.computer)
 	route("POST /v1/computers/approve", s.approve)
 	route("POST /v1/computers/{ref}/{verb}", s.change)
+	route("POST /v1/computers/{ref}/token", s.token)
+	route("GET /v1/rooms", s.rooms)
+	route("GET /v1/rooms/{name}", s.room)
+	route("PUT /v1/rooms/{name}", s.setRoom)
+	route("DELETE /v1/rooms/{name}", s.forgetRoom)
+	route("POST /v1/place", s.place)
 	route("GET /v1/masters", s.masters)
 	route("GET /v1/masters/{ref}", s.master)
 	route("GET /v1/masters/{ref}/resolve", s.resolveMaster)
@@ -222,9 +229,9 @@ func wireError(err error) *Error {
 	case errors.As(err, &refused):
 		status := http.StatusConflict
 		switch refused.Code {
-		case fleet.CodeNoComputer, fleet.CodeNoJob:
+		case fleet.CodeNoComputer, fleet.CodeNoJob, fleet.CodeNoRoom:
 			status = http.StatusNotFound
-		case fleet.CodeBadName, fleet.CodeBadOrder:
+		case fleet.CodeBadName, fleet.CodeBadOrder, fleet.CodeBadRoom:
 			status = http.StatusBadRequest
 		}
 		return &Error{Status: status, Code: string(refused.Code), What: refused.What, Detail: refused.Detail}

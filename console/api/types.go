@@ -64,6 +64,12 @@ type Computer struct {
 	Task       *Task         `json:"task,omitempty"`
 	Inventory  job.Inventory `json:"inventory"`
 	Events     []Event       `json:"events,omitempty"` // newest first, when one computer is asked for
+
+	Room         string     `json:"room,omitempty"`
+	OfflineReset string     `json:"offline_reset"` // yes, or no and why
+	Clean        *Clean     `json:"last_proven_clean,omitempty"`
+	Resets       *Resets    `json:"resets,omitempty"`
+	Token        *time.Time `json:"token,omitempty"` // when the token of its running system was made
 }
 
 // Proven is what a disk held when it was last read back.
@@ -131,14 +137,19 @@ type Volume struct {
 type Order struct {
 	Kind      job.Kind     `json:"kind"`
 	Computers []string     `json:"computers"`
-	Master    string       `json:"master"` // NAME or NAME@V to deploy, NAME to capture
+	Master    string       `json:"master"` // NAME or NAME@V to deploy or stage, NAME to capture; reset: "" for what each holds
 	Note      string       `json:"note,omitempty"`
 	AsIs      bool         `json:"as_is,omitempty"`
 	Disk      job.DiskRule `json:"disk"`
 	Countdown int          `json:"countdown"` // seconds
 	Ending    job.Ending   `json:"ending,omitempty"`
-	Within    int          `json:"within,omitempty"`  // seconds; 0: a week
+	Within    int          `json:"within,omitempty"`  // seconds after At; 0: a week
 	Unicast   bool         `json:"unicast,omitempty"` // deploy: each computer fetches for itself
+	Room      string       `json:"room,omitempty"`    // also all computers of this room
+	At        time.Time    `json:"at,omitzero"`       // not before; zero: now
+	Level     job.Level    `json:"level,omitempty"`   // reset: full or quick
+	Wake      bool         `json:"wake,omitempty"`    // wake the computers when the time has come
+	Skip      bool         `json:"skip,omitempty"`    // leave out the computers that cannot take it
 }
 
 // Plan says what an order would do.
@@ -155,6 +166,7 @@ type Target struct {
 	Computer     string   `json:"computer"`
 	Disk         job.Disk `json:"disk"`
 	Runs         *Proven  `json:"runs,omitempty"`
+	Target       string   `json:"target,omitempty"` // reset: NAME@V that the disk becomes equal to
 	Loses        string   `json:"loses,omitempty"`
 	OfflineReset string   `json:"offline_reset,omitempty"`
 	Refusal      *Error   `json:"refusal,omitempty"`
@@ -172,6 +184,8 @@ type Job struct {
 	Expires   time.Time  `json:"expires"`
 	Note      string     `json:"note,omitempty"`
 	Ending    job.Ending `json:"ending"`
+	NotBefore *time.Time `json:"not_before,omitempty"` // its tasks wait until then
+	Level     job.Level  `json:"level,omitempty"`      // of a reset
 	SessionID string     `json:"session_id,omitempty"` // of the multicast session of its tasks
 	Tasks     []Task     `json:"tasks"`
 
@@ -185,6 +199,7 @@ type Task struct {
 	Job        string         `json:"job"`
 	Computer   string         `json:"computer"` // name
 	State      string         `json:"state"`
+	Target     string         `json:"target,omitempty"` // reset: NAME@V that the disk becomes equal to
 	Created    time.Time      `json:"created"`
 	Started    *time.Time     `json:"started,omitempty"`
 	Ended      *time.Time     `json:"ended,omitempty"`

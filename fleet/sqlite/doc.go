@@ -1,7 +1,7 @@
 // Package sqlite keeps a fleet in one SQLite 3 file ("Database File Format", "Write-Ahead Logging" of its documentation),
 // through a driver in pure Go.
 //
-//	computers(id, name, key, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
+//	computers(id, name, key, doc)   rooms(name, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
 //
 // What is looked up or must be unique is a column; the rest of a record is the JSON in doc, so that a new field needs no
 // migration. user_version counts the migrations that have run; they are embedded, numbered files and run once, in one

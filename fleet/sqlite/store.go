@@ -129,6 +129,16 @@ func (s *Store) Commit(ctx context.Context, c fleet.Change) error {
 				return fmt.Errorf("forgetting computer %s: %w", id, err)
 			}
 		}
+		for _, name := range c.ForgottenRooms {
+			if _, err := tx.ExecContext(ctx, "DELETE FROM rooms WHERE name = ?", name); err != nil {
+				return fmt.Errorf("forgetting room %s: %w", name, err)
+			}
+		}
+		for _, x := range c.Rooms {
+			if err := putRoom(ctx, tx, x); err != nil {
+				return fmt.Errorf("keeping room %s: %w", x.Name, err)
+			}
+		}
 		for _, x := range c.Computers {
 			if err := putComputer(ctx, tx, x); err != nil {
 				return fmt.Errorf("keeping computer %s: %w", x.ID, err)
@@ -161,6 +171,16 @@ func putComputer(ctx context.Context, tx *sql.Tx, c fleet.Computer) error {
 	_, err = tx.ExecContext(ctx, `INSERT INTO computers(id, name, key, doc) VALUES(?, ?, NULLIF(?, ''), ?)
 		ON CONFLICT(id) DO UPDATE SET name = excluded.name, key = excluded.key, doc = excluded.doc`,
 		c.ID, c.Name, c.Key, string(doc))
+	return err
+}
+
+func putRoom(ctx context.Context, tx *sql.Tx, r fleet.Room) error {
+	doc, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO rooms(name, doc) VALUES(?, ?)
+		ON CONFLICT(name) DO UPDATE SET name = excluded.name, doc = excluded.doc`, r.Name, string(doc))
 	return err
 }
 
@@ -216,6 +236,9 @@ func (s *Store) Load(ctx context.Context) (fleet.Snapshot, error) {
 	}
 	if out.Computers, err = load[fleet.Computer](ctx, s.read, "SELECT doc FROM computers"); err != nil {
 		return out, fmt.Errorf("reading computers: %w", err)
+	}
+	if out.Rooms, err = load[fleet.Room](ctx, s.read, "SELECT doc FROM rooms"); err != nil {
+		return out, fmt.Errorf("reading rooms: %w", err)
 	}
 	const chosen = `(SELECT id FROM jobs WHERE number > (SELECT COALESCE(MAX(number), 0) FROM jobs) - ?
 		UNION SELECT job FROM tasks WHERE active = 1)`

@@ -40,6 +40,7 @@ func full() fleet.Change {
 			Inventory: job.Inventory{Model: "<script>'); DROP TABLE computers; --", Disks: []job.Disk{{Path: "/dev/sda"}}},
 			LastSeen:  at, Runs: &fleet.Proven{Master: "m", Version: 2, At: at}, Mark: &job.Mark{Phase: "data"},
 			Claim: &fleet.Claim{Key: "k9", Since: at}}},
+		Rooms:  []fleet.Room{{Name: "S104", Policy: job.PolicyNight, Menu: true, Passphrase: []string{"x"}, Template: fleet.Template{Keys: true}}},
 		Jobs:   []fleet.Job{{ID: "7", Kind: job.KindDeploy, Created: at, Disk: job.DiskRule{Bus: "nvme"}, Ending: job.EndStay}},
 		Tasks:  []fleet.Task{{ID: "7-1", Job: "7", Computer: "c1", State: job.TaskRunning, Nonce: "n", Publishing: &fleet.Publishing{After: 3, Created: at}}},
 		Events: []fleet.Event{{Time: at, Kind: "started", Severity: fleet.Info, Computer: "c1", Job: "7", Task: "7-1", Detail: "x"}},
@@ -60,7 +61,7 @@ func TestWhatIsCommittedIsLoaded(t *testing.T) {
 	check(t, err)
 	events, err := s.Events(t.Context(), fleet.EventQuery{Job: "7"})
 	check(t, err)
-	if d := cmp.Diff(fleet.Snapshot{Computers: want.Computers, Jobs: want.Jobs, Tasks: want.Tasks, LastJob: 7}, got); d != "" {
+	if d := cmp.Diff(fleet.Snapshot{Computers: want.Computers, Rooms: want.Rooms, Jobs: want.Jobs, Tasks: want.Tasks, LastJob: 7}, got); d != "" {
 		t.Errorf("loaded (-want +got)\n%s", d)
 	}
 	if d := cmp.Diff(want.Events, events); d != "" {
@@ -201,3 +202,50 @@ func TestAnyPathIsOpenedAndSaved(t *testing.T) {
 		}
 	}
 }
+
+// testdata/schema2.sql is what the program before rooms left behind.
+func TestADatabaseOfTheSchemaBeforeRoomsGoesOn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ardoise.db")
+	old, err := os.ReadFile("testdata/schema2.sql")
+	check(t, err)
+	db, err := sql.Open("sqlite", path)
+	check(t, err)
+	_, err = db.Exec(string(old))
+	check(t, errors.Join(err, db.Close()))
+
+	s := open(t, path)
+	got, err := s.Load(t.Context())
+	check(t, err)
+	if len(got.Computers) != 2 || len(got.Jobs) != 2 || len(got.Tasks) != 2 || got.LastJob != 2 || len(got.Rooms) != 0 {
+		t.Fatalf("loaded %+v", got)
+	}
+	f, err := fleet.Open(t.Context(), fleet.Options{Store: s, Signer: signer{}, Now: func() time.Time {
+		return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	}})
+	check(t, err)
+	_, err = f.SetRoom(t.Context(), "S104", "marie", func(*fleet.Room) {})
+	check(t, err)
+	_, err = f.Place(t.Context(), []string{"S104-01", "S104-02"}, "s104", "marie")
+	check(t, err)
+	j, err := f.Give(t.Context(), fleet.Order{Kind: job.KindReset, Computers: []string{"S104-01"}, By: "marie"})
+	check(t, err)
+	if x := j.Tasks[0].Target; x == nil || x.Manifest != "aa07" || x.Version != 7 {
+		t.Errorf("a computer that was deployed by the old program is reset to %+v", x)
+	}
+	check(t, s.Close())
+	s = open(t, path)
+	got, err = s.Load(t.Context())
+	check(t, err)
+	if len(got.Rooms) != 1 || got.Rooms[0].Name != "S104" || got.Computers[0].Room != "S104" || got.LastJob != 3 {
+		t.Errorf("afterwards it holds %+v", got)
+	}
+	check(t, s.Commit(t.Context(), fleet.Change{ForgottenRooms: []string{"s104"}}))
+	if got, err = s.Load(t.Context()); err != nil || len(got.Rooms) != 0 {
+		t.Errorf("a forgotten room is loaded: %+v, %v", got.Rooms, err)
+	}
+}
+
+type signer struct{}
+
+func (signer) Sign(string, []byte) []byte { return nil }
+func (signer) Public() string             { return "" }

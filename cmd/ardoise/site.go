@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+
+	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/masters/durable"
+)
+
+// secretName is the file of the secret that the keys of computers are derived from.
+const secretName = "site.secret"
+
+// openFleet loads the fleet, with all that it needs of its neighbours.
+func (s *site) openFleet(ctx context.Context) error {
+	secret, err := siteSecret(s.o.data)
+	if err != nil {
+		return err
+	}
+	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
+		Log: s.log, Wake: s.wake, Versions: api.Versions{Library: s.library}, Secret: secret})
+	return err
+}
+
+// siteSecret reads the secret in a data folder, or makes it at first start. With another one every computer would have
+// other keys after its next reset, so a file that is not as it was made is not replaced.
+func siteSecret(data string) ([]byte, error) {
+	path := filepath.Join(data, secretName)
+	secret, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		secret = make([]byte, 32)
+		if _, err := rand.Read(secret); err != nil {
+			return nil, fmt.Errorf("drawing the site's secret: %w", err)
+		}
+		return secret, durable.WriteFile(durable.OS(), path, secret)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the site's secret: %w", err)
+	}
+	if len(secret) != 32 {
+		return nil, fmt.Errorf("reading the site's secret: %s has %d bytes, want 32: restore it from a backup", path, len(secret))
+	}
+	return secret, nil
+}
+
+// running is what the running system of a computer is told of this server.
+func (s *site) running() (server, ca string) {
+	at := "127.0.0.1"
+	for _, a := range *s.known.Load() {
+		if !a.IsLoopback() {
+			at = a.String()
+			break
+		}
+	}
+	addr, err := netip.ParseAddr(at)
+	if err != nil {
+		return "", ""
+	}
+	return netip.AddrPortFrom(addr, uint16(s.o.agentPort)).String(), s.ca.Fingerprint()
+}

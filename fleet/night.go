@@ -1,0 +1,170 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// Times of what begins by itself.
+const (
+	tickEvery = 15 * time.Second
+	// nightWindow is how late a night's work may begin: a daemon that is started in the morning lets the night pass.
+	nightWindow = 2 * time.Hour
+	// nightWithin is how long it waits for a computer to wake: one that a pupil starts in the morning is not reset then.
+	nightWithin = 3 * time.Hour
+	wakeEvery   = 2 * time.Minute
+	maxWakes    = 3
+)
+
+// theNight orders what rooms have done at night.
+const theNight = "the room's policy"
+
+// RunClock does what begins at its time, until ctx ends.
+func (f *Fleet) RunClock(ctx context.Context) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for {
+		if err := f.Tick(ctx); err != nil && ctx.Err() == nil {
+			f.o.Log.Error("doing what begins at its time", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Tick does what is due now: nights, tasks that nobody asked for in time, computers to be woken.
+func (f *Fleet) Tick(ctx context.Context) error {
+	return errors.Join(f.expire(ctx), f.nights(ctx), f.wakeUp(ctx))
+}
+
+// nightOf returns when a room's night of this day begins.
+func nightOf(r Room, now time.Time) (at time.Time, ok bool) {
+	t, err := time.Parse("15:04", r.Night)
+	if err != nil {
+		return at, false
+	}
+	y, m, d := now.Date()
+	return time.Date(y, m, d, t.Hour(), t.Minute(), 0, 0, now.Location()), true
+}
+
+// nights orders the reset of every room whose night has begun.
+func (f *Fleet) nights(ctx context.Context) error {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	now := f.o.Now().In(f.o.Zone)
+	day := now.Format(time.DateOnly)
+	var errs []error
+	for _, r := range f.Rooms() {
+		at, ok := nightOf(r, now)
+		if r.Policy != job.PolicyNight || !ok || r.NightDone == day || now.Before(at) {
+			continue
+		}
+		r.NightDone = day
+		errs = append(errs, f.night(ctx, r, now.Sub(at)))
+	}
+	return errors.Join(errs...)
+}
+
+// night orders one room's night, and keeps in the same decision that it was. The caller holds deciding.
+func (f *Fleet) night(ctx context.Context, r Room, late time.Duration) error {
+	pass := func(severity Severity, format string, args ...any) error {
+		e := f.event("night", severity, Computer{}, Task{}, "room %s: %s", r.Name, fmt.Sprintf(format, args...))
+		return f.commit(ctx, Change{Rooms: []Room{r}, Events: []Event{e}})
+	}
+	if late > nightWindow {
+		return pass(Warning, "the server was not there when its night began, so nothing is reset")
+	}
+	var names []string
+	for _, c := range f.InRoom(r.Name) {
+		if _, later := f.scheduledOf(c.ID); !later { // somebody has other plans with it
+			names = append(names, c.ID)
+		}
+	}
+	if len(names) == 0 {
+		return pass(Info, "no computer is to be reset")
+	}
+	_, err := f.give(ctx, Order{Kind: job.KindReset, Computers: names, Level: r.Level, Ending: job.EndPowerOff, By: theNight,
+		Within: nightWithin, Wake: true, Skip: true}, &r)
+	var refused *RefusedError
+	if errors.As(err, &refused) {
+		return pass(Warning, "no computer could be reset: %v", refused)
+	}
+	return err
+}
+
+// expire ends tasks that wait and that nobody asked for in time: a computer that stays away must not block what comes after.
+func (f *Fleet) expire(ctx context.Context) error {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	f.mu.RLock()
+	var over []Task
+	for _, ids := range f.active {
+		for _, id := range ids {
+			if t := f.tasks[id]; t.State == job.TaskWaiting && f.o.Now().After(f.jobs[t.Job].Expires) {
+				over = append(over, t)
+			}
+		}
+	}
+	f.mu.RUnlock()
+	for _, t := range over {
+		out := &job.Outcome{Code: OutcomeExpired, Detail: outcomeDetail(OutcomeExpired)}
+		if _, err := f.end(ctx, f.computers[t.Computer], t, job.TaskCancelled, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wakeUp wakes the computers whose tasks wait for them, again after a while, but not for ever.
+func (f *Fleet) wakeUp(ctx context.Context) error {
+	var errs []error
+	for _, c := range f.toWake(ctx, &errs) {
+		if err := f.o.Wake(ctx, c.MACs); err != nil {
+			errs = append(errs, fmt.Errorf("waking %s: %w", c.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// toWake keeps whom to wake now, before they are: a daemon that is killed meanwhile does not wake a school all night.
+func (f *Fleet) toWake(ctx context.Context, errs *[]error) []Computer {
+	if f.o.Wake == nil {
+		return nil
+	}
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	now := f.o.Now().UTC()
+	var change Change
+	var out []Computer
+	f.mu.RLock()
+	for id, tasks := range f.active {
+		t, ok := f.activeOf(id)
+		c := f.computers[id]
+		if !ok || len(tasks) == 0 || t.State != job.TaskWaiting || !f.jobs[t.Job].Wake || t.Woken >= maxWakes || len(c.MACs) == 0 ||
+			now.Sub(t.WokenAt) < wakeEvery || now.Sub(f.heard[id]) < wakeEvery {
+			continue
+		}
+		t.Woken, t.WokenAt = t.Woken+1, now
+		change.Tasks = append(change.Tasks, t)
+		if t.Woken == 1 {
+			change.Events = append(change.Events, f.event("woken", Info, c, t, "by Wake-on-LAN"))
+		}
+		out = append(out, c)
+	}
+	f.mu.RUnlock()
+	if len(out) == 0 {
+		return nil
+	}
+	if err := f.commit(ctx, change); err != nil {
+		*errs = append(*errs, err)
+		return nil
+	}
+	return out
+}
