@@ -258,6 +258,9 @@ func (k GrantSlot) Store(e job.Envelope) error {
 	return k.s.storeJSON(e)
 }
 
+// Clear takes the grant away, and with it the counter: another one comes only over a proven connection.
+func (k GrantSlot) Clear() error { return k.s.store(nil) }
+
 // Trust is what a computer has learned from its server over a connection it had proven.
 type Trust struct {
 	CA          string       // SHA-256 of the CA certificate's DER, 64 hexadecimal digits

@@ -101,7 +101,8 @@ export superusers
 set timeout=0
 set pager=0
 source "$prefix/mac-$net_default_mac.cfg"
-` + ended("le serveur n'a pas repondu / the server did not answer")
+if [ -z "$ready" ]; then
+` + ended("le serveur n'a pas repondu / the server did not answer") + "fi\n"
 }
 
 // Agent describes the start of the agent.
