@@ -329,7 +329,7 @@ func (s *Sender) fillFast(now time.Time, st *stream) {
 		if !s.known(now, i) {
 			break
 		}
-		for g.next < g.total && st.n < len(st.span) {
+		for g.next < g.total && st.n < len(st.span) && !s.unheard {
 			if g.needed(g.next) {
 				s.pass(st, g, g.next, s.parity)
 			}

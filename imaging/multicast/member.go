@@ -14,6 +14,8 @@ const (
 	promoteMost    = 16 * time.Minute
 	nothingAfter   = 3 * time.Second // without a packet while packets are sent
 	silentReports  = 5               // intervals without a report
+	unheardMost    = 2 * time.Second // without a report of anybody, until the first pass waits
+	goneAfter      = demoteAfter     // without a report, until the first pass passes over what only this member needs
 	leastSample    = 32              // packets, to judge a loss by
 	unhelpfulLimit = 64              // rounds for blocks that helped nothing, until a member is left to HTTPS
 )
@@ -159,9 +161,11 @@ func (s *Sender) enter(m *member, state State, cause string) {
 	case StateSilent, StateDone, StateHTTPS:
 	}
 	s.regroup(m, to)
-	if m.stream == wire.StreamFast && (state == StateFast || state == StateSuspect) {
+	switch {
+	case m.stream == wire.StreamFast && (state == StateFast || state == StateSuspect):
 		s.reopen(m)
-	} else {
+	case state == StateSilent: // it may be busy, and hear everything: the first pass goes on for it, for a while
+	default:
 		s.close(m)
 	}
 }

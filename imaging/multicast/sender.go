@@ -53,6 +53,7 @@ type Sender struct {
 	checked     time.Time     // when members were last looked at
 	firstJoin   time.Time
 	finished    bool
+	unheard     bool      // all whom the first pass is for have been silent for a while: it waits
 	active      int       // members that are neither done nor silent
 	nearer      bool      // a member that is near has reported deficits since the last span was filled
 	sent        [3]uint64 // packets: first pass, pro-active, rounds
@@ -243,7 +244,13 @@ func (s *Sender) check(now time.Time) {
 	silent := silentReports * s.Interval()
 	s.scratch = s.scratch[:0]
 	s.farLoss = 0
+	open, heard := false, false
 	for _, m := range s.order {
+		if m.open && m.state == StateSilent && now.Sub(m.seen) > goneAfter {
+			s.close(m)
+		}
+		open = open || m.open
+		heard = heard || m.open && now.Sub(m.seen) <= unheardMost
 		if m.group == groupFar || m.group == groupSlow {
 			s.farLoss = max(s.farLoss, min(m.base, 0.25))
 		}
@@ -255,6 +262,7 @@ func (s *Sender) check(now time.Time) {
 			s.scratch = append(s.scratch, float64(m.lack))
 		}
 	}
+	s.unheard = open && !heard
 	s.limit = s.symbols()/100 + 2*int64(quantile(s.scratch, 0.5))
 	if s.streams[wire.StreamSlow].running() && !s.listened(wire.StreamSlow) {
 		s.streams[wire.StreamSlow].rate = 0

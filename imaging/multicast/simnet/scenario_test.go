@@ -108,6 +108,14 @@ func scenarios() []scenario {
 		{sentence: "every tenth report is lost",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: simnet.Room(16, simnet.PC{Loss: 0.001, Control: 0.1})},
 			bars: []bar{{0, 16, 1.14, 0}}},
+		{sentence: "the reports of the only PC come up to 2 s late: the first pass does not pass over what it needs",
+			room: simnet.Scenario{Bytes: 64 * mib, PCs: simnet.Room(1, simnet.PC{Busy: 2 * time.Second})},
+			bars: []bar{{0, 1, 1.45, 0}}, air: 1.05, seeds: 3,
+			check: func(t *testing.T, r simnet.Result) {
+				if r.HTTPS > 64*mib/4 {
+					t.Errorf("%d MiB came by HTTPS", r.HTTPS/mib)
+				}
+			}},
 		{sentence: "multicast does not reach one PC: it has everything by HTTPS, 3 s later",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(room(8, 0), 0, 1, func(pc *simnet.PC) { pc.Deaf = true })},
 			bars: []bar{{1, 8, 1.10, 0}, {0, 1, 1.8, 0}}},
