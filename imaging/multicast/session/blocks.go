@@ -63,29 +63,40 @@ func (s *stock) covering(off, n int64) (first, last int) {
 type reader struct {
 	frames     Frames
 	unreadable func(id chunk.ID, err error) // told for each frame that becomes zeros
+	buffers    sync.Pool                    // of *[]byte, for one frame
+}
+
+// part is a piece of a generation's data that is to be filled.
+type part struct {
+	data int64 // where it begins
+	into []byte
 }
 
 // errGap ends a Fetch whose frame does not fit its plan.
 var errGap = errors.New("the frame is not as it was planned")
 
-// fill reads data ..< data+len(into) of a generation's data.
-func (r *reader) fill(ctx context.Context, s *stock, data int64, into []byte) error {
-	clear(into)
-	next, last := s.covering(data, int64(len(into)))
-	stored := make([]byte, 0, chunk.MaxFrameSize)
-	for next < last {
-		err := r.frames.Fetch(ctx, s.ids[next:last], func(f chunk.Frame) error {
+// fill reads the frames of neighbouring parts of a generation's data, each frame once.
+func (r *reader) fill(ctx context.Context, s *stock, parts []part) error {
+	last := parts[len(parts)-1]
+	next, end := s.covering(parts[0].data, last.data+int64(len(last.into))-parts[0].data)
+	buffer, _ := r.buffers.Get().(*[]byte)
+	if buffer == nil {
+		buffer = new([]byte)
+	}
+	defer r.buffers.Put(buffer)
+	for next < end {
+		err := r.frames.Fetch(ctx, s.ids[next:end], func(f chunk.Frame) error {
 			start := s.start(next)
 			if int64(f.Size()) != s.ends[next]-start || f.ID != s.ids[next] {
 				return errGap
 			}
-			stored = f.AppendTo(stored[:0])
-			place(into, data, stored, start)
+			*buffer = f.AppendTo((*buffer)[:0])
+			place(parts, *buffer, start)
 			next++
 			return nil
 		})
 		switch {
-		case err == nil && next < last:
+		case err == nil && next < end:
 			err = errors.New("it did not come")
 			fallthrough
 		case err != nil:
@@ -93,20 +104,30 @@ func (r *reader) fill(ctx context.Context, s *stock, data int64, into []byte) er
 				return ctx.Err()
 			}
 			r.unreadable(s.ids[next], err)
+			wipe(parts, s.start(next), s.ends[next])
 			next++
 		}
 	}
 	return nil
 }
 
-// place copies what of a frame, which begins at start, falls into the bytes from data on.
-func place(into []byte, data int64, frame []byte, start int64) {
-	if start < data {
-		frame = frame[min(int64(len(frame)), data-start):]
-		start = data
-	}
-	if start-data < int64(len(into)) {
-		copy(into[start-data:], frame)
+// place copies what of a frame, which begins at start, falls into the parts.
+func place(parts []part, frame []byte, start int64) {
+	within(parts, start, start+int64(len(frame)), func(into []byte, at int64) { copy(into, frame[at-start:]) })
+}
+
+// wipe makes zeros of what of the data from start to end falls into the parts: their memory was used before.
+func wipe(parts []part, start, end int64) {
+	within(parts, start, end, func(into []byte, _ int64) { clear(into) })
+}
+
+// within yields the memory of the data from start to end, as far as the parts have it, and where each piece begins.
+func within(parts []part, start, end int64, yield func(into []byte, at int64)) {
+	for _, p := range parts {
+		from, to := max(start, p.data), min(end, p.data+int64(len(p.into)))
+		if from < to {
+			yield(p.into[from-p.data:to-p.data], from)
+		}
 	}
 }
 
@@ -152,6 +173,28 @@ func (c *cache) has(k key) bool {
 	defer c.mu.Unlock()
 	_, ok := c.slots[k]
 	return ok
+}
+
+// peek returns a block that is there, held; nil when it is not, or is still being read.
+func (c *cache) peek(k key) *slot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.slots[k]
+	if s == nil {
+		return nil
+	}
+	select {
+	case <-s.ready:
+	default:
+		return nil
+	}
+	if s.err != nil {
+		return nil
+	}
+	c.clock++
+	s.used = c.clock
+	s.holders++
+	return s
 }
 
 // claim takes a slot for a block and holds it; mine tells that the caller has to fill it. With wait it waits until
@@ -283,22 +326,18 @@ func (c *cache) load(ctx context.Context, g *stock, run []*slot) {
 	if len(data) == 0 {
 		return
 	}
-	_, off, _ := g.Extent(data[0].block)
-	_, last, n := g.Extent(data[len(data)-1].block)
-	bytes := data[0].memory[:min(int64(wire.BlockSize), last+n-off)]
-	if len(data) > 1 {
-		bytes = make([]byte, last+n-off)
-	}
-	err := c.read.fill(ctx, g, off, bytes)
+	parts := make([]part, len(data))
 	for i, s := range data {
-		_, at, n := g.Extent(s.block)
-		if len(data) > 1 {
-			copy(s.memory, bytes[at-off:at-off+n])
-		}
+		_, off, n := g.Extent(s.block)
+		parts[i] = part{off, s.memory[:n]}
+	}
+	err := c.read.fill(ctx, g, parts)
+	for i, s := range data {
+		failed := err
 		if err != nil {
-			err = fmt.Errorf("reading block %d of generation %d: %w", data[i].block, g.Number, err)
+			failed = fmt.Errorf("reading block %d of generation %d: %w", s.block, g.Number, err)
 		}
-		s.finish(n, err)
+		s.finish(int64(len(parts[i].into)), failed)
 	}
 }
 

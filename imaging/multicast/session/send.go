@@ -16,17 +16,18 @@ import (
 )
 
 const (
-	ring      = 192                   // bursts between planner and sockets: 37 ms of a 1 Gb/s line
-	lookAhead = 4 * udp.Burst         // symbols that are prepared together
-	horizon   = 30 * time.Millisecond // how far ahead of their time
-	readAhead = 2 * wire.Interleave   // blocks that are read together
-	atOnce    = 4                     // blocks that are read at the same time where they are no neighbours
-	catchUp   = 4 * time.Millisecond  // of lateness that is sent at once
-	maxOwed   = 20 * time.Millisecond // of lateness beyond that, made good slowly: the sender counts on what it sent 60 ms ago
-	repay     = 8                     // by sending an eighth faster
-	nap       = 5 * time.Millisecond  // longest sleep before ctx is looked at
-	minUpkeep = 50 * time.Millisecond // between two looks at whether a generation is due
-	sulk      = 50 * time.Millisecond // after a send that went wrong
+	ring      = 192                    // bursts between planner and sockets: 37 ms of a 1 Gb/s line
+	lookAhead = 4 * udp.Burst          // symbols that are prepared together
+	horizon   = 30 * time.Millisecond  // how far ahead of their time
+	readAhead = 2 * wire.Interleave    // blocks that are read together
+	atOnce    = 4                      // blocks that are read at the same time where they are no neighbours
+	catchUp   = 4 * time.Millisecond   // of lateness that is sent at once
+	maxOwed   = 20 * time.Millisecond  // of lateness beyond that, made good slowly: the sender counts on what it sent 60 ms ago
+	repay     = 8                      // by sending an eighth faster
+	tooSoon   = 300 * time.Microsecond // less than this before its time a burst leaves at once: at 1 Gb/s each second one
+	nap       = 5 * time.Millisecond   // longest sleep before ctx is looked at
+	minUpkeep = 50 * time.Millisecond  // between two looks at whether a generation is due
+	sulk      = 50 * time.Millisecond  // after a send that went wrong
 )
 
 // burst is packets of one stream that leave together.
@@ -72,7 +73,11 @@ func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *bu
 			if err := s.pack(ctx, ahead, symbols, bursts, free); err != nil {
 				return err
 			}
-			wait = symbols[len(symbols)-1].at.Add(-horizon)
+			if wait = symbols[len(symbols)-1].at; wait.After(now.Add(horizon)) {
+				wait = wait.Add(-horizon / 2) // to be woken costs more than to make the packets of a millisecond
+			} else {
+				wait = now
+			}
 		}
 		if !s.rest(ctx, wait, len(symbols) == 0) {
 			return ctx.Err()
@@ -198,6 +203,24 @@ func (s *Server) blocks(ctx context.Context, ahead *prefetch, symbols []timed) (
 		}
 	}
 	ahead.before(ctx, stocks, keys)
+	keys = slices.DeleteFunc(keys, func(k key) bool { // what is there already needs no goroutine, which costs two changes of threads
+		b := s.cache.peek(k)
+		if b != nil {
+			got[k] = b
+		}
+		return b != nil
+	})
+	err := s.read(ctx, stocks, keys, got)
+	for k, b := range got {
+		if b == nil {
+			delete(got, k)
+		}
+	}
+	return got, err
+}
+
+// read reads blocks into got, a few at a time.
+func (s *Server) read(ctx context.Context, stocks map[uint16]*stock, keys []key, got map[key]*slot) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	var failed error
@@ -214,12 +237,7 @@ func (s *Server) blocks(ctx context.Context, ahead *prefetch, symbols []timed) (
 		})
 	}
 	wg.Wait()
-	for k, b := range got {
-		if b == nil {
-			delete(got, k)
-		}
-	}
-	return got, failed
+	return failed
 }
 
 // prefetch reads neighbouring blocks together and before they are needed, as long as they are asked for in order.
@@ -276,7 +294,7 @@ func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<-
 		last = b.at
 		s.departed.begin(b.at)
 		due := b.at.Add(owed)
-		if !sleepUntil(ctx, s.o.Now, due) {
+		if due.Sub(s.o.Now()) > tooSoon && !sleepUntil(ctx, s.o.Now, due) {
 			return ctx.Err()
 		}
 		if late := s.o.Now().Sub(due); late > catchUp {
