@@ -4,6 +4,8 @@
 //	ardoise computer | capture | deploy | job | ...      orders to the daemon, over the socket in its data folder
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
+//	ardoise reset NAME --disk PATH                       the same, reading as little as it can with --quick
+//	ardoise reset --room | --computer                    an order to the daemon
 //	ardoise master list | show | diff | note | ...       with or without a daemon
 //	ardoise backup create | restore                      the box itself, also while the daemon runs
 //	ardoise session send | receive                       a master to many disks at once, without a daemon
@@ -47,7 +49,7 @@ func newRoot(started func()) *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
-	root.AddCommand(masterCommand(), storeCommand(), backupCommand(), sessionCommand())
+	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }

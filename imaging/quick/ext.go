@@ -3,6 +3,7 @@ package quick
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/ardoise/ardoise/imaging/volume"
@@ -17,7 +18,7 @@ type extVolume struct {
 	t      *volume.ExtTables
 	r      *records
 	tables []volume.ExtTable // the master's, by their place
-	differ bitset            // blocks of metadata that differ
+	differ []uint64          // blocks of metadata that differ, in order
 	trees  []tree
 }
 
@@ -45,9 +46,8 @@ func (l *look) ext(i int) error {
 	if want.InodeSize() < 256 {
 		return doubtf("its inodes of %d bytes do not say when a file was changed to less than a second", want.InodeSize())
 	}
-	x := &extVolume{l: l, v: v, t: want, r: &records{same: newBitset(want.Inodes() + 1), bad: newBitset(want.Inodes() + 1),
-		always: alwaysExt, sniff: mayBeSwap, table: v.Meta},
-		tables: want.Tables(), differ: newBitset(uint64(v.Length/want.BlockSize()) + 1)}
+	x := &extVolume{l: l, v: v, t: want, tables: want.Tables(), r: &records{same: newBitset(want.Inodes() + 1),
+		always: alwaysExt, sniff: mayBeSwap, table: v.Meta}}
 	sort.Slice(x.tables, func(a, b int) bool { return x.tables[a].Offset < x.tables[b].Offset })
 	x.tails(have.Tables())
 	l.v.metas.set(uint64(v.Meta))
@@ -101,9 +101,14 @@ func (x *extVolume) note(c compared, base int64) {
 	for at := int64(0); at < int64(len(c.want)); at += bs {
 		end := min(at+bs, int64(len(c.want)))
 		if !bytes.Equal(c.have[at:end], c.want[at:end]) {
-			x.differ.set(uint64((base + at) / bs))
+			x.differ = append(x.differ, uint64((base+at)/bs)) // chunks come in the order of the disk
 		}
 	}
+}
+
+func (x *extVolume) differs(block uint64) bool {
+	_, found := slices.BinarySearch(x.differ, block)
+	return found
 }
 
 // inode compares one record.
@@ -126,7 +131,7 @@ func (x *extVolume) follow() error {
 			return err
 		}
 		if !same {
-			x.r.bad.set(t.number)
+			x.r.same.clear(t.number)
 		}
 	}
 	x.trees = nil
@@ -137,7 +142,7 @@ func (x *extVolume) follow() error {
 func (x *extVolume) sameNodes(nodes []uint64, depth int) (bool, error) {
 	bs := x.t.BlockSize()
 	for _, n := range nodes {
-		if n >= uint64(x.v.Length/bs) || x.differ.has(n) {
+		if n >= uint64(x.v.Length/bs) || x.differs(n) {
 			return false, nil
 		}
 		if depth == 0 {

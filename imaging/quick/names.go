@@ -65,7 +65,7 @@ func mayBeSwap(n manifest.Name) bool { return n.Size >= 10*4096 && n.Size%4096 =
 // alwaysExt tells what is read on ext whatever its record says: what firmware and loaders read and, as GRUB does with
 // grubenv, write past the file system. A volume of its own for /boot has the same names at its root.
 func alwaysExt(n manifest.Name) bool {
-	first, rest, below := strings.Cut(n.Path, "/")
+	first, _, below := strings.Cut(n.Path, "/")
 	first = strings.ToLower(first)
 	switch {
 	case below && (first == "boot" || first == "grub" || first == "grub2" || first == "loader" || first == "efi" || first == "syslinux" ||
@@ -74,7 +74,7 @@ func alwaysExt(n manifest.Name) bool {
 	case !below && hasPrefix(first, "vmlinu", "initr", "bzimage", "ldlinux"):
 		return true
 	}
-	return strings.HasSuffix("/"+rest, "/grubenv")
+	return strings.HasSuffix("/"+n.Path, "/grubenv")
 }
 
 // alwaysNTFS tells the same of NTFS: besides the file system's own records, the registry's hives, which are also changed

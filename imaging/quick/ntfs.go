@@ -2,6 +2,7 @@ package quick
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/ardoise/ardoise/imaging/volume/ntfs"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -20,7 +21,7 @@ type ntfsVolume struct {
 	v      *manifest.Volume
 	d      *ntfs.Volume // as it is on the disk
 	r      *records
-	differ bitset // clusters of metadata that differ
+	differ []int64 // clusters of metadata that differ, in order
 	lists  []attributeList
 	next   uint64 // behind the last record of the master's file table
 }
@@ -49,8 +50,7 @@ func (l *look) ntfs(i int) error {
 		return doubtf("on the disk, %v", err)
 	}
 	x := &ntfsVolume{l: l, v: v, d: d, r: &records{same: newBitset(d.Records()), bad: newBitset(d.Records()),
-		always: alwaysNTFS, sniff: func(manifest.Name) bool { return false }, table: v.Meta + 1},
-		differ: newBitset(uint64(d.Clusters) + 1)}
+		always: alwaysNTFS, sniff: func(manifest.Name) bool { return false }, table: v.Meta + 1}}
 	if err := x.clean(); err != nil {
 		return err
 	}
@@ -249,7 +249,9 @@ func (x *ntfsVolume) note(c compared) error {
 	for at := int64(0); at < int64(len(c.want)); at += step {
 		end := min(at+step, int64(len(c.want)))
 		if !bytes.Equal(c.have[at:end], c.want[at:end]) {
-			x.differ.set(uint64((base + at) / x.d.Cluster))
+			if c := (base + at) / x.d.Cluster; len(x.differ) == 0 || x.differ[len(x.differ)-1] != c {
+				x.differ = append(x.differ, c)
+			}
 		}
 	}
 	return nil
@@ -258,10 +260,12 @@ func (x *ntfsVolume) note(c compared) error {
 // moved tells whether a cluster of runs differs.
 func (x *ntfsVolume) moved(runs []ntfs.Run) bool {
 	for _, r := range runs {
-		for c := range r.Count {
-			if r.LCN < 0 || x.differ.has(uint64(r.LCN+c)) {
-				return true
-			}
+		if r.LCN < 0 {
+			return true
+		}
+		i, found := slices.BinarySearch(x.differ, r.LCN)
+		if found || i < len(x.differ) && x.differ[i] < r.LCN+r.Count {
+			return true
 		}
 	}
 	return false

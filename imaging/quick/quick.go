@@ -2,10 +2,12 @@ package quick
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sort"
 
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -119,7 +121,7 @@ func doubtf(format string, a ...any) error { return &doubt{fmt.Sprintf(format, a
 
 // Look compares what the disk's file systems say about their files with what the master's say, and returns what need not be
 // read. It writes nothing. Whatever it cannot understand, read or get is a doubt, not an error; its errors are the
-// context's and those of dropping the cache.
+// context's, those of dropping the cache, and exceptions that contradict themselves.
 func Look(ctx context.Context, o Options) (*Verdict, error) {
 	l, err := newLook(ctx, o)
 	if err != nil {
@@ -128,7 +130,7 @@ func Look(ctx context.Context, o Options) (*Verdict, error) {
 	if err := o.Disk.Drop(); err != nil {
 		return nil, fmt.Errorf("dropping the cache: %w", err)
 	}
-	for _, step := range []func() error{l.records, l.names, l.swapFiles, l.vouch, l.sample} {
+	for _, step := range []func() error{l.unfinished, l.records, l.names, l.swapFiles, l.vouch, l.sample} {
 		if err = step(); err != nil {
 			break
 		}
@@ -143,6 +145,39 @@ func Look(ctx context.Context, o Options) (*Verdict, error) {
 	}
 	return l.v, nil
 }
+
+// unfinished doubts a disk with a mark on its ARDOISE: a restore was interrupted, and records may be the master's already
+// where their data is not. Who keeps marks elsewhere must not ask for a quick reset while one stands.
+func (l *look) unfinished() error {
+	t, err := disk.ReadTable(l.o.Disk, l.o.Disk.Size(), l.m.Disk.SectorSize)
+	if err != nil {
+		return doubtf("its partition table is not understood: %v", err)
+	}
+	if t.Ardoise == nil {
+		return nil
+	}
+	a, err := disk.OpenArdoise(readOnly{l.o.Disk}, *t.Ardoise)
+	var none *disk.NoArdoiseError
+	if errors.As(err, &none) {
+		return nil
+	}
+	if err != nil {
+		return doubtf("ARDOISE cannot be read: %v", err)
+	}
+	if mark, err := a.Mark().Load(); err != nil || mark != nil {
+		return doubtf("a restore of this disk was not finished")
+	}
+	return nil
+}
+
+// readOnly is a Disk for who could write.
+type readOnly struct{ Disk }
+
+// WriteAt implements io.WriterAt.
+func (readOnly) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
+
+// Flush implements disk.Device.
+func (readOnly) Flush() error { return nil }
 
 // records looks at the records of all volumes whose file system keeps some.
 func (l *look) records() error {

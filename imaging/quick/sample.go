@@ -7,12 +7,22 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/zeebo/blake3"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
+
+// isSwapMark knows what ends the first page of swap, in use or asleep.
+func isSwapMark(s string) bool {
+	switch s {
+	case "SWAPSPACE2", "SWAP-SPACE", "LINHIB0001":
+		return true
+	}
+	return strings.HasSuffix(s, "SUSPEND\x00")
+}
 
 // swapFiles takes back what was said of files that are used as swap: their content changes behind their inode's back.
 func (l *look) swapFiles() error {
@@ -30,7 +40,7 @@ func (l *look) swapFiles() error {
 			if err := l.readMark(e, mark, size-10); err != nil {
 				return fmt.Errorf("entry %d: %w", i, err)
 			}
-			if bytes.Equal(mark, []byte("SWAPSPACE2")) || bytes.Equal(mark, []byte("SWAP-SPACE")) {
+			if isSwapMark(string(mark)) {
 				l.v.streams.clear(stream)
 				l.v.VouchedFiles--
 				l.v.CheckedFiles++

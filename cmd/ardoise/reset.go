@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/quick"
+	"github.com/ardoise/ardoise/imaging/restore"
+)
+
+// resetting are the flags of reset.
+type resetting struct {
+	bench
+	order             resetOrder
+	full, quick, trim bool
+}
+
+// resetResult is what a reset prints. Its JSON keys are stable.
+type resetResult struct {
+	Version       string    `json:"version"`
+	Level         job.Level `json:"level"`           // as it was done
+	Asked         job.Level `json:"asked"`           // as it was asked
+	Doubt         string    `json:"doubt,omitempty"` // why a quick one became full
+	ReadBytes     int64     `json:"read_bytes"`      // from the disk
+	DifferedBytes int64     `json:"differed_bytes"`  // of chunks and fills that differed
+	WrittenBytes  int64     `json:"written_bytes"`
+	StoredBytes   int64     `json:"stored_bytes"`  // frames, fetched
+	NewBytes      int64     `json:"new_bytes"`     // always 0: a reset stores nothing
+	VouchedBytes  int64     `json:"vouched_bytes"` // not read: the file systems' records show that they did not change
+	SampledBytes  int64     `json:"sampled_bytes"` // of what is vouched for, read all the same
+	Discarded     int64     `json:"discarded_bytes"`
+	Seconds       float64   `json:"seconds"`
+	Warnings      []string  `json:"warnings,omitempty"`
+}
+
+func resetCommand() *cobra.Command {
+	var r resetting
+	c := &cobra.Command{
+		Use: "reset [NAME[@VERSION|@CHANNEL] --disk PATH]", Short: "make a disk equal to the master that it should hold, or order it for computers",
+		Long: "With --disk: on a block device or an image file here. It is read, and what differs is written and read back. With " +
+			"--quick, files whose own records (inode, $MFT) did not change are not read, but for a random 2 %; any doubt makes it a " +
+			"full one, and says why.\n\nWith --room or --computer: ordered from the daemon, for the version that each computer holds.",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args) },
+	}
+	dataFlag(c, &r.data)
+	f := c.Flags()
+	f.StringVar(&r.disk, "disk", "", "block device or image file")
+	f.BoolVar(&r.full, "full", false, "read every byte that the master uses (the default)")
+	f.BoolVar(&r.quick, "quick", false, "read what has changed by the file systems' own records, and a sample of the rest")
+	f.BoolVar(&r.trim, "discard", false, "tell the disk at the end that it need not keep what lies in free space")
+	f.StringVar(&r.order.Room, "room", "", "reset the computers of a room")
+	f.StringVar(&r.order.Computer, "computer", "", "reset one computer")
+	f.StringVar(&r.order.At, "at", "", "when, with --room or --computer")
+	f.BoolVar(&r.json, "json", false, "print JSON")
+	r.order.add(c)
+	return c
+}
+
+func (r *resetting) run(c *cobra.Command, args []string) error {
+	if r.full && r.quick {
+		return usagef("say --full or --quick, not both")
+	}
+	if r.order.Room != "" || r.order.Computer != "" {
+		if len(args) > 0 {
+			r.order.Master = args[0]
+		}
+		if r.disk != "" || r.trim {
+			return usagef("a disk here is reset with NAME and --disk, computers with --room or --computer")
+		}
+		switch {
+		case r.full:
+			r.order.Level = job.LevelFull
+		case r.quick:
+			r.order.Level = job.LevelQuick
+		}
+		r.order.client = client{data: r.data, json: r.json}
+		return resetThroughDaemon(c, r.order)
+	}
+	switch {
+	case len(args) == 0:
+		return usagef("say which master a disk should hold (NAME --disk PATH), or which --room or --computer to reset")
+	case r.disk == "":
+		return usagef("say with --disk which block device or image file")
+	case r.order.At != "":
+		return usagef("--at goes with --room or --computer: a disk here is reset now")
+	}
+	return r.withMaster(c.Context(), args[0], func(o opened) error { return r.reset(c, o) })
+}
+
+// reset makes a disk equal to one version.
+func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
+	began := time.Now()
+	d, err := disk.Open(r.disk, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	bar := newBar(c.ErrOrStderr(), r.json)
+	defer bar.end()
+	out := resetResult{Version: o.version.String(), Asked: job.LevelFull}
+	options := restore.Options{Manifest: o.manifest, Target: d, SectorSize: d.SectorSize(), Source: o.source, Discard: r.trim,
+		Mark:     job.Mark{Kind: job.KindReset, Master: o.version.Name, Version: o.version.Number, Manifest: o.version.Hash.String()},
+		Progress: func(p restore.Progress) { bar.show(p.Phase, p.Done, p.Total) }}
+	if r.quick {
+		out.Asked = job.LevelQuick
+		verdict, err := quick.Look(c.Context(), quick.Options{Disk: d, Manifest: o.manifest, Source: o.source,
+			Names: func() (io.ReadCloser, error) { return o.source.Names(o.version.Hash) }, Progress: bar.show})
+		if err != nil {
+			return err
+		}
+		out.ReadBytes, out.SampledBytes, out.Doubt = verdict.ReadBytes, verdict.SampledBytes, verdict.Doubt
+		if verdict.Doubt == "" {
+			options.Vouched = verdict
+		}
+	}
+	report, err := restore.Run(c.Context(), options)
+	bar.end()
+	if err != nil {
+		return err
+	}
+	out.Level, out.VouchedBytes, out.Discarded = report.Level, report.VouchedBytes, report.DiscardedBytes
+	out.ReadBytes, out.DifferedBytes = out.ReadBytes+report.ReadBytes, report.DifferedBytes
+	out.WrittenBytes, out.StoredBytes = report.WrittenBytes, report.FetchedBytes
+	out.Seconds, out.Warnings = time.Since(began).Seconds(), report.Warnings
+	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(r.disk) {
+		out.Warnings = append(out.Warnings, "the kernel still shows the partitions as they were: "+err.Error())
+	}
+	return r.show(c, out)
+}
+
+// show prints what a reset did: warnings first, then lines or JSON.
+func (r *resetting) show(c *cobra.Command, out resetResult) error {
+	if out.Doubt != "" {
+		out.Warnings = append(out.Warnings, "everything was read: "+out.Doubt)
+	}
+	for _, w := range out.Warnings {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", oneLine(w))
+	}
+	client := client{json: r.json}
+	return client.show(c.OutOrStdout(), out, func(w io.Writer) {
+		if out.WrittenBytes == 0 {
+			_, _ = fmt.Fprintf(w, "the disk holds %s: nothing differed, nothing was written\n", out.Version)
+		} else {
+			_, _ = fmt.Fprintf(w, "the disk holds %s again: %s differed, %s written and read back\n", out.Version,
+				bytesText(out.DifferedBytes), bytesText(out.WrittenBytes))
+		}
+		line := fmt.Sprintf("%s, %s read", out.Level, bytesText(out.ReadBytes))
+		if out.Level == job.LevelQuick {
+			line += fmt.Sprintf(" (%s of it a sample), %s unchanged by the file systems' own records", bytesText(out.SampledBytes),
+				bytesText(out.VouchedBytes))
+		}
+		if out.Discarded > 0 {
+			line += fmt.Sprintf(", %s of free space given back", bytesText(out.Discarded))
+		}
+		_, _ = fmt.Fprintf(w, "%s, in %s\n", line, seconds(out.Seconds))
+	})
+}
