@@ -248,6 +248,7 @@ func (c *Client) leave(a *arrival, i int, state uint8) {
 	if p != nil {
 		c.fragments -= int64(len(p.bytes))
 		delete(a.partials, i)
+		c.scraps.put(p.bytes) // nobody takes it any more: what is being written is left by settle
 	}
 }
 

@@ -96,6 +96,7 @@ type Client struct {
 	mu        sync.Mutex
 	more      *sync.Cond // the queue has grown
 	pool      pool
+	scraps    scraps
 	queue     []ripe    // complete blocks, oldest first
 	cutting   int       // blocks that are being cut
 	asked     []frameAt // frames that have to be fetched by HTTPS
@@ -402,7 +403,7 @@ func (c *Client) lacking() (left, open int) {
 			continue
 		}
 		left++
-		if c.episode == nil || !c.episode.left[uint32(place)] {
+		if c.episode == nil || len(c.episode.left) == 0 || !c.episode.left[uint32(place)] {
 			open++
 		}
 	}

@@ -20,7 +20,7 @@ const (
 	unknownFor  = 30 * time.Second // a session that the server does not know may be about to begin again
 	rescueEvery = 50 * time.Millisecond
 	rescueTime  = time.Minute           // for the answer to one request
-	reportLook  = 10 * time.Millisecond // how exactly reports are on time
+	reportLook  = 20 * time.Millisecond // while no packet comes: the first one may make a report due 20 ms later
 	maxAnswer   = 16 << 20              // bytes of a short answer: orders name all generations
 	maxReason   = 1024                  // bytes of a refusal that are read
 )
@@ -37,6 +37,7 @@ type episode struct {
 	left     map[uint32]bool // places that this server could not give
 	expect   time.Time       // since when the server has something to send
 	packets  uint64          // authentic ones
+	reported uint64          // of these, when the last report was made
 	lost     uint64          // as last reported
 	told     toldNeeds
 	broken   bool // an index could not be had
@@ -177,13 +178,16 @@ func (c *Client) adopt(joined wire.Joined) error {
 func (c *Client) stay(t *trouble) error {
 	for {
 		c.mu.Lock()
-		at := c.episode.recv.ReportAt()
+		at, flowing := c.episode.recv.ReportAt(), c.episode.packets > c.episode.reported
 		c.mu.Unlock()
 		if d := at.Sub(c.o.Now()); d > 0 {
-			if !c.pause(min(d, reportLook)) {
+			if !flowing {
+				d = min(d, reportLook)
+			}
+			if !c.pause(d) {
 				return nil
 			}
-			continue // packets may have made it due earlier
+			continue // more packets have made it due later, or the first one earlier
 		}
 		err := c.report(c.ctx)
 		switch {
@@ -228,6 +232,7 @@ func (c *Client) report(ctx context.Context) error {
 		disk.Needs = []wire.MasterRuns{{Master: e.Master, Runs: c.runs(e)}}
 	}
 	report := e.recv.Report(now, disk)
+	e.reported = e.packets
 	c.mu.Unlock()
 
 	var orders wire.Orders

@@ -3,6 +3,7 @@ package session
 import (
 	"github.com/ardoise/ardoise/imaging/multicast"
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
+	"github.com/ardoise/ardoise/masters/chunk"
 )
 
 // slabSymbols is how many symbols are allocated together.
@@ -35,6 +36,41 @@ func (p *pool) put(symbols *[wire.MaxSymbols][]byte) {
 			symbols[i] = nil
 		}
 	}
+}
+
+const (
+	scrapStep  = 32 << 10 // sizes of memory for frames are rounded up to this
+	scrapSizes = (chunk.MaxFrameSize + scrapStep - 1) / scrapStep
+	scrapsKept = 4 << 20 // bytes that wait to be used again: the frames of one span of blocks
+)
+
+// scraps is memory for frames of which parts are still to come. Its user locks.
+type scraps struct {
+	free [scrapSizes][][]byte
+	kept int // bytes
+}
+
+// get returns memory for a frame of n bytes, as a plan may name it; there is something of another in it.
+func (s *scraps) get(n int64) []byte {
+	class := int((n - 1) / scrapStep)
+	last := len(s.free[class]) - 1
+	if last < 0 {
+		return make([]byte, n, (class+1)*scrapStep)
+	}
+	memory := s.free[class][last]
+	s.free[class] = s.free[class][:last]
+	s.kept -= cap(memory)
+	return memory[:n]
+}
+
+// put takes memory of get back.
+func (s *scraps) put(memory []byte) {
+	class := cap(memory)/scrapStep - 1
+	if s.kept+cap(memory) > scrapsKept {
+		return
+	}
+	s.kept += cap(memory)
+	s.free[class] = append(s.free[class], memory)
 }
 
 // incoming is a block of which symbols have come.
