@@ -12,6 +12,7 @@
 //	     boot gap up to the first partition
 //	     the master's partitions, same start and length on every disk
 //	     ARDOISE, 320 MiB, at the next MiB       ARDOISE in a free primary slot
+//	     ARDOISE-CACHE, see package cache        the same of type DA, behind ARDOISE
 //	-33  backup entries
 //	 -1  backup header
 //
