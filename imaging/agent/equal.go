@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
@@ -59,12 +61,14 @@ type errand struct {
 	m      *manifest.Manifest
 	target job.Disk
 	d      *watched
+	cache  *cache.Cache // of d; nil: none
 	p      *progress
 	course course
 	origin string // of the proof: menu, start or task
 	proof  job.Proof
 
-	offline bool // the server is not asked: a standing grant is the order
+	looked  int64 // bytes that quick has read
+	offline bool  // the server is not asked: a standing grant is the order
 }
 
 // version names what a task is about: debian@3.
@@ -108,6 +112,8 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	s.settle(m)
 	a.Screen.Busy(true)
 	e := &errand{t: t, m: m, target: target, d: d, p: p, course: c, origin: originTask}
+	// A deployment may write over the cache, where the new master needs its place: what it gives is proven each time.
+	e.cache = a.cacheOf(open)
 	o, err := a.bring(ctx, e)
 	if err == nil {
 		a.heal(ctx, d, m)
@@ -133,6 +139,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 		return job.Outcome{ProvenAt: a.now().UTC()}, nil
 	}
 	e.proof.Doubt = strange(e.t, before)
+	a.ownBytes(e)
 	kept := false
 	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }
 	o, part, err := a.restore(ctx, e)
@@ -153,17 +160,29 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	return o, nil
 }
 
-// restore has the engine do its work.
+// restore has the engine do its work. Frames come from the cache, where there is one, else from the server and its peers.
 func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.Partition, error) {
-	t, p, frames := e.t, e.p, e.p.source()
+	t, p := e.t, e.p
+	var frames *client.Frames
+	var net cache.Source
+	if !e.offline {
+		frames = p.source()
+		net = frames
+	}
+	source := cache.Sources(e.cache, net)
+	vouched, err := a.lookQuick(ctx, e, source)
+	if err != nil {
+		return job.Outcome{}, nil, diskFault(err)
+	}
 	phase := ""
-	r, err := restore.Run(ctx, restore.Options{
-		Manifest: e.m, Target: e.d, SectorSize: e.d.SectorSize(), Source: frames, Carousel: p.together.carousel(), Marker: p,
+	o := restore.Options{
+		Manifest: e.m, Target: e.d, SectorSize: e.d.SectorSize(), Source: source, Carousel: p.together.carousel(), Marker: p,
 		Mark:        job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest},
 		Exceptions:  t.Exceptions,
 		MakeArdoise: true,
 		Rotates:     e.target.Rotational,
 		Serial:      serial(t.ID),
+		Discard:     t.Kind == job.KindReset && e.proof.Asked == job.LevelFull, // it takes time: not at the pupils' button
 		Progress: func(g restore.Progress) {
 			if g.Phase != phase {
 				phase = g.Phase
@@ -172,25 +191,41 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 			}
 			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
 		},
-	})
-	net := frames.Fetched() + frames.FromPeers() + r.CarouselBytes
-	o := job.Outcome{ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: net}
-	e.proof.Read, e.proof.Written, e.proof.FromNet = r.ReadBytes, r.WrittenBytes, net
+	}
+	if vouched != nil { // little will differ: the line is left to who needs more
+		o.Vouched, o.Carousel = vouched, nil
+	}
+	if t.Kind == job.KindDeploy {
+		o.Cache = wanted(e.m)
+	}
+	r, err := restore.Run(ctx, o)
+	e.proof.FromNet = r.CarouselBytes
+	if frames != nil {
+		e.proof.FromNet += frames.Fetched() + frames.FromPeers()
+	}
+	out := job.Outcome{ReadBytes: r.ReadBytes + e.looked, WrittenBytes: r.WrittenBytes, StoredBytes: e.proof.FromNet}
+	e.proof.Read, e.proof.Written, e.proof.FromCache = out.ReadBytes, r.WrittenBytes, source.FromCache()
 	e.proof.Differed = r.DifferedBytes
+	if r.Level != "" {
+		e.proof.Level = r.Level
+	}
 	for _, w := range r.Warnings {
 		a.Screen.Note("warning: %s", w)
 	}
 	if err != nil {
-		return o, nil, diskFault(err)
+		return out, nil, diskFault(err)
 	}
 	if !r.Proven {
-		return o, nil, fault(notices.NotProven, errors.New("the read-back did not cover the whole master"))
+		return out, nil, fault(notices.NotProven, errors.New("the read-back did not cover the whole master"))
 	}
 	if r.WhyNot != "" {
 		a.Screen.Say(notices.NoRoom, r.WhyNot)
 	}
-	o.ProvenAt = a.now().UTC()
-	return o, r.Ardoise, nil
+	if r.WhyNoCache != "" {
+		a.Screen.Note("no cache: %s", r.WhyNoCache)
+	}
+	out.ProvenAt = a.now().UTC()
+	return out, r.Ardoise, nil
 }
 
 // enter shows the step that a phase belongs to, and says when it is the first that writes.

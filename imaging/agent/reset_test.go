@@ -134,6 +134,48 @@ func TestAResetPutsADamagedDiskRight(t *testing.T) {
 	p.has("notice reset-nothing info: This computer is clean")
 }
 
+func TestAQuickResetReadsLittle(t *testing.T) {
+	p, hash := resettable(t)
+	r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelFull })
+	all := r.Outcome.Proof.Read
+	was := damage(t, p.disks[0], inESP, inSuper)
+	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
+	q := r.Outcome.Proof
+	if q == nil || !q.Ok || q.Asked != job.LevelQuick || q.Level != job.LevelFull || q.Doubt == "" || q.Written == 0 {
+		t.Errorf("a superblock that is damaged is a doubt: %+v\n%s", q, p.log.String())
+	}
+	holds(t, p.disks[0], was, inESP, inSuper)
+	was = damage(t, p.disks[0], inESP)
+	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
+	q = r.Outcome.Proof
+	if q == nil || !q.Ok || q.Level != job.LevelQuick || q.Doubt != "" || q.Written == 0 || q.Read >= 2*all {
+		t.Errorf("the quick reset: %+v, a full one reads %d\n%s", q, all, p.log.String())
+	}
+	holds(t, p.disks[0], was, inESP)
+	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
+	if q = r.Outcome.Proof; !q.Ok || q.Level != job.LevelQuick || q.Written != 0 || q.Read >= all {
+		t.Errorf("the quick reset of a clean disk: %+v, a full one reads %d", q, all)
+	}
+	p.has("quick: ")
+}
+
+func TestAResetOfAnotherVersionIsADeployment(t *testing.T) {
+	p, _ := resettable(t)
+	p.server.Look(func() { p.server.Keys = nil })
+	p.server.Close()
+	other := capturedFrom(t, p, referenceWith(t, []byte("the next version")))
+	r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version, k.Level = job.KindReset, other, 2, job.LevelQuick })
+	q := r.Outcome.Proof
+	if q == nil || !q.Ok || q.Level != job.LevelFull || q.Doubt != "the disk held debian@1: this was a deployment" || q.Written == 0 {
+		t.Errorf("%+v", q)
+	}
+	p.disks = []string{blank(t, 700<<20)}
+	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version, k.Level = job.KindReset, other, 2, job.LevelQuick })
+	if q := r.Outcome.Proof; q == nil || !q.Ok || q.Doubt != "nothing on the disk said what it held: this was a deployment" {
+		t.Errorf("%+v", q)
+	}
+}
+
 func TestAResetThatFailsSaysSoInItsProof(t *testing.T) {
 	p, hash := resettable(t)
 	damage(t, p.disks[0], inSuper)

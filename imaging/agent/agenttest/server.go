@@ -188,6 +188,7 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("GET "+job.PathTask, s.task)
 	m.HandleFunc("POST "+job.PathReport, s.report)
 	m.HandleFunc("GET "+job.PathManifest+"{hash}", s.manifest)
+	m.HandleFunc("GET "+job.PathNames+"{hash}", s.names)
 	m.HandleFunc("POST "+job.PathChunks, s.chunks)
 	m.HandleFunc("GET "+job.PathHeal, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.Lost) })
 	m.HandleFunc("POST "+job.PathHeal, s.heal)
@@ -330,6 +331,19 @@ func (s *Server) manifest(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set(job.SignatureHeader, string(must(json.Marshal(sig))))
 	_, _ = w.Write(b)
+}
+
+// names gives the names table of a manifest that was published here.
+func (s *Server) names(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.Publishes {
+		if sum := blake3.Sum256(d.Manifest); hex.EncodeToString(sum[:]) == r.PathValue("hash") {
+			_, _ = w.Write(d.Names)
+			return
+		}
+	}
+	refuse(w, http.StatusNotFound, "not-found")
 }
 
 func ids(r *http.Request) ([]chunk.ID, error) {

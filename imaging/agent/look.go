@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"context"
+
+	"github.com/ardoise/ardoise/imaging/agent/local"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/quick"
+)
+
+var _ quick.Disk = (*watched)(nil)
+
+// lookQuick finds out, for a quick reset, what need not be read. It returns nil when everything is to be read; the proof says
+// why. A disk on which a mark stands was not made through its file systems: its records vouch for nothing.
+func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (*quick.Verdict, error) {
+	if e.t.Kind != job.KindReset || e.proof.Asked != job.LevelQuick {
+		return nil, nil
+	}
+	if e.proof.Doubt != "" {
+		return nil, nil
+	}
+	if ours, err := ardoise(e.d.Disk); err == nil {
+		if mark, err := ours.Mark().Load(); mark != nil || err != nil {
+			e.proof.Doubt = "an interrupted work had left its mark"
+			return nil, nil
+		}
+	}
+	v, err := quick.Look(ctx, quick.Options{Disk: e.d, Manifest: e.m, Names: a.names(ctx, e), Source: source,
+		Exceptions: e.t.Exceptions, Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
+	if err != nil {
+		return nil, err
+	}
+	e.looked = v.ReadBytes
+	a.Screen.Note("quick: %d files vouched for, %d to be read, %d bytes read, doubt %q", v.VouchedFiles, v.CheckedFiles, v.ReadBytes, v.Doubt)
+	if v.Doubt != "" {
+		e.proof.Doubt = v.Doubt
+		return nil, nil
+	}
+	return v, nil
+}
+
+// ownBytes adds to the exceptions of a reset those of our own boot code, where the disk holds that version: a deployment
+// brings the master's.
+func (a *agent) ownBytes(e *errand) {
+	if e.t.Kind != job.KindReset || e.proof.Doubt != "" {
+		return
+	}
+	table, err := disk.ReadTable(e.d, e.d.Size(), e.d.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return
+	}
+	more, err := local.Exceptions(e.d, *table.Ardoise)
+	if err != nil {
+		a.Screen.Note("boot code: %v", err)
+		return
+	}
+	e.t.Exceptions = append(append([]job.Exception(nil), e.t.Exceptions...), more...)
+}
