@@ -231,3 +231,35 @@ func poke(t testing.TB, path string, off int64, b []byte) {
 	_, err = f.WriteAt(b, off)
 	must(t, err, f.Close())
 }
+
+// mountedNTFS runs do with an image mounted by ntfs-3g, and returns when the driver has ended.
+func mountedNTFS(t testing.TB, path string, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	device := func() uint64 {
+		info, err := os.Stat(dir)
+		must(t, err)
+		return info.Sys().(*syscall.Stat_t).Dev
+	}
+	outside := device()
+	var said bytes.Buffer
+	driver := exec.Command("ntfs-3g", "-o", "no_detach,permissions,streams_interface=windows", path, dir)
+	driver.Stdout, driver.Stderr = &said, &said
+	must(t, driver.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- driver.Wait() }()
+	for device() == outside {
+		select {
+		case err := <-ended:
+			t.Fatalf("ntfs-3g does not mount: %v\n%s", err, &said)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	defer func() {
+		must(t, unmount(dir))
+		if err := <-ended; err != nil {
+			t.Errorf("ntfs-3g: %v\n%s", err, &said)
+		}
+	}()
+	do(dir)
+}

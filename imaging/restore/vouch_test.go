@@ -1,0 +1,229 @@
+package restore_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+// word is what somebody knows of a disk.
+type word struct {
+	m       *manifest.Manifest
+	entries map[int]bool
+	read    map[int]bool // done, and whether equal
+	fills   map[int]bool // nothing of it is to be read
+}
+
+func (w word) Entry(i int) bool { return w.entries[i] }
+
+func (w word) Read(i int) (done, equal bool) {
+	equal, done = w.read[i]
+	return done, equal
+}
+
+func (w word) Fill(k int) []manifest.Extent {
+	if w.fills[k] {
+		return nil
+	}
+	return []manifest.Extent{w.m.Fills[k].Extent}
+}
+
+// restored is a master and a disk that holds it.
+func restored(t *testing.T) (*testMaster, *memDisk) {
+	tm := school(t, 8*mib, manifest.GPT, 7)
+	d := newDisk(8 * mib)
+	mustRun(t, options(tm, d, false))
+	return tm, d
+}
+
+// dataEntry is an entry of a file in the root volume, in one piece.
+func dataEntry(t *testing.T, m *manifest.Manifest, skip int) (int, manifest.Entry) {
+	v := m.Volumes[len(m.Volumes)-1]
+	for i, e := range m.Chunks.All() {
+		if e.Stream != v.Meta && e.Pieces[0].Offset >= v.Start && len(e.Pieces) == 1 {
+			if skip == 0 {
+				return i, e
+			}
+			skip--
+		}
+	}
+	t.Fatal("there is none")
+	return 0, manifest.Entry{}
+}
+
+func TestWhatIsVouchedForIsNeitherReadNorWritten(t *testing.T) {
+	tm, d := restored(t)
+	i, e := dataEntry(t, tm.m, 0)
+	k, other := dataEntry(t, tm.m, 1)
+	d.put(e.Pieces[0].Offset, []byte("somebody vouches for this"))
+	d.put(other.Pieces[0].Offset, []byte("and nobody for that"))
+	d.put(tm.m.Fills[0].Offset, []byte("dirt"))
+	full := mustVerify(t, options(tm, d, false))
+	if len(full.Streams) != 2 || len(full.Fills) != 1 {
+		t.Fatalf("before: %s", full.Summary())
+	}
+	o := options(tm, d, false)
+	o.Vouched = word{m: tm.m, entries: map[int]bool{i: true}, fills: map[int]bool{0: true}}
+	r := mustRun(t, o)
+	want := int64(e.Pieces[0].Length) + tm.m.Fills[0].Length
+	if r.Level != job.LevelQuick || r.VouchedChunks != 1 || r.VouchedBytes != want || r.ChangedChunks != 1 ||
+		r.DifferedBytes != int64(other.Pieces[0].Length) {
+		t.Errorf("report %+v, want %d bytes vouched for", r, want)
+	}
+	after := mustVerify(t, o) // which believes nobody
+	if len(after.Streams) != 1 || after.Streams[0].Stream != e.Stream || len(after.Fills) != 1 {
+		t.Errorf("after: %s; entries %d and %d", after.Summary(), i, k)
+	}
+	if r := mustRun(t, options(tm, d, false)); r.Level != job.LevelFull || r.VouchedBytes != 0 || r.WrittenBytes == 0 {
+		t.Errorf("in full: %+v", r)
+	}
+}
+
+func TestWhatWasReadBeforeIsReadAgainOnceSomethingWasWritten(t *testing.T) {
+	tm, d := restored(t)
+	i, e := dataEntry(t, tm.m, 0)
+	k, other := dataEntry(t, tm.m, 1)
+	d.put(other.Pieces[0].Offset, []byte("differs"))
+	o := options(tm, d, false)
+	o.Vouched = word{m: tm.m, read: map[int]bool{i: true, k: false}}
+	var scan, back int64
+	o.Progress = func(p restore.Progress) {
+		switch p.Phase {
+		case restore.PhaseScan:
+			scan = p.Total
+		case restore.PhaseVerify:
+			back = p.Total
+		}
+	}
+	r := mustRun(t, o)
+	if back-scan != int64(e.Pieces[0].Length)+int64(other.Pieces[0].Length) || r.ChangedChunks != 1 {
+		t.Errorf("scanned %d and read back %d bytes, %d chunks changed", scan, back, r.ChangedChunks)
+	}
+	// A disk that dropped a write to what was read before does not pass.
+	d.put(other.Pieces[0].Offset, []byte("differs"))
+	o.Target = dropping{d, e.Pieces[0].Offset}
+	_, err := restore.Run(context.Background(), o)
+	var mismatch *restore.MismatchError
+	if !errors.As(err, &mismatch) {
+		t.Errorf("%v", err)
+	}
+}
+
+// dropping is a disk whose writes also spoil a byte elsewhere.
+type dropping struct {
+	*memDisk
+	at int64
+}
+
+func (d dropping) WriteAt(p []byte, off int64) (int, error) {
+	d.put(d.at, []byte{0x55, 0xaa})
+	return d.memDisk.WriteAt(p, off)
+}
+
+func TestAChunkWithAnExceptionIsProvenWhoeverVouchesForIt(t *testing.T) {
+	tm, d := restored(t)
+	i, e := dataEntry(t, tm.m, 0)
+	o := options(tm, d, false)
+	o.Exceptions = []job.Exception{exceptionOf(e.Pieces[0].Offset+10, []byte("poste-7"))}
+	o.Vouched = word{m: tm.m, entries: map[int]bool{i: true}, read: map[int]bool{i: true}}
+	if r := mustRun(t, o); r.VouchedChunks != 0 || r.WrittenBytes == 0 {
+		t.Errorf("%+v", r)
+	}
+	o.Vouched = nil
+	if diff := mustVerify(t, o); !diff.None() {
+		t.Error(diff.Summary())
+	}
+}
+
+func exceptionOf(off int64, b []byte) job.Exception {
+	return job.Exception{Offset: off, Length: int64(len(b)), Hash: chunk.Of(b).String(), Content: b}
+}
+
+func TestNobodyVouchesBesideACarousel(t *testing.T) {
+	tm, d := restored(t)
+	o := receiving(options(tm, d, false), tm, 1)
+	o.Vouched = word{m: tm.m}
+	_, err := restore.Run(context.Background(), o)
+	var invalid *restore.InvalidError
+	if !errors.As(err, &invalid) {
+		t.Errorf("%v", err)
+	}
+}
+
+// trimming is a disk that forgets what is discarded.
+type trimming struct {
+	*memDisk
+	lost  []manifest.Extent
+	early bool
+	fails error
+	clean func() bool
+}
+
+func (d *trimming) Discard(off, n int64) error {
+	if d.fails != nil {
+		return d.fails
+	}
+	d.early = d.early || !d.clean()
+	d.lost = append(d.lost, manifest.Extent{Offset: off, Length: n})
+	d.put(off, make([]byte, n))
+	return nil
+}
+
+func TestFreeSpaceIsDiscardedAndNothingElse(t *testing.T) {
+	tm := school(t, 8*mib, manifest.GPT, 7)
+	base := newDisk(400 * mib)
+	base.put(0, bytes.Repeat([]byte{0x5a}, 20<<20))
+	d := &trimming{memDisk: base}
+	d.clean = func() bool {
+		diff, _, err := restore.Verify(context.Background(), options(tm, base, false))
+		return err == nil && diff.None()
+	}
+	own := []job.Exception{exceptionOf(tm.m.Volumes[2].Start+3900*kib, []byte("in free space"))}
+	o := options(tm, base, true)
+	o.Target, o.Discard, o.Exceptions = d, true, own
+	r := mustRun(t, o)
+	var lost int64
+	for _, e := range d.lost {
+		lost += e.Length
+		inside := false
+		for _, v := range tm.m.Volumes {
+			inside = inside || v.Partition > 0 && v.Start <= e.Offset && e.End() <= v.Start+v.Length
+		}
+		if !inside {
+			t.Errorf("byte %d to %d lies in no volume", e.Offset, e.End())
+		}
+	}
+	if d.early || lost == 0 || lost != r.DiscardedBytes {
+		t.Errorf("discarded %d bytes, reported %d, before the disk was proven: %v", lost, r.DiscardedBytes, d.early)
+	}
+	var free int64
+	for _, v := range tm.m.Volumes[1:] {
+		free += v.Length - v.Used
+	}
+	if free-lost > 64*kib { // what lies in pages that are used in part
+		t.Errorf("%d of %d free bytes were left", free-lost, free)
+	}
+	if diff := mustVerify(t, o); !diff.None() {
+		t.Errorf("after discarding: %s", diff.Summary())
+	}
+	for _, e := range tm.m.DontCare {
+		have := make([]byte, e.Length)
+		_, _ = base.ReadAt(have, e.Offset)
+		if !bytes.Equal(have, bytes.Repeat([]byte{0x5a}, len(have))) {
+			t.Errorf("what nobody cares about at byte %d was touched", e.Offset)
+		}
+	}
+	if openArdoise(t, base) == nil {
+		t.Error("ARDOISE is lost")
+	}
+	d.fails = errors.New("no")
+	if _, err := restore.Run(context.Background(), o); !errors.Is(err, d.fails) {
+		t.Errorf("%v", err)
+	}
+}
