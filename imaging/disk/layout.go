@@ -275,3 +275,6 @@ func readGeometry(b []byte, part manifest.Partition) (geometry, bool) {
 	same := string(b[11:28]) == string(want[11:28]) && string(b[32:64]) == string(want[32:64])
 	return g, same
 }
+
+// MenuLoader is the file of ARDOISE that UEFI firmware starts in menu rooms, as a boot entry names it.
+const MenuLoader = `\EFI\ARDOISE\SHIMX64.EFI`

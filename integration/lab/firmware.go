@@ -97,12 +97,15 @@ func (pc *PC) drive(id, path string, bootindex int) []string {
 	}
 }
 
-// bootindex gives a device its place in the boot order of a BIOS PC: network first. A UEFI PC keeps its order in its own
+// bootindex gives a device its place in the boot order of a BIOS PC: network first, or its disks. A UEFI PC keeps its order in its own
 // variables, as real ones do: with indexes OVMF would put all entries of the card before the disk at every start,
 // IPv6 and HTTP too, whatever the agent has arranged (observed: 170 s before the disk's turn).
 func (pc *PC) bootindex(n int) string {
 	if pc.Firmware != BIOS {
 		return ""
+	}
+	if pc.DiskFirst && n == 1 {
+		n = 9 // behind the disks
 	}
 	return fmt.Sprintf(",bootindex=%d", n)
 }

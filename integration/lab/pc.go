@@ -44,6 +44,7 @@ type Hardware struct {
 	SecondDisk int64  // bytes; 0 for none
 	SectorSize int    // logical, of all disks, bytes; 0 for 512
 	MemoryMiB  int
+	DiskFirst  bool // BIOS: its set-up puts the disks before the network
 }
 
 // PC is a virtual computer. Its disk and firmware variables outlive its power-ons.

@@ -124,6 +124,10 @@ func (s *store) Set(name string, b []byte) error {
 		return errors.New("no space left on device")
 	}
 	s.writes++
+	if len(b) == 0 {
+		delete(s.vars, name)
+		return nil
+	}
 	s.vars[name] = slices.Clone(b)
 	return nil
 }
@@ -217,5 +221,63 @@ func TestNoSystemStillOrders(t *testing.T) {
 	s := school(t)
 	if _, err := efi.Order(s, mac, nil); err != nil || s.vars["BootOrder"][0] != 3 || len(s.vars["BootOrder"]) != 12 {
 		t.Errorf("order %x, %v", s.vars["BootOrder"], err)
+	}
+}
+
+// menu is our own loader, as the agent finds it.
+var menu = efi.System{Partition: 4, Start: 1 << 21, Sectors: 655360, GUID: "0F0F0F0F-5544-7766-8899-AABBCCDDEEFF", File: `\EFI\ARDOISE\SHIMX64.EFI`}
+
+func arrange(t *testing.T, s *store, m *efi.System) efi.Numbers {
+	t.Helper()
+	n, err := efi.Arrange(s, efi.Wish{MAC: mac, System: &sys, Menu: m})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestAMenuRoomStartsItsMenuFirst(t *testing.T) {
+	s := school(t)
+	n := arrange(t, s, &menu)
+	if n.Menu == nil || n.Network == nil || n.System == nil || *n.Menu != 5 || *n.Network != 3 || *n.System != 7 {
+		t.Fatalf("numbers %+v", n)
+	}
+	if d := cmp.Diff([]byte{5, 0, 3, 0, 7, 0, 4, 0, 1, 0, 0, 0, 2, 0, 6, 0}, s.vars["BootOrder"]); d != "" {
+		t.Error(d)
+	}
+	o, err := efi.ParseLoadOption(s.vars["Boot0005"])
+	if err != nil || o.Description != "Ardoise" || o.File() != menu.File || o.Attributes != efi.Active {
+		t.Errorf("our entry: %+v, %v", o, err)
+	}
+	writes := s.writes
+	arrange(t, s, &menu)
+	if s.writes != writes {
+		t.Errorf("%d writes the second time", s.writes-writes)
+	}
+	// Windows' own set-up puts itself first.
+	s.vars["BootOrder"] = []byte{7, 0, 5, 0, 3, 0}
+	arrange(t, s, &menu)
+	if !bytes.Equal(s.vars["BootOrder"], []byte{5, 0, 3, 0, 7, 0}) {
+		t.Errorf("after Windows: % x", s.vars["BootOrder"])
+	}
+	// The partition moved, and firmware has made a copy of our entry.
+	s.vars["Boot0009"] = s.vars["Boot0005"]
+	s.vars["BootOrder"] = []byte{9, 0, 5, 0, 3, 0, 7, 0}
+	moved := menu
+	moved.Start = 1 << 22
+	arrange(t, s, &moved)
+	if _, double := s.vars["Boot0009"]; double || !bytes.Equal(s.vars["BootOrder"], []byte{5, 0, 3, 0, 7, 0}) {
+		t.Errorf("a double stays: %v, order % x", double, s.vars["BootOrder"])
+	}
+	if o, err := efi.ParseLoadOption(s.vars["Boot0005"]); err != nil || !bytes.Equal(o.Path[0].Data[4:12], []byte{0, 0, 0x40, 0, 0, 0, 0, 0}) {
+		t.Errorf("our entry starts at % x, %v", o.Path[0].Data[4:12], err)
+	}
+	// The room is no menu room any more.
+	n = arrange(t, s, nil)
+	if _, there := s.vars["Boot0005"]; there || n.Menu != nil || !bytes.Equal(s.vars["BootOrder"], []byte{3, 0, 7, 0}) {
+		t.Errorf("ours stays: %v, order % x", there, s.vars["BootOrder"])
+	}
+	if err := efi.Next(s, *n.Network); err != nil || !bytes.Equal(s.vars["BootNext"], []byte{3, 0}) {
+		t.Errorf("BootNext % x, %v", s.vars["BootNext"], err)
 	}
 }

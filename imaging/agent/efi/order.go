@@ -14,7 +14,7 @@ import (
 )
 
 // Variables are the firmware's global variables, content without the attributes. Get fails with fs.ErrNotExist when
-// there is none of that name.
+// there is none of that name. Set without content deletes.
 type Variables interface {
 	Get(name string) ([]byte, error)
 	Set(name string, content []byte) error
@@ -31,8 +31,11 @@ type System struct {
 	File      string // \EFI\debian\shimx64.efi
 }
 
-// description of the entry that is ours: whatever carries it may be rewritten.
-const description = "Ardoise: system"
+// Descriptions of the entries that are ours: whatever carries one may be rewritten or removed.
+const (
+	description     = "Ardoise: system"
+	menuDescription = "Ardoise"
+)
 
 // Entry is one Boot#### variable.
 type Entry struct {
@@ -89,40 +92,97 @@ func number(name string) (uint16, bool) {
 
 func variable(n uint16) string { return fmt.Sprintf("Boot%04X", n) }
 
-// Order makes the entry of the system where it is missing, puts the IPv4 entry of the NIC first and the system second,
-// and makes IPv6 and HTTP entries inactive. It returns the number of the system's entry. system may be nil: then only
-// the others are put in order, and the number returned means nothing.
-func Order(v Variables, mac net.HardwareAddr, system *System) (uint16, error) {
+// Wish says what firmware should start.
+type Wish struct {
+	MAC    net.HardwareAddr // of the card that the agent came by
+	System *System          // the system on the disk; nil = not known
+	Menu   *System          // our own loader on ARDOISE, in a menu room; nil = no menu room, and ours is removed
+}
+
+// Numbers are the entries that Arrange found or made; nil where there is none.
+type Numbers struct {
+	System, Menu, Network *uint16
+}
+
+// Arrange makes the entries of Wish where they are missing, rewrites ours where they start something else by now, and
+// puts them first: in a menu room ours, the IPv4 entry of the NIC, the system; else the NIC, then the system. IPv6 and
+// HTTP entries become inactive.
+func Arrange(v Variables, w Wish) (Numbers, error) {
+	var n Numbers
 	b, err := Read(v)
 	if err != nil {
-		return 0, err
+		return n, err
+	}
+	gone, err := b.removeMenus(v, w.Menu != nil)
+	if err != nil {
+		return n, err
 	}
 	var first []uint16
+	if w.Menu != nil {
+		own, err := b.makeMenu(v, *w.Menu)
+		if err != nil {
+			return n, err
+		}
+		n.Menu, first = &own, append(first, own)
+	}
 	for _, e := range b.Entries {
-		if isNetwork(e.Option, mac) {
+		if isNetwork(e.Option, w.MAC) {
+			if n.Network == nil {
+				n.Network = &e.Number
+			}
 			first = append(first, e.Number)
 		}
 	}
-	var own uint16
-	if system != nil {
-		if own, err = b.makeSystem(v, *system); err != nil {
-			return 0, err
+	if w.System != nil {
+		own, err := b.makeSystem(v, *w.System)
+		if err != nil {
+			return n, err
 		}
-		first = append(first, own)
+		n.System, first = &own, append(first, own)
 	}
 	if err := b.quiet(v); err != nil {
-		return own, err
+		return n, err
 	}
 	order := slices.Clone(first)
-	for _, n := range b.Order {
-		if !slices.Contains(order, n) {
-			order = append(order, n)
+	for _, number := range b.Order {
+		if !slices.Contains(order, number) && !slices.Contains(gone, number) {
+			order = append(order, number)
 		}
 	}
 	if slices.Equal(order, b.Order) {
-		return own, nil
+		return n, nil
 	}
-	return own, set(v, "BootOrder", numbers(order))
+	return n, set(v, "BootOrder", numbers(order))
+}
+
+// removeMenus removes the entries that are ours; the first one stays where it is wanted. Order is put right by Arrange
+// before anybody starts.
+func (b *Boot) removeMenus(v Variables, keep bool) (gone []uint16, err error) {
+	var left []Entry
+	for _, e := range b.Entries {
+		if e.Option.Description != menuDescription || keep {
+			keep = keep && e.Option.Description != menuDescription
+			left = append(left, e)
+			continue
+		}
+		if err := v.Set(variable(e.Number), nil); err != nil {
+			return gone, fmt.Errorf("removing firmware variable %s: %w", variable(e.Number), err)
+		}
+		gone = append(gone, e.Number)
+		delete(b.taken, e.Number)
+	}
+	b.Entries = left
+	return gone, nil
+}
+
+// Order is Arrange for a room without a menu. It returns the number of the system's entry, which means nothing where
+// system is nil.
+func Order(v Variables, mac net.HardwareAddr, system *System) (uint16, error) {
+	n, err := Arrange(v, Wish{MAC: mac, System: system})
+	if err != nil || n.System == nil {
+		return 0, err
+	}
+	return *n.System, nil
 }
 
 // Next makes firmware start this entry at its next start, once.
@@ -161,37 +221,50 @@ func (b *Boot) quiet(v Variables) error {
 // makeSystem finds the entry of the system: one that starts the same file of the same partition, whoever made it, else
 // ours brought up to date, else a new one.
 func (b *Boot) makeSystem(v Variables, s System) (uint16, error) {
-	want, err := s.option()
+	want, err := s.option(description)
 	if err != nil {
 		return 0, err
 	}
-	ours := -1
-	for i, e := range b.Entries {
-		if e.Option.Description == description && ours < 0 {
-			ours = i
-		}
+	for _, e := range b.Entries {
 		if sameLoader(e.Option, want) && e.Option.Attributes&Active != 0 && e.Option.Description != description {
 			return e.Number, nil
 		}
 	}
-	if ours < 0 {
-		n := uint16(0)
-		for b.taken[n] {
-			if n++; n == 0xffff {
-				return 0, errors.New("all boot entries are taken")
-			}
+	return b.makeOurs(v, want)
+}
+
+// makeMenu finds our own entry, brings it up to date, or makes it.
+func (b *Boot) makeMenu(v Variables, s System) (uint16, error) {
+	want, err := s.option(menuDescription)
+	if err != nil {
+		return 0, err
+	}
+	return b.makeOurs(v, want)
+}
+
+// makeOurs makes the entry that carries the description of want be want.
+func (b *Boot) makeOurs(v Variables, want LoadOption) (uint16, error) {
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		if e.Option.Description != want.Description {
+			continue
 		}
-		b.taken[n] = true
-		e := Entry{n, want}
-		b.Entries = append(b.Entries, e)
-		return n, write(v, e)
+		if sameLoader(e.Option, want) && e.Option.Attributes == want.Attributes {
+			return e.Number, nil
+		}
+		e.Option = want
+		return e.Number, write(v, *e)
 	}
-	e := &b.Entries[ours]
-	if sameLoader(e.Option, want) && e.Option.Attributes == want.Attributes {
-		return e.Number, nil
+	n := uint16(0)
+	for b.taken[n] {
+		if n++; n == 0xffff {
+			return 0, errors.New("all boot entries are taken")
+		}
 	}
-	e.Option = want
-	return e.Number, write(v, *e)
+	b.taken[n] = true
+	e := Entry{n, want}
+	b.Entries = append(b.Entries, e)
+	return n, write(v, e)
 }
 
 func sameLoader(a, b LoadOption) bool {
@@ -200,7 +273,7 @@ func sameLoader(a, b LoadOption) bool {
 }
 
 // option is the short form of UEFI 3.1.2: the path begins at the partition, so the disk may move to another port.
-func (s System) option() (LoadOption, error) {
+func (s System) option(description string) (LoadOption, error) {
 	d := binary.LittleEndian.AppendUint32(nil, s.Partition)
 	d = binary.LittleEndian.AppendUint64(d, s.Start)
 	d = binary.LittleEndian.AppendUint64(d, s.Sectors)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package efi
 
 import (
@@ -38,6 +40,13 @@ func (f Firmware) Get(name string) ([]byte, error) {
 func (f Firmware) Set(name string, content []byte) error {
 	v, err := efivarfs.NewPath(f.Path)
 	if err != nil {
+		return err
+	}
+	if len(content) == 0 {
+		err := v.Remove(global(name))
+		if errors.Is(err, efivarfs.ErrVarNotExist) || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		return err
 	}
 	return v.Set(global(name), attributes, content)
