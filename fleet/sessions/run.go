@@ -57,9 +57,6 @@ type person struct {
 	gets    bool   // packets have come
 	deaf    bool   // none do
 	done    bool   // it has got everything
-	asking  bool   // a request for symbols is being answered
-	tokens  float64
-	at      time.Time // of tokens
 	marks   int
 }
 
@@ -212,7 +209,7 @@ func (r *run) admit(v Visitor, path Path, offered bool, now time.Time) *session.
 	}
 	p := r.people[v.Computer]
 	if p == nil {
-		p = &person{tokens: reportBurst, at: now}
+		p = &person{}
 		r.people[v.Computer] = p
 	}
 	p.name, p.path, p.offered, p.inside, p.done, p.deaf, p.state = v.Name, path, offered, true, false, false, ""
@@ -229,38 +226,18 @@ func (r *run) mark(now time.Time, p *person, kind, text string) {
 	r.report.mark(now, kind, p.name, fleet.Clean(text, maxReason))
 }
 
-// enter lets a computer's request in, and returns what is to be called when it was answered.
-func (r *run) enter(computer, route string, now time.Time) (server *session.Server, leave func(), err error) {
+// enter returns the sender that answers a computer's request. What one computer may ask of it, it bounds itself.
+func (r *run) enter(computer, route string, now time.Time) (*session.Server, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	p := r.people[computer]
 	if r.server == nil || p == nil || !p.inside {
-		return nil, nil, &Refusal{StatusNone, "no-session", "this computer has not joined the session: join it"}
+		return nil, &Refusal{StatusNone, "no-session", "this computer has not joined the session: join it"}
 	}
-	leave = func() {}
-	switch route {
-	case "/report":
-		p.tokens = min(reportBurst, p.tokens+max(now.Sub(p.at).Seconds(), 0)*reportRate)
-		p.at = now
-		if p.tokens < 1 {
-			return nil, nil, &Refusal{StatusOften, "too-many", "too many reports"}
-		}
-		p.tokens--
-	case "/symbols":
-		// Few are answered at a time. One computer that reads slowly must not take the places of all.
-		if p.asking {
-			return nil, nil, &Refusal{StatusOften, "too-many", "one request for symbols at a time"}
-		}
-		p.asking = true
-		leave = func() {
-			r.mu.Lock()
-			p.asking = false
-			r.mu.Unlock()
-		}
-	case "/leave":
+	if route == "/leave" {
 		r.follow(now, stateOf(r.server.Status(), 0, 0).Members) // it is not seen any more afterwards
 	}
-	return r.server, leave, nil
+	return r.server, nil
 }
 
 // speed returns what a run sends in bytes a second, and the speed of each interface that it leaves by in Mb/s, 0 unknown.

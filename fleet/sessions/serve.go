@@ -41,15 +41,12 @@ const (
 	StatusNone   = http.StatusGone
 	StatusUnable = http.StatusConflict
 	StatusBusy   = http.StatusServiceUnavailable
-	StatusOften  = http.StatusTooManyRequests
 )
 
 // Limits of one computer's requests.
 const (
-	maxJoin     = 64 << 10         // bytes
-	bodyTime    = 30 * time.Second // for the body of a join
-	reportRate  = 20.0             // a second; an agent sends four
-	reportBurst = 40.0
+	maxJoin  = 64 << 10         // bytes
+	bodyTime = 30 * time.Second // for the body of a join
 )
 
 // visitorKey is the key of a visitor in a request's context.
@@ -80,11 +77,10 @@ func (m *Manager) Serve(w http.ResponseWriter, r *http.Request, v Visitor) error
 	if x == nil {
 		return &Refusal{StatusNone, "no-session", "nobody has joined this session since the server was started"}
 	}
-	server, leave, err := x.enter(v.Computer, r.URL.Path, m.o.Now())
+	server, err := x.enter(v.Computer, r.URL.Path, m.o.Now())
 	if err != nil {
 		return err
 	}
-	defer leave()
 	server.ServeHTTP(w, r)
 	return nil
 }

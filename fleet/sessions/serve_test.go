@@ -3,7 +3,6 @@ package sessions
 import (
 	"encoding/json"
 	"errors"
-	"net/http"
 	"testing"
 	"time"
 
@@ -45,45 +44,21 @@ func FuzzReadJoin(f *testing.F) {
 	})
 }
 
-// One computer gets one answer with symbols at a time, and counted reports; others have nothing of that.
-func TestWhatOneComputerMayAsk(t *testing.T) {
+// Only who has joined the present sender is answered by it.
+func TestWhoHasJoinedIsAnswered(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	r := &run{people: map[string]*person{}, told: map[string]bool{}, report: Report{Started: now}, server: &session.Server{}}
+	server := &session.Server{}
+	r := &run{people: map[string]*person{}, told: map[string]bool{}, report: Report{Started: now}, server: server}
 	r.admit(Visitor{Computer: "a", Name: "a"}, Path{}, true, now)
-	r.admit(Visitor{Computer: "b", Name: "b"}, Path{}, true, now)
-	status := func(computer, route string, at time.Time) (int, func()) {
-		_, leave, err := r.enter(computer, route, at)
-		var no *Refusal
-		if errors.As(err, &no) {
-			return no.Status, nil
-		}
-		return http.StatusOK, leave
+	if got, err := r.enter("a", "/report", now); got != server || err != nil {
+		t.Errorf("who has joined: %v", err)
 	}
-	if got, _ := status("c", "/report", now); got != StatusNone {
-		t.Errorf("who has not joined gets %d", got)
+	var no *Refusal
+	if _, err := r.enter("c", "/report", now); !errors.As(err, &no) || no.Status != StatusNone {
+		t.Errorf("who has not: %v", err)
 	}
-	got, leave := status("a", "/symbols", now)
-	second, _ := status("a", "/symbols", now)
-	others, _ := status("b", "/symbols", now)
-	if got != http.StatusOK || second != StatusOften || others != http.StatusOK {
-		t.Errorf("symbols: %d, at the same time %d, another %d", got, second, others)
-	}
-	leave()
-	if got, _ := status("a", "/symbols", now); got != http.StatusOK {
-		t.Errorf("symbols afterwards: %d", got)
-	}
-	taken := 0
-	for range 100 {
-		if got, _ := status("a", "/report", now); got == http.StatusOK {
-			taken++
-		}
-	}
-	if taken != reportBurst {
-		t.Errorf("%d reports at once are taken, want %v", taken, reportBurst)
-	}
-	for i := range 1000 { // as an agent reports: four times a second, for ever
-		if got, _ := status("b", "/report", now.Add(time.Duration(i)*250*time.Millisecond)); got != http.StatusOK {
-			t.Fatalf("report %d of an honest computer: %d", i, got)
-		}
+	r.people["a"].inside = false // of a sender that has ended
+	if _, err := r.enter("a", "/report", now); !errors.As(err, &no) || no.Status != StatusNone {
+		t.Errorf("who joined the one before: %v", err)
 	}
 }

@@ -146,7 +146,7 @@ func (s *Server) join(computer string, master uint16, join wire.Join) (wire.Join
 		s.first = now
 	}
 	m.needs = needs{master: master}
-	m.spoke, m.done, m.left, m.seen = false, false, false, now
+	m.spoke, m.done, m.left, m.seen, m.moved = false, false, false, now, now
 	name := join.Name
 	if name == "" {
 		name = computer
@@ -170,6 +170,9 @@ func (s *Server) last(orders *wire.Orders) {
 func gone() error { return refuse(http.StatusGone, "this session has no such member: join it") }
 
 func (s *Server) handleReport(w http.ResponseWriter, r *http.Request, computer string) error {
+	if err := s.mayReport(computer); err != nil {
+		return err
+	}
 	raw, err := body(w, r, wire.MaxReport)
 	if err != nil {
 		return err
@@ -203,6 +206,7 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 		m.needs.runs, m.spoke = n.Runs, true
 	}
 	m.seen, m.done = now, report.Done
+	m.look(now, &report, len(s.stocks) > 1)
 	s.note(now, m, report.Events)
 	s.departed.tell(s.sender)
 	orders := s.sender.Report(now, report)
@@ -248,6 +252,7 @@ func (s *Server) handleSymbols(w http.ResponseWriter, r *http.Request, computer 
 		return refuse(http.StatusBadRequest, "%v", err)
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
+	s.moves(computer)
 	return s.symbols(w, r, g, ask)
 }
 
@@ -330,7 +335,7 @@ func (s *Server) handleManifest(w http.ResponseWriter, r *http.Request, _ string
 	return err
 }
 
-func (s *Server) handleFrames(w http.ResponseWriter, r *http.Request, _ string) error {
+func (s *Server) handleFrames(w http.ResponseWriter, r *http.Request, computer string) error {
 	raw, err := body(w, r, MaxIDs*int64(len(chunk.ID{})))
 	if err != nil {
 		return err
@@ -346,6 +351,7 @@ func (s *Server) handleFrames(w http.ResponseWriter, r *http.Request, _ string) 
 		}
 		ids = append(ids, id)
 	}
+	s.moves(computer)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	var frame []byte
 	return s.o.Frames.Fetch(r.Context(), ids, func(f chunk.Frame) error {

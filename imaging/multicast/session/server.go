@@ -122,6 +122,9 @@ type member struct {
 	left     bool // it has said so; joined again, it is a member again
 	asking   bool // it is being sent symbols
 	noted    int  // events
+	reports  bucket
+	figure   uint64    // of what it lacked in its last report
+	moved    time.Time // when that last changed, or it fetched something
 }
 
 // NewServer makes a session and opens its sockets. Close, or Run, ends it.
@@ -249,12 +252,12 @@ func (s *Server) unreadable(id chunk.ID, err error) {
 	}
 }
 
-// alive returns the needs of the members that are not done and still report, and whether there are none. The state
-// machine passes over a member that is silent for half a second; to end the session is another matter.
+// alive returns the needs of the members that are not done, still report and get on, and whether there are none. The
+// state machine passes over a member that is silent for half a second; to end the session is another matter.
 func (s *Server) alive(now time.Time) (all []needs, done bool) {
 	done = true
 	for _, m := range s.members {
-		if m.done || now.Sub(m.seen) > max(absentAfter, 10*m.interval) {
+		if m.done || now.Sub(m.seen) > max(absentAfter, 10*m.interval) || now.Sub(m.moved) > stuckAfter {
 			continue
 		}
 		done = false
