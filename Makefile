@@ -39,6 +39,7 @@ packages:
 build: packages ## the static binaries, into build/
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags "-s -w" -o build/ ./cmd/...
+	GOOS=windows $(GO) build -trimpath -ldflags "-s -w" -o build/ ./cmd/ardoise-reset
 
 bootenv: packages ## the boot environment from Debian's signed packages, into build/boot
 	$(GO) run ./scripts/bootenv -o build/boot

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/pem"
 	"math/big"
 )
@@ -45,6 +46,17 @@ func Keys(seed [32]byte) (map[string][]byte, error) {
 	}
 	files(out, dirSSH+"/ssh_host_ecdsa_key", text("ecdsa-sha2-nistp256", "nistp256", string(point.PublicKey().Bytes())), text(mpint(d)))
 	return out, nil
+}
+
+// MachineID makes the machine-id of one computer from the seed that Keys takes: a random UUID (RFC 9562 section 5.4)
+// without hyphens, as machine-id(5) wants it.
+func MachineID(seed [32]byte) (string, error) {
+	b, err := hkdf.Key(sha256.New, seed[:], nil, "ardoise machine-id", 16)
+	if err != nil {
+		return "", err
+	}
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return hex.EncodeToString(b), nil
 }
 
 // text is strings as SSH writes them: a length of four bytes, big-endian, before each (RFC 4251 section 5).

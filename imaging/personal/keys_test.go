@@ -18,6 +18,11 @@ func TestKeysAreWhatOpenSSHReads(t *testing.T) {
 	for n := range 24 {
 		var seed [32]byte
 		binary.BigEndian.PutUint64(seed[:], uint64(n))
+		id, err := personal.MachineID(seed)
+		if v := (personal.Values{MachineID: id}); err != nil || v.Check() != nil || id[12] != '4' || seen[id] {
+			t.Errorf("machine-id %q, %v", id, err)
+		}
+		seen[id] = true
 		keys, err := personal.Keys(seed)
 		if err != nil {
 			t.Fatal(err)

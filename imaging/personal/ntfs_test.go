@@ -14,7 +14,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/personal"
 )
 
-const answers = "Windows/Panther/unattend.xml"
+const answers = personal.AnswerPath
 
 // driven runs do with a volume mounted by ntfs-3g, and returns when the driver has written all.
 func driven(t testing.TB, image, options string, do func(dir string)) {

@@ -14,7 +14,10 @@ type Values struct {
 	Answer    AnswerFile        // of NTFS volumes
 }
 
-// AnswerFile is what Windows reads its name from, for example Windows/Panther/unattend.xml.
+// AnswerPath is where Windows looks for its answer file first, once it is installed.
+const AnswerPath = "Windows/Panther/unattend.xml"
+
+// AnswerFile is what Windows reads its name from.
 type AnswerFile struct {
 	Path    string // "/" separated, without a leading one; "" for none
 	Content []byte
