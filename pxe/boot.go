@@ -62,7 +62,7 @@ func file(c Choice, arch uint16) (name string, ok bool) {
 	default:
 		return "", false
 	}
-	if c.Action != StartAgent && !c.Chainload {
+	if c.Action != StartAgent && c.Action != StartMenu && !c.Chainload {
 		return fileDisk, true
 	}
 	if arch == archBIOS {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/ardoise/ardoise/pxe/grub"
 )
 
 // Booter is asked what a machine should start, and told what it does. It is the only thing that pxe needs of the rest.
@@ -30,6 +32,7 @@ type Action string
 const (
 	StartDisk  Action = "disk"
 	StartAgent Action = "agent"
+	StartMenu  Action = "menu" // the room's start menu, whose entries start the disk or the agent
 )
 
 // Choice answers Booter.Boot.
@@ -38,6 +41,8 @@ type Choice struct {
 	Chainload bool   // start the disk from GRUB instead of by "not found": for firmware that stops after a failed PXE
 	Style     Style  // offer style that worked for this computer; "" to find one
 	Arguments string // kernel command line of the agent, without the server's address
+	// Menu says what StartMenu shows. Its Arguments are made here, of Server.Arguments and those above.
+	Menu grub.MenuOptions
 }
 
 // Style is the shape of a proxy-DHCP offer.

@@ -188,7 +188,7 @@ func (v *service) content(ctx context.Context, name string, remote, local netip.
 func (v *service) config(ctx context.Context, m Machine, local netip.Addr, by grub.Transport) ([]byte, error) {
 	v.memory.moved(m.MAC)
 	c := v.choose(ctx, m)
-	if c.Action != StartAgent {
+	if c.Action != StartAgent && c.Action != StartMenu {
 		v.saw(Event{MAC: m.MAC, Stage: StageLocal, Detail: "its disk is started by GRUB"})
 		return []byte(grub.Disk()), nil
 	}
@@ -197,7 +197,13 @@ func (v *service) config(ctx context.Context, m Machine, local netip.Addr, by gr
 		BIOS: transports(cmp.Or(v.Fetch, DefaultBIOS), by), UEFI: transports(cmp.Or(v.Fetch, DefaultUEFI), by),
 		Arguments: slices.Concat(v.Arguments(local), strings.Fields(c.Arguments)),
 	}
-	text, err := a.Config()
+	write := a.Config
+	if c.Action == StartMenu {
+		v.saw(Event{MAC: m.MAC, Stage: StageLocal, Detail: "its start menu is shown by GRUB"})
+		c.Menu.Arguments = a.Arguments
+		write = func() (string, error) { return grub.NetworkMenu(grub.NetworkOptions{MenuOptions: c.Menu, Agent: a}) }
+	}
+	text, err := write()
 	if err != nil {
 		return nil, err
 	}

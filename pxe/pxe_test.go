@@ -18,6 +18,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"github.com/ardoise/ardoise/pxe"
+	"github.com/ardoise/ardoise/pxe/grub"
 	"github.com/ardoise/ardoise/pxe/proxydhcp"
 )
 
@@ -304,6 +305,21 @@ func TestAPCWhoseFirmwareStopsGetsItsDiskFromGRUB(t *testing.T) {
 	}
 	if strings.Contains(config, "vmlinuz") {
 		t.Error("the configuration starts our kernel")
+	}
+}
+
+func TestAMenuRoomGetsItsMenuFromTheNetworkToo(t *testing.T) {
+	l := newLab(t)
+	l.serve(setting{Choice: pxe.Choice{Action: pxe.StartMenu, Arguments: "console=ttyS0", Menu: grub.MenuOptions{Reset: true}}})
+	got := from(t, l.say(script{Packets: []string{packet(t, "ovmf-discover", nil)}}), ours)
+	if len(got) != 1 || got[0].BootFileName != "shimx64.efi" {
+		t.Fatalf("heard %v", got)
+	}
+	config := l.in("pc", "curl", "-sSf", "tftp://10.9.0.2/grub/mac-52:54:00:12:34:56.cfg")
+	for _, want := range []string{"--id disk", "--id reset", "(http,10.9.0.2", "console=ttyS0", `"ardoise.wish=$1"`} {
+		if !strings.Contains(config, want) {
+			t.Errorf("%q is not in the configuration", want)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type MenuOptions struct {
 // LocalOptions describes the menu for a start from ARDOISE.
 type LocalOptions struct {
 	MenuOptions
-	MAC string // of the card that the agent shall use; GRUB has no network there and cannot know
+	MAC string // of the card that the agent shall use, since GRUB has no network there; "": the agent looks for itself
 }
 
 // NetworkOptions describes the menu for a start from the network.
@@ -60,11 +60,15 @@ func LocalMenu(o LocalOptions) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	hw, err := net.ParseMAC(o.MAC)
-	if err != nil || len(hw) != 6 {
-		return "", &ArgumentError{Argument: o.MAC}
+	more := []string{"ardoise.origin=disk"}
+	if o.MAC != "" {
+		hw, err := net.ParseMAC(o.MAC)
+		if err != nil || len(hw) != 6 {
+			return "", &ArgumentError{Argument: o.MAC}
+		}
+		more = append(more, "ardoise.mac="+hw.String())
 	}
-	arguments, err := o.arguments("ardoise.mac="+hw.String(), "ardoise.origin=disk")
+	arguments, err := o.arguments(more...)
 	if err != nil {
 		return "", err
 	}
@@ -122,6 +126,9 @@ func (o MenuOptions) loaders() ([]string, error) {
 
 func (o MenuOptions) arguments(more ...string) (string, error) {
 	var words []string
+	if o.english() {
+		more = append(more, "ardoise.lang=en")
+	}
 	for _, arg := range slices.Concat(o.Arguments, more) {
 		w, err := Quote(arg)
 		if err != nil {

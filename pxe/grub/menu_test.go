@@ -100,7 +100,6 @@ func TestMenusRefuseWhatTheyCannotQuote(t *testing.T) {
 	for name, o := range map[string]grub.LocalOptions{
 		"argument":   {MenuOptions: grub.MenuOptions{Arguments: []string{"x'; reboot; '"}}, MAC: "52:54:00:12:34:56"},
 		"loader":     {MenuOptions: grub.MenuOptions{Loaders: []string{"/EFI/it's"}}, MAC: "52:54:00:12:34:56"},
-		"no card":    {},
 		"card":       {MAC: "52:54:00:12:34:56:78:90"},
 		"passphrase": {MenuOptions: grub.MenuOptions{Passphrase: []string{"technicien grub.pbkdf2.sha512.1.A.B\nreboot"}}, MAC: "52:54:00:12:34:56"},
 		"user":       {MenuOptions: grub.MenuOptions{Passphrase: []string{"a;b grub.pbkdf2.sha512.1.A.B"}}, MAC: "52:54:00:12:34:56"},
