@@ -201,9 +201,11 @@ func TestWhatServersSayWrong(t *testing.T) {
 		}, exitRefused, "aaa"},
 		"a token that is revoked": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }, exitRefused,
 			"ne connaît plus le jeton"},
-		"too often":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, exitRefused, "trop de remises"},
-		"a fault":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, exitIO, "ne répond pas"},
-		"elsewhere":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://10.0.0.1/", http.StatusFound) }, exitRefused, "302"},
+		"too often": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }, exitRefused, "trop de remises"},
+		"a fault":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, exitIO, "ne répond pas"},
+		"elsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://10.0.0.1/", http.StatusFound)
+		}, exitRefused, "302"},
 		"no JSON":    {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }, exitDamaged, "not what the contract says"},
 		"an emptied": {func(w http.ResponseWriter, _ *http.Request) {}, exitDamaged, "not what the contract says"},
 		"a state nobody knows": {func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"State":"wiped"}`)) }, exitDamaged,
