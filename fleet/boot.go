@@ -25,6 +25,8 @@ type BootRequest struct {
 type BootChoice struct {
 	Agent     bool
 	Menu      bool // not the agent, and its room has a start menu
+	Reset     bool // the menu may offer a reset
+	Room      Room // whose menu it is; only with Menu
 	Chainload bool
 	Style     string // offer style that worked; "" to find one
 	Why       string // for the log
@@ -71,7 +73,10 @@ func (f *Fleet) Boot(r BootRequest) BootChoice {
 	choice := BootChoice{Style: b.Style}
 	if known {
 		r, _ := f.roomOf(c)
-		choice.Chainload, choice.Menu = c.Chainload, r.Menu && c.State == Enrolled
+		choice.Chainload = c.Chainload
+		if r.Menu && c.State == Enrolled {
+			choice.Menu, choice.Room, choice.Reset = true, r, r.Policy != job.PolicyNever && f.held(c) != nil
+		}
 		if choice.Style == "" {
 			choice.Style = c.Style
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/pxe"
+	"github.com/ardoise/ardoise/pxe/grub"
 )
 
 // booter lets the fleet answer what the boot server asks.
@@ -30,8 +31,18 @@ func (b booter) Boot(_ context.Context, m pxe.Machine) (pxe.Choice, error) {
 	if c.Agent {
 		out.Action = pxe.StartAgent
 	}
+	if c.Menu {
+		// Whether there is something to go back to is known to the agent, which says so if not.
+		out.Action, out.Menu = pxe.StartMenu, menuOptions(c.Room.Lang, c.Room.Policy, c.Room.Passphrase, true)
+	}
 	b.site.log.Debug("boot decision", "mac", r.MAC, "action", out.Action, "why", c.Why)
 	return out, nil
+}
+
+// menuOptions says what a room's menu shows. reset tells whether there is something to go back to.
+func menuOptions(lang string, policy job.Policy, passphrase []string, reset bool) grub.MenuOptions {
+	reset = reset && policy != job.PolicyNever
+	return grub.MenuOptions{Language: lang, Reset: reset, ResetFirst: reset && policy == job.PolicyStart, Passphrase: passphrase}
 }
 
 // Saw implements pxe.Booter.

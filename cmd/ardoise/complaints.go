@@ -16,6 +16,7 @@ import (
 	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/masters/store"
 	"github.com/ardoise/ardoise/pxe"
+	"github.com/ardoise/ardoise/pxe/grub"
 )
 
 // usageError is a command line that means nothing.
@@ -69,6 +70,7 @@ func noticeOf(err error) (code, what, detail string) {
 		restores   *masters.RestoringError
 		passphrase *backup.PassphraseError
 		weak       *backup.WeakError
+		phrase     *grub.PassphraseError
 		noBackup   *backup.FileError
 		oldBackup  *backup.FormatError
 		full       *backup.NotEmptyError
@@ -102,6 +104,8 @@ func noticeOf(err error) (code, what, detail string) {
 		return "wrong-passphrase", "", ""
 	case errors.As(err, &weak):
 		return "weak-passphrase", "", weak.Reason
+	case errors.As(err, &phrase):
+		return "weak-passphrase", "", phrase.Reason
 	case errors.As(err, &noBackup):
 		return "bad-backup", "", noBackup.Reason
 	case errors.As(err, &oldBackup):

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/pbkdf2"
 	"crypto/rand"
-	"crypto/sha512"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +15,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/pxe/grub"
 )
 
 func newRoom() *cobra.Command {
@@ -315,21 +314,11 @@ func showResets(x api.Computer, add func(name, value string)) {
 	}
 }
 
-// menuRounds is how many rounds of PBKDF2 GRUB does for a passphrase: about a second of an old PC.
-const menuRounds = 100_000
-
-// menuHash is a passphrase as GRUB takes it (password_pbkdf2 of its manual).
-func menuHash(phrase, _ string, random io.Reader) ([]string, error) {
-	if len([]rune(phrase)) < 12 {
-		return nil, &noticeError{"weak-passphrase", "", fmt.Sprintf("it has %d characters, want 12 or more", len([]rune(phrase)))}
-	}
+// menuHash is a passphrase as GRUB takes it.
+func menuHash(phrase, keyboard string, random io.Reader) ([]string, error) {
 	salt := make([]byte, 64)
 	if _, err := io.ReadFull(random, salt); err != nil {
 		return nil, fmt.Errorf("drawing salt: %w", err)
 	}
-	key, err := pbkdf2.Key(sha512.New, phrase, salt, menuRounds, 64)
-	if err != nil {
-		return nil, fmt.Errorf("hashing the passphrase: %w", err)
-	}
-	return []string{fmt.Sprintf("grub.pbkdf2.sha512.%d.%X.%X", menuRounds, salt, key)}, nil
+	return grub.HashPassphrase(phrase, keyboard, salt)
 }
