@@ -42,7 +42,7 @@ type member struct {
 	sequence uint64      // last reported
 	packets  uint64      // last reported
 	window   uint64      // where the last one began that was judged
-	progress time.Time   // when its sequence last grew
+	progress time.Time   // when its sequence last grew, or it first told that it listens; zero: it has not
 	since    uint64      // first sequence that it can have heard
 	runs     []wire.Runs // by generation: what it reported, nil nothing yet
 	lacks    [][]entry   // by generation: deficits behind the first pass
@@ -184,7 +184,7 @@ func (s *Sender) tune(now time.Time, m *member, stream uint8, state State) {
 	s.enter(m, state, "")
 	m.since = s.streams[stream].sequence
 	m.sequence, m.packets, m.covers, m.window = 0, 0, 0, 0
-	m.progress, m.suspect = now, time.Time{}
+	m.progress, m.suspect = time.Time{}, time.Time{}
 	m.sample = sample{}
 	m.weight = 0 // what it loses at this rate is another matter
 }
@@ -198,8 +198,8 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 		sequence = max(m.sequence, st.history.before(now.Add(-2*quiet)))
 	}
 	m.buffer, m.disk = r.Buffer, r.DiskRate
-	if sequence > m.sequence {
-		m.progress = now
+	if sequence > m.sequence || m.progress.IsZero() || r.Queued > 0 {
+		m.progress = now // it listens: a PC reports when its group is open, which takes a busy one seconds
 	}
 	switch {
 	case sequence == st.sequence || r.Queued == 0 && st.passed(now, quiet): // what it has yet to read is not lost
@@ -318,11 +318,11 @@ func (s *Sender) judge(now time.Time, m *member) {
 	}
 }
 
-// hearsNothing tells whether packets were sent for 3 s and none came.
+// hearsNothing tells whether packets were sent for 3 s while the member listened and none came.
 func (s *Sender) hearsNothing(now time.Time, m *member) bool {
 	st := &s.streams[m.stream]
 	heard := max(m.sequence, m.since)
-	if st.sequence <= heard+leastSample {
+	if m.progress.IsZero() || st.sequence <= heard+leastSample {
 		return false
 	}
 	first := st.history.at(heard + 1).at

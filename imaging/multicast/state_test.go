@@ -391,6 +391,49 @@ func TestWhatIsNotReadYetIsNotLost(t *testing.T) {
 	}
 }
 
+// A PC that takes long to open its group reports when it is open: what was sent before says nothing about its network.
+func TestWhoOpensItsGroupLateIsNotDeaf(t *testing.T) {
+	now := start()
+	s := multicast.NewSender(multicast.SenderOptions{Rate: 1e6})
+	for id := range uint32(1000) { // so that a second passes between reports, and nobody is silent before five
+		s.Join(now, id, multicast.Member{Multicast: true})
+	}
+	s.Announce(now, wire.Generation{Number: 1, Index: 1, Data: 1000 * wire.BlockSize})
+	send := func(until time.Time) {
+		for {
+			sym, at, ok := s.Next(now)
+			if !ok && at.IsZero() {
+				t.Fatal("nothing is sent")
+			}
+			if now = later(now, at); now.After(until) {
+				now = until
+				return
+			}
+			if ok {
+				s.Left(sym.Stream, sym.Sequence, now)
+			}
+		}
+	}
+	state := func() multicast.State {
+		s.Report(now, wire.Report{Member: 1, Buffer: 100})
+		return s.Status(now).Members[1].State
+	}
+	send(start().Add(4900 * time.Millisecond))
+	if got := state(); got != multicast.StateFast {
+		t.Errorf("when its group is open it is %q", got)
+	}
+	for range 7 {
+		send(now.Add(400 * time.Millisecond))
+		if got := state(); got != multicast.StateFast {
+			t.Errorf("within 3 s of that it is %q", got)
+		}
+	}
+	send(now.Add(400 * time.Millisecond))
+	if got := state(); got != multicast.StateHTTPS {
+		t.Errorf("without a packet for 3 s it is %q", got)
+	}
+}
+
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
