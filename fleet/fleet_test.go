@@ -24,6 +24,17 @@ type house struct {
 	now     time.Time
 	unknown bool
 	log     bytes.Buffer // written by nobody else while the fleet is asked
+
+	versions fleet.Versions
+	personal fleet.Personaliser
+	secret   []byte
+	woken    [][]string // whom the daemon woke
+}
+
+// wake stands for Wake-on-LAN.
+func (h *house) wake(_ context.Context, macs []string) error {
+	h.woken = append(h.woken, macs)
+	return nil
 }
 
 // fakeSigner signs with its name: what signatures are worth is tested where they are made.
@@ -66,7 +77,8 @@ func (h *house) open() {
 	h.store, err = sqlite.Open(context.Background(), h.path)
 	check(h.t, err)
 	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
-		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil))})
+		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Zone: time.UTC, Wake: h.wake,
+		Versions: h.versions, Personal: h.personal, Secret: h.secret})
 	check(h.t, err)
 }
 

@@ -30,11 +30,12 @@ type LocalBoot struct {
 	Computer Computer
 	Room     Room
 	Grant    job.Envelope // empty: it never had one
+	Granted  bool         // it allows a reset
 	Stage    []string     // hashes of manifests, hexadecimal, that the cache is for
 }
 
 // held is the version that a computer is to hold: what it was proven to, or what it was told to and may be in the middle
-// of. The caller holds deciding.
+// of. The caller holds mu or deciding.
 func (f *Fleet) held(c Computer) *Target {
 	if c.Runs != nil {
 		return c.Runs.target()
@@ -73,7 +74,7 @@ func (f *Fleet) Local(ctx context.Context, key string) (LocalBoot, error) {
 		if !fresh {
 			continue // what it is made of has changed meanwhile
 		}
-		return LocalBoot{Computer: c, Room: room, Grant: e, Stage: f.stage(c, room, want)}, nil
+		return LocalBoot{Computer: c, Room: room, Grant: e, Granted: want != nil && own.err == nil, Stage: f.stage(c, room, want)}, nil
 	}
 }
 
@@ -118,9 +119,10 @@ func (f *Fleet) grant(ctx context.Context, key string, want *Target, own ownByte
 			return e, false, nil
 		}
 	}
-	g := job.StandingGrant{Computer: c.Name, ComputerKey: key, Policy: job.PolicyNever, Level: room.Level}
+	g := job.StandingGrant{Computer: c.Name, ComputerKey: key, Policy: job.PolicyNever, Level: job.LevelFull}
 	if want != nil && own.err == nil { // with the names of another computer it would not be proven, but wrong
-		g.Master, g.Version, g.Manifest, g.Exceptions, g.Policy = want.Master, want.Version, want.Manifest, own.exceptions, room.Policy
+		g.Master, g.Version, g.Manifest, g.Exceptions = want.Master, want.Version, want.Manifest, own.exceptions
+		g.Policy, g.Level = room.Policy, room.Level
 	} else {
 		want = nil
 	}

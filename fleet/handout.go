@@ -97,7 +97,7 @@ func (f *Fleet) handOut(ctx context.Context, key string, own ownBytes) (*job.Env
 		case need != nil:
 			return nil, need, nil
 		case over == "":
-			e, err := f.envelope(ctx, c, t, own.exceptions)
+			e, err := f.envelope(ctx, c, t, own)
 			return e, nil, err
 		}
 		detail := outcomeDetail(why)
@@ -169,7 +169,7 @@ func (f *Fleet) overdue(t Task) (state, why string) {
 }
 
 // envelope signs the task with a fresh nonce, and keeps that before the computer may have it. The caller holds deciding.
-func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own []job.Exception) (*job.Envelope, error) {
+func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own ownBytes) (*job.Envelope, error) {
 	nonce, err := f.random(16)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own []job.Exce
 		t.Started = now
 	}
 	doc := document(f.jobOf(t), t, c)
-	doc.Exceptions = own
+	doc.Exceptions = own.exceptions
 	payload, err := json.Marshal(doc)
 	if err != nil {
 		return nil, fmt.Errorf("encoding task %s: %w", t.ID, err)
@@ -198,6 +198,9 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own []job.Exce
 		what = "resumed"
 	}
 	change.Events = []Event{f.event(what, Info, c, t, "nonce %s", short(nonce))}
+	if own.skipped != "" && !again {
+		change.Events = append(change.Events, f.event(OutcomeNotOwn, Warning, c, t, "%s", own.skipped))
+	}
 	if err := f.commit(ctx, change); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,8 @@ type Personal struct {
 
 // Personaliser knows which bytes of a version's volumes a computer's own names and keys replace.
 type Personaliser interface {
-	Exceptions(ctx context.Context, manifest string, p Personal) ([]job.Exception, error)
+	// Exceptions plans them on the version with this manifest. What stays as the master has it is told in sentences.
+	Exceptions(ctx context.Context, manifest string, p Personal) (out []job.Exception, skipped []string, err error)
 }
 
 func (t Template) check(room string) error {
@@ -51,7 +52,8 @@ func (t Template) check(room string) error {
 		return nil
 	}
 	left := strings.NewReplacer("{room}", "r", "{name}", "n", "{number}", "1").Replace(t.Hostname)
-	if len(t.Hostname) > 128 || left != hostname(left) || left == strings.NewReplacer("{name}", "", "{number}", "").Replace(t.Hostname) {
+	own := strings.Contains(t.Hostname, "{name}") || strings.Contains(t.Hostname, "{number}")
+	if !own || len(t.Hostname) > 128 || left != hostname(left) {
 		return refuse(CodeBadRoom, room, "computers are named by a pattern of letters, digits, hyphens, {room} and {name} or {number}")
 	}
 	return nil
@@ -117,7 +119,8 @@ func harmless(s string) string {
 type ownBytes struct {
 	of         string // digest of what they are made of
 	exceptions []job.Exception
-	err        error // why they cannot be planned
+	skipped    string // what of it the master has no place for, for a person; "" for nothing
+	err        error  // why they cannot be planned
 }
 
 // planTime bounds the reading of a master for one computer's exceptions.
@@ -155,11 +158,14 @@ func (f *Fleet) exceptions(ctx context.Context, computer, manifest string) ownBy
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), planTime) // who asks may have gone; it asks again
 	defer cancel()
-	out, err := f.o.Personal.Exceptions(ctx, manifest, p)
+	out, skipped, err := f.o.Personal.Exceptions(ctx, manifest, p)
+	if err == nil && len(out) == 0 && len(skipped) > 0 {
+		err = errors.New(skipped[0]) // a room of equal names is not a deployed room
+	}
 	if err != nil {
 		return ownBytes{of: of, err: fmt.Errorf("planning the names and keys of %s: %w", c.Name, err)}
 	}
-	planned := ownBytes{of: of, exceptions: out}
+	planned := ownBytes{of: of, exceptions: out, skipped: Clean(strings.Join(skipped, "; "), 500)}
 	f.mu.Lock()
 	f.planned[computer] = planned
 	f.mu.Unlock()

@@ -16,6 +16,9 @@
 //	heal                                       x        chunks of the running task's manifest that the store has lost
 //	session/{id}/...                           x        named by the task that runs on this computer; join comes first
 //	capture/{task}/...                         x        the task is a capture and runs on this computer
+//	local, local/{name}                        x        one that was thrown out gets a grant of nothing, if it had one
+//	wish                                       x        the room's policy allows it, some six times an hour
+//	running/reset                 x                     a token of one computer's running system; wrong ones bar an address
 //
 // The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed
 // to hold is pinned by it; it ends when the task is over or after an hour without a word. What ends a capture, manifest and

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -136,7 +137,7 @@ func (s *Server) peers(w http.ResponseWriter, _ *http.Request, c caller) error {
 	if err != nil {
 		return err
 	}
-	if j.Kind != job.KindDeploy {
+	if !fleet.Destroys(j.Kind) {
 		return refused(http.StatusForbidden, "not-yours", "the running task names no manifest")
 	}
 	near, err := netip.ParseAddr(c.address)

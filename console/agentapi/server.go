@@ -19,8 +19,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// Server answers agents. All fields but Log, Now, StageTwo, Spool, Healing and Sessions are
-// required.
+// Server answers agents. All fields but Log, Now, StageTwo, Spool, Healing, Sessions and Local are required.
 type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
@@ -31,6 +30,7 @@ type Server struct {
 	Spool       string                  // folder for what comes in, on a disk with room: the library's; "": os.TempDir
 	Healing     Healing                 // nil: nobody is asked for lost chunks
 	Sessions    Sessions                // nil: every computer fetches for itself
+	Local       LocalBoots              // nil: no computer starts from its own disk by us
 	Log         *slog.Logger            // nil: none
 	Now         func() time.Time
 
@@ -39,6 +39,7 @@ type Server struct {
 	captures captureSessions
 	offers   offers
 	givers   givers
+	wrong    wrongTokens
 	decoding sync.Mutex // of the manifests of captures
 }
 
@@ -97,6 +98,12 @@ func (s *Server) Handler() http.Handler {
 	s.sessionRoutes(route)
 	route("POST "+job.PathServe, 1, s.enrolled(s.serving))
 	route("GET "+job.PathPeers, 1, s.enrolled(s.peers))
+	route("GET "+job.PathLocal, 5, s.keyed(s.local))
+	route("POST "+job.PathLocal, 5, s.enrolled(s.localState))
+	route("GET "+job.PathLocal+"/{name}", 1, s.enrolled(s.localFile))
+	route("POST "+job.PathWish, 5, s.enrolled(s.wish))
+	route("POST "+job.PathRunningReset, runningCost, s.running(s.orderReset, http.StatusAccepted))
+	route("GET "+job.PathRunningReset, runningCost, s.running(s.askReset, http.StatusOK))
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")
 	})
@@ -267,6 +274,11 @@ func problemOf(err error) *problem {
 		return &problem{http.StatusForbidden, job.Problem{Code: "not-yours", Detail: "this task is not this computer's"}}
 	case fleet.CodeNoTask:
 		return &problem{http.StatusConflict, job.Problem{Code: "no-task", Detail: "no such task runs on this computer"}}
+	case fleet.CodeWrongToken:
+		return &problem{http.StatusUnauthorized, job.Problem{Code: "wrong-token", Detail: "this token is unknown, or was revoked"}}
+	case fleet.CodePolicy, fleet.CodeNotProven, fleet.CodeBusy, fleet.CodeNoDisk, fleet.CodeSeveralDisks, fleet.CodeDiskTooSmall,
+		fleet.CodeSectorSize, fleet.CodeEmpty:
+		return &problem{http.StatusConflict, job.Problem{Code: string(r.Code), Detail: r.Detail}}
 	case fleet.CodeTooMany:
 		return &problem{http.StatusTooManyRequests, job.Problem{Code: "too-many", Detail: r.Detail}}
 	}

@@ -42,6 +42,7 @@ type site struct {
 	fleet    *fleet.Fleet
 	sessions *sessions.Manager
 	air      air
+	local    agentapi.LocalBoots
 	ca       *agentapi.CA
 	stop     func()
 }
@@ -80,7 +81,7 @@ func (s *site) start() {
 	server := &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
 		Captures: agentapi.Library{Library: s.library}, Certificate: func() *tls.Certificate { return &leaf },
 		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir, Healing: s.library,
-		Sessions: s.sessions}
+		Sessions: s.sessions, Local: s.local}
 	ctx, cancel := context.WithCancel(context.Background())
 	done, ended := make(chan error, 1), make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
