@@ -18,11 +18,15 @@ const gapWithoutPartitions = 1 << 20
 
 // Run captures a disk: it reads its partition table and volumes, cuts them into chunks, gives Sink those that it lacks
 // and returns the manifest, without name, version and author. It fails with *volume.RefusedError, wrapped with the
-// partition's number, before anything is put, where a volume must not be captured as it is, and with *disk.TableError on
-// a partition table that cannot be believed.
+// partition's number, before anything is put, where a volume must not be captured as it is, with *disk.TableError on a
+// partition table that cannot be believed, and with *disk.NoBootCodeError where the master's boot code is lost.
 func Run(ctx context.Context, o Options) (*manifest.Manifest, Report, error) {
 	table, err := disk.ReadTable(o.Disk, o.Size, o.SectorSize)
 	if err != nil {
+		return nil, Report{}, err
+	}
+	// The boot code of our start menu belongs to this computer, not to the master.
+	if o.Disk, err = disk.MasterView(o.Disk, table); err != nil {
 		return nil, Report{}, err
 	}
 	found, err := findVolumes(o, table)

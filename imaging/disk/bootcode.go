@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 
@@ -187,3 +188,48 @@ func (a *Ardoise) Exceptions() ([]job.Exception, error) {
 	sum := blake3.Sum256(now[:BootCodeSize])
 	return []job.Exception{{Length: BootCodeSize, Hash: hex.EncodeToString(sum[:]), Content: now[:BootCodeSize], Why: WhyStartMenu}}, nil
 }
+
+// MasterView shows a disk as its master has it: where a BIOS starts our menu, the boot code is the master's. t is the
+// disk's table. It fails with *NoBootCodeError where the master's code is lost.
+func MasterView(r io.ReaderAt, t *Table) (io.ReaderAt, error) {
+	if t.Ardoise == nil {
+		return r, nil
+	}
+	a, err := OpenArdoise(readOnly{r}, *t.Ardoise)
+	var not *NoArdoiseError
+	if errors.As(err, &not) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	code, ours, err := a.MasterBootCode()
+	if err != nil || !ours {
+		return r, err
+	}
+	return masterView{r, code}, nil
+}
+
+// masterView is a disk with other boot code.
+type masterView struct {
+	io.ReaderAt
+	code []byte
+}
+
+// ReadAt implements io.ReaderAt.
+func (v masterView) ReadAt(p []byte, off int64) (int, error) {
+	n, err := v.ReaderAt.ReadAt(p, off)
+	if off >= 0 && off < int64(len(v.code)) {
+		copy(p[:n], v.code[off:])
+	}
+	return n, err
+}
+
+// readOnly is a device that nobody writes to.
+type readOnly struct{ io.ReaderAt }
+
+// WriteAt implements io.WriterAt.
+func (readOnly) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupported }
+
+// Flush implements Device.
+func (readOnly) Flush() error { return nil }

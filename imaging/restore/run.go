@@ -281,7 +281,7 @@ func (r *run) findArdoise(f *findings) error {
 		}
 		r.ours = a
 	}
-	f.makeArdoise = r.plan.Ardoise != nil && (r.ours == nil || !r.atPlace())
+	f.makeArdoise = r.plan.Ardoise != nil && (r.ours == nil || r.ours.Layout() < disk.Layout || !r.atPlace())
 	if f.makeArdoise && !r.o.MakeArdoise && f.table == "" {
 		// One that is not whole is left as it is by somebody who was not asked to make one.
 		f.makeArdoise = false
