@@ -22,7 +22,7 @@ type multicastFlags struct {
 }
 
 func (o *multicastFlags) add(f *pflag.FlagSet) {
-	f.Float64Var(&o.rate, "rate", 0, "Mb/s that all multicast sessions together may take on the wire (default: as much as goes)")
+	f.Float64Var(&o.rate, "rate", 0, "Mb/s that all deployments together may take on the wire, by multicast and by HTTPS (default: as much as goes)")
 	f.Float64Var(&o.lessonRate, "lesson-rate", 0, "the same during lessons, from Monday to Friday (default: as --rate)")
 	f.StringVar(&o.lessons, "lessons", "08:00-18:00", "hours of lessons, local time")
 	f.IntVar(&o.ttl, "multicast-ttl", 1, "how many networks multicast may cross, where routers forward it: 1 is no router")

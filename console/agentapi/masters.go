@@ -121,7 +121,7 @@ func (s *Server) chunks(w http.ResponseWriter, r *http.Request, c caller) error 
 		}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
-	out := bufio.NewWriterSize(s.patient(w), frameBuffer)
+	out := bufio.NewWriterSize(s.paced(r, s.patient(w)), frameBuffer)
 	var frame []byte
 	err = s.Masters.Fetch(r.Context(), ids, func(f chunk.Frame) error {
 		frame = f.AppendTo(frame[:0])

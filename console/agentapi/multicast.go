@@ -1,7 +1,9 @@
 package agentapi
 
 import (
+	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -16,6 +18,16 @@ type Sessions interface {
 	// Serve answers a request on the control channel of the visitor's session, whose own path the request has. What it
 	// returns was not answered.
 	Serve(w http.ResponseWriter, r *http.Request, v sessions.Visitor) error
+	// Pace returns w such that what is written to it keeps to what sessions leave of the uplink.
+	Pace(ctx context.Context, w io.Writer) io.Writer
+}
+
+// paced is where chunks of a deployment go: what is fetched beside a session must not take more of the uplink than it may.
+func (s *Server) paced(r *http.Request, w io.Writer) io.Writer {
+	if s.Sessions == nil {
+		return w
+	}
+	return s.Sessions.Pace(r.Context(), w)
 }
 
 // sessionRoutes are the routes of a control channel, and what a request costs of a source's rate: an agent reports four

@@ -18,8 +18,8 @@
 // nobody takes part in it. Who is not in a network of ours takes part by HTTPS, unless routers forward multicast.
 //
 // Guaranteed: a computer gets nothing of a session that its running task does not name, nor before it has joined, and joins
-// with the manifest of its task alone; what it says of itself is no name that people see. One computer has one request for
-// symbols answered at a time, and its reports are counted. What a report keeps is bounded, whatever happens for however
-// long. Not guaranteed: that a computer gets nothing of the other masters of its own session. They share their
+// with the manifest of its task alone; what it says of itself is no name that people see. The limit of the uplink is for
+// multicast and for what is fetched by HTTPS together: each may have what the other leaves, and half in any case. What a
+// report keeps is bounded, whatever happens for however long. Not guaranteed: that a computer gets nothing of the other masters of its own session. They share their
 // packets' key.
 package sessions

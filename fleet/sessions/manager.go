@@ -48,7 +48,7 @@ type Options struct {
 	Library Library
 	Store   Store                          // nil: reports go with their sessions
 	Path    func(computer netip.Addr) Path // to a computer that speaks from that address
-	Limit   func(now time.Time) int64      // bit/s on the wire that all sessions together may take, 0 no limit; nil: none
+	Limit   func(now time.Time) int64      // bit/s on the wire for all sessions and what is fetched together, 0 no limit; nil: none
 	// Attend runs while a session leaves by an interface; nil: nothing.
 	Attend func(ctx context.Context, iface string)
 	// Dial opens a stream's socket on an interface.
@@ -80,6 +80,9 @@ type Manager struct {
 	mu   sync.Mutex
 	runs map[string]*run
 
+	https  uplink
+	shared time.Time // when the uplink was last divided
+
 	attended map[string]context.CancelFunc // by interface; of Run alone
 }
 
@@ -102,6 +105,7 @@ func New(o Options) *Manager {
 	}
 	m := &Manager{o: o, runs: map[string]*run{}, attended: map[string]context.CancelFunc{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
+	m.https.set(payload(o.Limit(o.Now())))
 	return m
 }
 
@@ -148,6 +152,7 @@ func (m *Manager) of(id string) *run {
 func (m *Manager) tick(ctx context.Context) {
 	now, runs := m.o.Now(), m.all()
 	if len(runs) == 0 && len(m.attended) == 0 {
+		m.share(now, nil)
 		return
 	}
 	alive := map[string]fleet.Session{}
@@ -179,8 +184,8 @@ func (m *Manager) tick(ctx context.Context) {
 // KindNoMulticast is the kind of the event that says which network multicast does not reach.
 const KindNoMulticast = "no-multicast"
 
-// share divides the uplink among those that send: the limit of the hour among all, and what an interface carries among
-// those that leave by it. Each would else find out by loss what the others take.
+// share divides the uplink among those that send: the limit of the hour among all and what is fetched by HTTPS, and what
+// an interface carries among those that leave by it. Each would else find out by loss what the others take.
 func (m *Manager) share(now time.Time, sending []*run) {
 	rates := make([]int64, len(sending))
 	links := map[string][]int{} // interface -> who leaves by it
@@ -193,7 +198,17 @@ func (m *Manager) share(now time.Time, sending []*run) {
 			speeds[iface] = int64(mbit) * 1_000_000
 		}
 	}
-	limits := shares(payload(m.o.Limit(now)), rates)
+	fetched, sent := m.https.used(), int64(0)
+	if passed := now.Sub(m.shared).Seconds(); passed > 0 {
+		fetched = int64(float64(fetched) / passed)
+	}
+	m.shared = now
+	for _, rate := range rates {
+		sent += rate
+	}
+	total, rest := halves(payload(m.o.Limit(now)), sent, fetched)
+	m.https.set(rest)
+	limits := shares(total, rates)
 	for iface, users := range links {
 		if len(users) < 2 {
 			continue
