@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"github.com/ardoise/ardoise/console/notices"
+	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/restore"
@@ -69,7 +70,7 @@ func masterComplaint(err error, l notices.Language) (complaint, bool) {
 	if errors.As(err, &refused) {
 		return complaint{exit: 3, error: err.Error(), hint: refused.Hint}, true
 	}
-	for _, find := range []func(error, notices.Language) (int, string){aboutSessions, aboutMasters, aboutDisks} {
+	for _, find := range []func(error, notices.Language) (int, string){aboutSessions, aboutCaches, aboutMasters, aboutDisks} {
 		if exit, hint := find(err, l); hint != "" {
 			return complaint{exit: exit, error: err.Error(), hint: hint}, true
 		}
@@ -117,6 +118,31 @@ func aboutMasters(err error, l notices.Language) (exit int, hint string) {
 	case errors.As(err, &keyFile):
 		return 3, pick(l, "a signing key must be its owner's alone: chmod 0600, or restore it from a backup",
 			"une clé de signature n'est qu'à son propriétaire : chmod 0600, ou restaurez-la d'une sauvegarde")
+	}
+	return 0, ""
+}
+
+func aboutCaches(err error, l notices.Language) (exit int, hint string) {
+	var (
+		part *noCachePartError
+		none *cache.NoCacheError
+		full *cache.FullError
+		lost *cache.NoManifestError
+	)
+	switch {
+	case errors.As(err, &part) && part.why == "":
+		return 3, pick(l, "a deployment makes it where there is room; `ardoise cache fill --make` does so on this disk",
+			"un déploiement la crée s'il y a de la place ; `ardoise cache fill --make` le fait sur ce disque")
+	case errors.As(err, &part):
+		return 3, pick(l, "deploy to this disk first, or to a larger one: `ardoise master show` says from which size on there is room",
+			"déployez d'abord sur ce disque, ou sur un plus grand : `ardoise master show` dit à partir de quelle taille il y a la place")
+	case errors.As(err, &none):
+		return 4, pick(l, "`ardoise cache fill` makes it anew and fills it", "`ardoise cache fill` le refait et le remplit")
+	case errors.As(err, &full):
+		return 3, pick(l, "keep this version alone with --only, or deploy to a larger disk",
+			"ne gardez que cette version avec --only, ou déployez sur un disque plus grand")
+	case errors.As(err, &lost):
+		return 4, pick(l, "`ardoise cache fill` brings it back", "`ardoise cache fill` le rétablit")
 	}
 	return 0, ""
 }

@@ -9,6 +9,7 @@
 //	ardoise master list | show | diff | note | ...       with or without a daemon
 //	ardoise backup create | restore                      the box itself, also while the daemon runs
 //	ardoise session send | receive                       a master to many disks at once, without a daemon
+//	ardoise cache show | fill | drop                     what a disk here keeps for resets without the server
 //	ardoise store stats | gc | scrub | check ...         the same
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes:
@@ -49,7 +50,7 @@ func newRoot(started func()) *cobra.Command {
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
-	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand())
+	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand(), cacheCommand())
 	root.AddCommand(daemonCommands()...)
 	return root
 }
