@@ -87,4 +87,3 @@ func TestFetchesAreUnderTheLimitOfTheHour(t *testing.T) {
 		t.Errorf("who has gone is sent %d bytes: %v", gone.Len(), err)
 	}
 }
-

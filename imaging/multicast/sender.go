@@ -42,8 +42,9 @@ type Sender struct {
 	generations []*generation
 	numbers     map[uint16]int
 	members     map[uint32]*member
-	order       []*member      // in the order of joining
-	gone        []MemberStatus // who has left after it was done, as it was seen last
+	order       []*member       // in the order of joining
+	left        map[uint32]bool // members that have left, until they join again
+	gone        []MemberStatus  // who has left after it was done, as it was seen last
 	streams     [wire.Streams]stream
 	lacking     [groups]int   // blocks that members of the group lack something of
 	demand      [groups]int64 // symbols that would serve them
@@ -68,7 +69,7 @@ func NewSender(o SenderOptions) *Sender {
 	if o.HoldOff <= 0 {
 		o.HoldOff = defaultHoldOff
 	}
-	s := &Sender{o: o, numbers: map[uint16]int{}, members: map[uint32]*member{}, parity: 2}
+	s := &Sender{o: o, numbers: map[uint16]int{}, members: map[uint32]*member{}, left: map[uint32]bool{}, parity: 2}
 	for i := range s.streams {
 		s.streams[i] = stream{id: uint8(i)}
 	}
@@ -117,6 +118,7 @@ func (s *Sender) Join(now time.Time, id uint32, about Member) wire.Orders {
 			runs: make([]wire.Runs, len(s.generations)), lacks: make([][]entry, len(s.generations))}
 		s.members[id] = m
 		s.order = append(s.order, m)
+		delete(s.left, id)
 		s.gone = slices.DeleteFunc(s.gone, func(g MemberStatus) bool { return g.Member == id })
 	} else {
 		s.forget(m)
@@ -148,6 +150,7 @@ func (s *Sender) Leave(now time.Time, id uint32) {
 	}
 	s.forget(m)
 	delete(s.members, id)
+	s.left[id] = true
 	kept := s.order[:0]
 	for _, other := range s.order {
 		if other != m {
@@ -300,21 +303,22 @@ func (s *Sender) symbols() int64 {
 	return n
 }
 
-// Ready tells whether the hold-off is over: everyone expected has joined and said what it misses (a report with
-// Needs), or the hold-off has passed since the first join. at is when to ask again at the latest. Generations
-// from 1 on are composed and announced by the driver when it is.
-func (s *Sender) Ready(now time.Time) (ready bool, at time.Time) {
+// Ready tells whether the hold-off is over: everyone expected has joined and said what it misses (a report with Needs), or
+// has left again; or the hold-off has passed since the first join. Generations from 1 on are composed and announced by the
+// driver when it is.
+func (s *Sender) Ready(now time.Time) bool {
 	if s.firstJoin.IsZero() {
-		return false, time.Time{}
+		return false
 	}
-	said := 0
+	if !now.Before(s.firstJoin.Add(s.o.HoldOff)) {
+		return true
+	}
 	for _, m := range s.order {
-		if m.ready {
-			said++
+		if !m.ready {
+			return false
 		}
 	}
-	at = s.firstJoin.Add(s.o.HoldOff)
-	return s.o.Expected > 0 && said >= s.o.Expected && said == len(s.order) || !now.Before(at), at
+	return s.o.Expected > 0 && len(s.order)+len(s.left) >= s.o.Expected
 }
 
 // SetCap changes the limit of bytes a second for all streams together; 0 is none.

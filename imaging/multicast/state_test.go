@@ -271,10 +271,7 @@ func TestWhoLeftDoneIsSeen(t *testing.T) {
 
 func TestHoldOff(t *testing.T) {
 	s := multicast.NewSender(multicast.SenderOptions{Expected: 2, HoldOff: 5 * time.Second})
-	ready := func(after time.Duration) bool {
-		ok, _ := s.Ready(start().Add(after))
-		return ok
-	}
+	ready := func(after time.Duration) bool { return s.Ready(start().Add(after)) }
 	if ready(time.Hour) {
 		t.Error("ready without members")
 	}
@@ -288,6 +285,12 @@ func TestHoldOff(t *testing.T) {
 	s.Report(start(), wire.Report{Member: 2, Needs: needs})
 	if !ready(time.Second) {
 		t.Error("not ready although everyone expected has spoken")
+	}
+	if s.Leave(start(), 2); !ready(time.Second) {
+		t.Error("not ready although the one who is missing has left")
+	}
+	if s.Join(start(), 2, multicast.Member{Multicast: true}); ready(time.Second) {
+		t.Error("ready although one who has come again has not spoken")
 	}
 }
 

@@ -142,11 +142,8 @@ func (s *Server) join(computer string, master uint16, join wire.Join) (wire.Join
 		m = &member{number: uint32(len(s.members) + 1), name: computer}
 		s.members[computer] = m
 	}
-	if s.first.IsZero() {
-		s.first = now
-	}
 	m.needs = needs{master: master}
-	m.spoke, m.done, m.left, m.seen, m.moved = false, false, false, now, now
+	m.done, m.left, m.seen, m.moved = false, false, now, now
 	name := join.Name
 	if name == "" {
 		name = computer
@@ -203,7 +200,7 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 		return n.Master != m.needs.master || n.Runs.Len() > uint64(len(s.composer.chunks[m.needs.master]))
 	})
 	for _, n := range report.Needs {
-		m.needs.runs, m.spoke = n.Runs, true
+		m.needs.runs = n.Runs
 	}
 	m.seen, m.done = now, report.Done
 	m.look(now, &report, len(s.stocks) > 1)

@@ -98,7 +98,6 @@ type Server struct {
 	composer *composer
 	stocks   []*stock // by generation
 	members  map[string]*member
-	first    time.Time // the first join
 	composed time.Time // the last generation
 	upkept   time.Time // when upkeep is due
 	idle     time.Time // since when nothing is left to do; zero while there is
@@ -115,7 +114,6 @@ type member struct {
 	number   uint32
 	name     string // as the Authoriser said
 	needs    needs
-	spoke    bool // it has said what it misses
 	seen     time.Time
 	interval time.Duration
 	done     bool
@@ -129,9 +127,6 @@ type member struct {
 
 // NewServer makes a session and opens its sockets. Close, or Run, ends it.
 func NewServer(o ServerOptions) (*Server, error) {
-	if o.HoldOff == 0 {
-		o.HoldOff = 20 * time.Second
-	}
 	if o.Linger == 0 {
 		o.Linger = DefaultLinger
 	}
@@ -273,7 +268,7 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 	if s.finished {
 		return s.finish(now), again
 	}
-	if !s.ready(now) {
+	if !s.sender.Ready(now) {
 		return false, again
 	}
 	left, takes := s.sender.Demand()
@@ -305,23 +300,6 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 		return s.finish(now), again
 	}
 	return false, again
-}
-
-// ready tells whether the first generation of frames may be made: everyone expected has said what it misses, or has had
-// the time to.
-func (s *Server) ready(now time.Time) bool {
-	if s.first.IsZero() {
-		return false
-	}
-	if now.Sub(s.first) >= s.o.HoldOff {
-		return true
-	}
-	for _, m := range s.members {
-		if !m.spoke && !m.done {
-			return false
-		}
-	}
-	return s.o.Expected > 0 && len(s.members) >= s.o.Expected
 }
 
 // gap is unreadable for who holds the lock.

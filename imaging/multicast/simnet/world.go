@@ -187,7 +187,7 @@ func (w *world) announce(index int64, content []int) {
 // compose makes the next generation of what is lacked and not carried, when it is due.
 func (w *world) compose() {
 	now := w.time(w.now)
-	if ready, _ := w.s.Ready(now); !ready {
+	if !w.s.Ready(now) {
 		return
 	}
 	if _, left := w.s.Demand(); left > time.Second && w.composed > 0 {
