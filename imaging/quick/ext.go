@@ -2,6 +2,7 @@ package quick
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -49,7 +50,9 @@ func (l *look) ext(i int) error {
 	x := &extVolume{l: l, v: v, t: want, tables: want.Tables(), r: &records{same: newBitset(want.Inodes() + 1),
 		always: alwaysExt, sniff: mayBeSwap, table: v.Meta}}
 	sort.Slice(x.tables, func(a, b int) bool { return x.tables[a].Offset < x.tables[b].Offset })
-	x.tails(have.Tables())
+	if err := x.unused(have.Tables()); err != nil {
+		return err
+	}
 	l.v.metas.set(uint64(v.Meta))
 	if err := l.compare(v, func(s uint32) bool { return s == v.Meta }, x.each); err != nil {
 		return err
@@ -61,17 +64,35 @@ func (l *look) ext(i int) error {
 	return nil
 }
 
-// tails vouches for the ends of the inode tables in which no inode was ever used, there and here alike.
-func (x *extVolume) tails(have []volume.ExtTable) {
+// unused vouches for the ends of the inode tables in which no inode was ever used, there and here alike, and for the blocks
+// kept for growing while the inode that owns them is the same.
+func (x *extVolume) unused(have []volume.ExtTable) error {
+	var list []manifest.Extent
 	used := make(map[int64]int64, len(have))
 	for _, t := range have {
 		used[t.Offset] = t.Used
 	}
 	for _, t := range x.tables {
 		if t.Used == used[t.Offset] && t.Used < t.Length {
-			x.l.v.tails = append(x.l.v.tails, manifest.Extent{Offset: x.v.Start + t.Offset + t.Used, Length: t.Length - t.Used})
+			list = append(list, manifest.Extent{Offset: x.v.Start + t.Offset + t.Used, Length: t.Length - t.Used})
 		}
 	}
+	resize := x.t.ResizeInode()
+	own, master := make([]byte, resize.Length), make([]byte, resize.Length)
+	if err := x.l.readAt(own, x.v.Start+resize.Offset); err != nil {
+		return err
+	}
+	if _, err := x.l.master(x.v).ReadAt(master, resize.Offset); err != nil {
+		return err
+	}
+	if x.t.SameInode(own, master) {
+		for _, e := range x.t.Spare() {
+			list = append(list, manifest.Extent{Offset: x.v.Start + e.Offset, Length: e.Length})
+		}
+	}
+	slices.SortFunc(list, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	x.l.v.unused = append(x.l.v.unused, list...)
+	return nil
 }
 
 // each takes one chunk of metadata.

@@ -64,8 +64,8 @@ type Verdict struct {
 	read    bitset            // entries that were read
 	equal   bitset            // and were as the master has them
 	streams bitset            // vouched for
-	tails   []manifest.Extent // of inode tables, never used: by offset
-	metas   bitset            // streams of metadata: tails count there alone
+	unused  []manifest.Extent // metadata that was never used: by offset
+	metas   bitset            // streams of metadata: unused counts there alone
 }
 
 // Entry tells whether entry i of Manifest.Chunks need not be read.
@@ -87,7 +87,7 @@ func (v *Verdict) Fill(k int) []manifest.Extent {
 	case v.streams.has(stream):
 		return nil
 	case v.metas.has(stream) && f.Byte == 0:
-		return without(f.Extent, v.tails)
+		return without(f.Extent, v.unused)
 	}
 	return []manifest.Extent{f.Extent}
 }

@@ -120,6 +120,31 @@ func (t *ExtTables) Tables() []ExtTable {
 	return out
 }
 
+// Spare is the blocks behind the descriptors, and behind their copies, that are kept for growing; in order. Nothing writes
+// there but growing, which changes the geometry and the inode that owns them. ResizeInode is where that one lies.
+func (t *ExtTables) Spare() []Extent {
+	s := t.x.extSuper
+	var out []Extent
+	for g := range s.groups {
+		if s.reservedGDT == 0 || !s.hasSuper(g) || s.incompat&extMetaBG != 0 {
+			continue
+		}
+		at := s.groupStart(g) + 1 + s.descBlocks()
+		if g == 0 {
+			at += s.shift()
+		}
+		if at+s.reservedGDT <= s.blocks {
+			out = append(out, Extent{Offset: int64(at * s.bs), Length: int64(s.reservedGDT * s.bs)})
+		}
+	}
+	return out
+}
+
+// ResizeInode is the inode that owns what is Spare.
+func (t *ExtTables) ResizeInode() Extent {
+	return Extent{Offset: int64(t.x.groups[0].inodeTable*t.x.bs + (extResizeInode-1)*t.x.inodeSize), Length: int64(t.x.inodeSize)}
+}
+
 // Places in an inode: i_atime (0x08), and behind its first 128 bytes i_checksum_hi (0x82) and i_atime_extra (0x8c), where
 // i_extra_isize (0x80) says that they are there. i_checksum_lo is at 0x7c.
 const (
