@@ -91,18 +91,24 @@ func (b *bench) makeNTFS(ctx context.Context, i *Image, files []string, tree str
 	if err := tool(ctx, "mkntfs", "-q", "-F", "-Q", "-s", "512", "-p", "0", "-H", "16", "-S", "63", i.path); err != nil {
 		return err
 	}
+	return b.insideNTFS(ctx, i.path, func(at string) error { return copyAll(ctx, files, tree, at) })
+}
+
+// insideNTFS mounts an NTFS image for writing and lets work do something there. The driver is a process: the image is
+// whole once it ended.
+func (b *bench) insideNTFS(ctx context.Context, path string, work func(at string) error) error {
 	at := filepath.Join(b.dir, "mnt")
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		return err
 	}
-	driver := exec.CommandContext(ctx, "ntfs-3g", "-o", "no_detach,big_writes", i.path, at)
+	driver := exec.CommandContext(ctx, "ntfs-3g", "-o", "no_detach,big_writes", path, at)
 	if err := driver.Start(); err != nil {
 		return err
 	}
 	if err := waitFor(ctx, func() bool { return mounted(at) }); err != nil {
 		return errors.Join(fmt.Errorf("mounting NTFS: %w", err), driver.Process.Kill(), driver.Wait())
 	}
-	err = copyAll(ctx, files, tree, at)
+	err := work(at)
 	return errors.Join(err, tool(context.WithoutCancel(ctx), "umount", at), driver.Wait())
 }
 

@@ -25,7 +25,7 @@ func describe(ctx context.Context) (Machine, error) {
 	if m.Machine, err = machine.Read(); err != nil {
 		return m, err
 	}
-	for _, name := range []string{"partclone", "zstd", "restic", "coreutils", "b3sum", "e2fsprogs", "ntfs-3g"} {
+	for _, name := range []string{"partclone", "zstd", "restic", "coreutils", "b3sum", "e2fsprogs", "ntfs-3g", "rsync"} {
 		if version := machine.Package(ctx, name); version != "" {
 			m.Tools[name] = version
 		}

@@ -6,6 +6,7 @@
 //	versions   what version 2 in place adds, and what the     desync make, restic backup
 //	           same files on a newly made file system add
 //	scan       "does this disk hold the master?" on one core  sha256sum, b3sum
+//	reset      a volume after a lesson, quick and full       partclone anew, rsync -a --delete, sha256sum
 //	store      the benchmarks of masters/store
 //
 // The disks are images that the real tools make (mke2fs, the kernel's ext4, mkntfs and ntfs-3g) of files of this
@@ -57,7 +58,7 @@ type bench struct {
 
 func main() {
 	gib := flag.Float64("gib", 2, "GiB of files on the disks")
-	only := flag.String("only", "capture,restore,scan,recompress,versions,store", "which measurements")
+	only := flag.String("only", "capture,restore,scan,recompress,versions,reset,store", "which measurements")
 	out := flag.String("o", filepath.Join("build", "storebench.json"), "file for the figures")
 	dir := flag.String("dir", "/var/tmp", "where the images may lie: five times as much as -gib is needed")
 	ardoise := flag.String("ardoise", filepath.Join("build", "ardoise"), "the binary that is measured")
@@ -144,6 +145,14 @@ func run(ctx context.Context, b *bench, only []string, out string) (err error) {
 // measure makes the images and runs the measurements that are wanted.
 func (b *bench) measure(ctx context.Context, only []string) error {
 	want := func(name string) bool { return slices.Contains(only, name) }
+	if want("reset") {
+		if err := b.resets(ctx); err != nil {
+			return fmt.Errorf("measuring resets: %w", err)
+		}
+		if len(only) == 1 {
+			return nil
+		}
+	}
 	pool, err := b.choose(ctx)
 	if err != nil {
 		return fmt.Errorf("choosing files: %w", err)

@@ -23,8 +23,7 @@ func (b *bench) captures(ctx context.Context, i *Image) error {
 			}
 			return warm(i.path)
 		}}
-	tool := map[string]string{"ext4": "partclone.extfs", "ntfs": "partclone.ntfs"}[i.Kind]
-	theirs := shell("partclone", fmt.Sprintf("%s -c -q -s %s -o - -L /dev/null | zstd -q -3 -T0 -f -o %s", tool, i.path, i.archive))
+	theirs := partclone(i.Kind, i.path, i.archive)
 	theirs.prepare = func() error { return warm(i.path) }
 	if err := race(ctx, ours, theirs); err != nil {
 		return err
@@ -46,6 +45,12 @@ func (b *bench) captures(ctx context.Context, i *Image) error {
 	b.add(Row{What: "first version of " + i.Kind, Unit: "MB", Ours: Figure{Name: "ardoise", Value: float64(i.stored) / mega},
 		Peers: []Figure{stored}}.atMost(float64(i.stored)/float64(info.Size()), 1.2, " x as large"))
 	return nil
+}
+
+// partclone writes a volume of this kind into an archive.
+func partclone(kind, path, archive string) *contender {
+	tool := map[string]string{"ext4": "partclone.extfs", "ntfs": "partclone.ntfs"}[kind]
+	return shell("partclone", fmt.Sprintf("%s -c -q -s %s -o - -L /dev/null | zstd -q -3 -T0 -f -o %s", tool, path, archive))
 }
 
 // add enters a row and says it at once: a run takes minutes.
