@@ -33,6 +33,9 @@ func (f *Fleet) worthALine(events ...Event) []Event {
 	return f.within(anybodysLine, lineBounds(), events)
 }
 
+// may takes one from an allowance and tells whether it was there.
+func (f *Fleet) may(of string, b bounds) bool { return len(f.within(of, b, []Event{{}})) == 1 }
+
 func (f *Fleet) within(of string, b bounds, events []Event) []Event {
 	f.allowing.Lock()
 	defer f.allowing.Unlock()

@@ -217,6 +217,9 @@ func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
 		old.State.Counter == s.Counter && slices.Equal(old.State.Cached, s.Cached) {
 		return nil
 	}
+	if !f.may(c.ID+"/local", bounds{30, 10 * time.Second}) {
+		return refuse(CodeTooMany, c.Name, "this computer tells of its disk too often")
+	}
 	c.Local = &Local{State: s, At: now}
 	return f.commit(ctx, Change{Computers: []Computer{c}})
 }

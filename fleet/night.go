@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
@@ -41,7 +43,40 @@ func (f *Fleet) RunClock(ctx context.Context) error {
 
 // Tick does what is due now: nights, tasks that nobody asked for in time, computers to be woken.
 func (f *Fleet) Tick(ctx context.Context) error {
+	f.forgetOld()
 	return errors.Join(f.expire(ctx), f.nights(ctx), f.wakeUp(ctx))
+}
+
+// keptJobs is how many jobs are kept in memory, besides those that are not over; the store has more.
+const keptJobs = 1000
+
+// forgetOld drops old jobs from memory: rooms that are reset at each start make many.
+func (f *Fleet) forgetOld() {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.jobs) < 2*keptJobs {
+		return
+	}
+	needed, sessions := map[string]bool{}, map[string]bool{}
+	for _, ids := range f.active {
+		for _, id := range ids {
+			j := f.jobs[f.tasks[id].Job]
+			needed[j.ID] = true
+			sessions[j.Session] = j.Session != ""
+		}
+	}
+	ids := slices.SortedFunc(maps.Keys(f.jobs), compareNumbers)
+	for _, id := range ids[:len(ids)-keptJobs] {
+		if !needed[id] && !sessions[f.jobs[id].Session] {
+			delete(f.jobs, id)
+		}
+	}
+	maps.DeleteFunc(f.tasks, func(_ string, t Task) bool {
+		_, kept := f.jobs[t.Job]
+		return !kept
+	})
 }
 
 // nightOf returns when a room's night of this day begins.

@@ -214,3 +214,23 @@ func TestAJobThatWaitsCanBeCancelled(t *testing.T) {
 		t.Error("it is handed out all the same")
 	}
 }
+
+func TestOldJobsAreDroppedFromMemoryAndNotFromTheStore(t *testing.T) {
+	h := immortal(t)
+	h.enrol("k", "pc", hello(1))
+	h.enrol("k2", "other", hello(2))
+	first := h.order(job.KindDeploy, "other")
+	for range 2100 {
+		j := h.order(job.KindInventory, "pc")
+		h.next("k")
+		h.report("k", job.Report{Task: j.Tasks[0].ID, State: job.TaskDone, Outcome: &job.Outcome{Code: "ok"}})
+	}
+	check(t, h.Tick(context.Background()))
+	all := h.Jobs()
+	if len(all) != 1001 || all[0].Job.ID != "2101" || all[1000].Job.ID != first.Job.ID || len(all[1000].Tasks) != 1 {
+		t.Errorf("%d jobs are kept, the newest %s, the oldest %s", len(all), all[0].Job.ID, all[len(all)-1].Job.ID)
+	}
+	if got := h.task("k2"); got.Job != first.Job.ID {
+		t.Errorf("the oldest, which still waits, is handed out as %+v", got)
+	}
+}

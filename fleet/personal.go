@@ -156,6 +156,9 @@ func (f *Fleet) exceptions(ctx context.Context, computer, manifest string) ownBy
 	case f.o.Personal == nil:
 		return ownBytes{of: of, err: errors.New("this server cannot give computers names of their own")}
 	}
+	if !f.may(computer+"/own", bounds{20, time.Minute}) {
+		return ownBytes{of: of, err: errors.New("what its names are made of changes too often")}
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), planTime) // who asks may have gone; it asks again
 	defer cancel()
 	out, skipped, err := f.o.Personal.Exceptions(ctx, manifest, p)

@@ -80,13 +80,32 @@ func (f *Fleet) OrderRunningReset(ctx context.Context, token string) (job.Runnin
 	if err != nil {
 		return job.RunningReset{}, err
 	}
-	if err := f.wished(ctx, c, "a reset"); err != nil {
+	if err := f.wished(ctx, c, "running system", "a reset"); err != nil {
 		return job.RunningReset{}, err
 	}
 	if now := f.running(c); now.State != job.RunningNone {
 		return now, nil
 	}
 	if _, err := f.resetItself(ctx, c, theSystem); err != nil {
+		return job.RunningReset{}, err
+	}
+	return f.running(c), nil
+}
+
+// CancelRunningReset takes back the reset that waits and that this computer's running system ordered.
+func (f *Fleet) CancelRunningReset(ctx context.Context, token string) (job.RunningReset, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, err := f.bearer(token)
+	if err != nil {
+		return job.RunningReset{}, err
+	}
+	t, ok := f.activeOf(c.ID)
+	if !ok || t.State != job.TaskWaiting || f.jobs[t.Job].Kind != job.KindReset || f.jobs[t.Job].OrderedBy != theSystem {
+		return job.RunningReset{}, refuse(CodeNoTask, c.Name, "no reset waits that its running system ordered")
+	}
+	out := &job.Outcome{Code: OutcomeCancelled, Detail: "cancelled by " + theSystem}
+	if _, err := f.end(ctx, c, t, job.TaskCancelled, out); err != nil {
 		return job.RunningReset{}, err
 	}
 	return f.running(c), nil

@@ -20,15 +20,15 @@ const countdownAtPC = 5
 // wishBounds is how many wishes of one computer are granted: six at once, then one every ten minutes.
 func wishBounds() bounds { return bounds{6, 10 * time.Minute} }
 
-// wished counts a wish of a computer, of a kind. Beyond the bounds it is refused, and people are told now and then.
-func (f *Fleet) wished(ctx context.Context, c Computer, what string) error {
-	e := f.event("wishes", Grave, c, Task{}, "asks for %s again and again", Clean(what, 32))
-	if len(f.within(c.ID+"/wish", wishBounds(), []Event{e})) == 1 {
+// wished counts a wish that came in some way from a computer. Beyond the bounds it is refused, and people are told now and
+// then.
+func (f *Fleet) wished(ctx context.Context, c Computer, way, what string) error {
+	if f.may(c.ID+"/"+way, wishBounds()) {
 		return nil
 	}
-	alarms := f.within(c.ID+"/alarm", bounds{1, time.Hour}, []Event{e})
-	if len(alarms) > 0 {
-		if err := f.commit(ctx, Change{Events: alarms}); err != nil {
+	if f.may(c.ID+"/alarm", bounds{1, time.Hour}) {
+		e := f.event("wishes", Grave, c, Task{}, "asks for %s again and again, from its %s", Clean(what, 32), way)
+		if err := f.commit(ctx, Change{Events: []Event{e}}); err != nil {
 			return err
 		}
 	}
@@ -51,7 +51,7 @@ func (f *Fleet) Wish(ctx context.Context, key, wish string) error {
 	if wish == job.WishWork {
 		return refuse(CodeNoTask, c.Name, "nothing is ordered")
 	}
-	if err := f.wished(ctx, c, wish); err != nil {
+	if err := f.wished(ctx, c, "menu", wish); err != nil {
 		return err
 	}
 	o := Order{Computers: []string{c.ID}, By: theTechnican, Countdown: countdownAtPC}

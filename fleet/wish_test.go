@@ -138,6 +138,16 @@ func TestTheTokenOfARunningSystem(t *testing.T) {
 	if err != nil || again != ordered || len(h.resets()) != 1 {
 		t.Errorf("ordered again: %+v, %v, %d jobs", again, err, len(h.resets()))
 	}
+	if now, err := h.CancelRunningReset(ctx, token); err != nil || now.State != job.RunningNone {
+		t.Errorf("taken back: %+v, %v", now, err)
+	}
+	h.kill()
+	if h.Boot(fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}).Agent {
+		t.Error("taken back, its next start is the agent")
+	}
+	if _, err := h.OrderRunningReset(ctx, token); err != nil {
+		t.Errorf("ordered once more: %v", err)
+	}
 	if !h.Boot(fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}).Agent {
 		t.Error("its next start is not the agent")
 	}
@@ -148,7 +158,7 @@ func TestTheTokenOfARunningSystem(t *testing.T) {
 	if now, err = h.RunningReset(token); err != nil || now.State != job.RunningNow {
 		t.Errorf("while it runs: %+v, %v", now, err)
 	}
-	h.report("k", job.Report{Task: "2-1", State: job.TaskDone, Outcome: &proven})
+	h.report("k", job.Report{Task: "3-1", State: job.TaskDone, Outcome: &proven})
 	if now, err = h.RunningReset(token); err != nil || now.State != job.RunningNone {
 		t.Errorf("afterwards: %+v, %v", now, err)
 	}
@@ -169,8 +179,23 @@ func TestTheTokenOfARunningSystem(t *testing.T) {
 		_, err = h.OrderRunningReset(ctx, x)
 		wantCode(t, "a token that is none", err, fleet.CodeWrongToken)
 	}
-	if len(h.resets()) != 1 {
+	if len(h.resets()) != 2 {
 		t.Errorf("%d resets were ordered", len(h.resets()))
+	}
+}
+
+func TestAPersonsResetIsNotTakenBackByTheRunningSystem(t *testing.T) {
+	h := newHouse(t)
+	h.holding("k", "pc", 1, "win", "aa")
+	h.room("S104", asItIs, "pc")
+	token, _, err := h.MakeToken(context.Background(), "pc", "marie")
+	check(t, err)
+	_, err = h.Give(context.Background(), fleet.Order{Kind: job.KindReset, Computers: []string{"pc"}, By: "marie"})
+	check(t, err)
+	_, err = h.CancelRunningReset(context.Background(), token)
+	wantCode(t, "taking back a technician's order", err, fleet.CodeNoTask)
+	if got := h.task("k"); got.Kind != job.KindReset {
+		t.Errorf("it is told %+v", got)
 	}
 }
 

@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/hkdf"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"sync"
 
@@ -16,9 +13,6 @@ import (
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
-
-// defaultAnswer is where Windows looks for its answer file first.
-const defaultAnswer = "Windows/Panther/unattend.xml"
 
 // personaliser plans names and keys on the masters of a library. It keeps the master that it read last: a room has one.
 type personaliser struct {
@@ -38,7 +32,7 @@ func (p *personaliser) Exceptions(ctx context.Context, hash string, own fleet.Pe
 	if own.Answer != "" {
 		v.Answer = personal.AnswerFile{Path: own.Path, Content: []byte(own.Answer)}
 		if v.Answer.Path == "" {
-			v.Answer.Path = defaultAnswer
+			v.Answer.Path = personal.AnswerPath
 		}
 	}
 	if len(own.Seed) > 0 {
@@ -68,18 +62,14 @@ func (p *personaliser) Exceptions(ctx context.Context, hash string, own fleet.Pe
 }
 
 // keys derives machine-id and SSH keys from a computer's seed.
-func keys(v *personal.Values, seed []byte) error {
-	id, err := hkdf.Key(sha256.New, seed, nil, "ardoise machine-id", 16)
-	if err != nil {
+func keys(v *personal.Values, seed []byte) (err error) {
+	if v.MachineID, err = personal.MachineID([32]byte(seed)); err != nil {
 		return fmt.Errorf("deriving a machine-id: %w", err)
 	}
-	ssh, err := hkdf.Key(sha256.New, seed, nil, "ardoise ssh seed", 32)
-	if err != nil {
+	if v.SSHKeys, err = personal.Keys([32]byte(seed)); err != nil {
 		return fmt.Errorf("deriving SSH keys: %w", err)
 	}
-	v.MachineID = hex.EncodeToString(id)
-	v.SSHKeys, err = personal.Keys([32]byte(ssh))
-	return err
+	return nil
 }
 
 // open reads a master, if it is not the last one. The caller holds mu.

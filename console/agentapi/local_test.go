@@ -229,7 +229,10 @@ func TestARunningSystemOrdersItsReset(t *testing.T) {
 	if answer.StatusCode != 403 {
 		t.Errorf("with the token a task is answered %d", answer.StatusCode)
 	}
-	if status, _, p := s.bearer(http.MethodDelete, "Bearer "+token); status != 404 && status != 405 {
+	if status, _, p := s.bearer(http.MethodDelete, "Bearer "+token); status != 409 || p.Code != "no-task" {
+		t.Errorf("taking back what runs: %d %+v", status, p)
+	}
+	if status, _, p := s.bearer(http.MethodPut, "Bearer "+token); status != 404 && status != 405 {
 		t.Errorf("another method: %d %+v", status, p)
 	}
 }

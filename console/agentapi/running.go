@@ -85,6 +85,10 @@ func (s *Server) orderReset(r *http.Request, token string) (job.RunningReset, er
 	return s.Fleet.OrderRunningReset(r.Context(), token)
 }
 
+func (s *Server) cancelReset(r *http.Request, token string) (job.RunningReset, error) {
+	return s.Fleet.CancelRunningReset(r.Context(), token)
+}
+
 func (s *Server) askReset(_ *http.Request, token string) (job.RunningReset, error) {
 	return s.Fleet.RunningReset(token)
 }

@@ -103,6 +103,7 @@ func (s *Server) Handler() http.Handler {
 	route("GET "+job.PathLocal+"/{name}", 1, s.enrolled(s.localFile))
 	route("POST "+job.PathWish, 5, s.enrolled(s.wish))
 	route("POST "+job.PathRunningReset, runningCost, s.running(s.orderReset, http.StatusAccepted))
+	route("DELETE "+job.PathRunningReset, runningCost, s.running(s.cancelReset, http.StatusOK))
 	route("GET "+job.PathRunningReset, runningCost, s.running(s.askReset, http.StatusOK))
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")

@@ -21,10 +21,11 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// keptJobs is how many of the newest jobs are loaded besides those that are not over; keptEvents is how many events are
-// stored before the oldest go.
+// keptJobs is how many of the newest jobs are loaded besides those that are not over; storedJobs and keptEvents are how
+// many jobs and events are stored before the oldest go.
 const (
 	keptJobs   = 500
+	storedJobs = 20_000
 	keptEvents = 200_000
 )
 
@@ -195,6 +196,14 @@ func putJob(ctx context.Context, tx *sql.Tx, j fleet.Job) error {
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO jobs(id, number, doc) VALUES(?, ?, ?)
 		ON CONFLICT(id) DO UPDATE SET doc = excluded.doc`, j.ID, number, string(doc))
+	if err != nil || number%100 != 0 {
+		return err
+	}
+	const old = "number <= ? AND id NOT IN (SELECT job FROM tasks WHERE active = 1)"
+	_, err = tx.ExecContext(ctx, "DELETE FROM tasks WHERE job IN (SELECT id FROM jobs WHERE "+old+")", number-storedJobs)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "DELETE FROM jobs WHERE "+old, number-storedJobs)
+	}
 	return err
 }
 

@@ -4,8 +4,9 @@ import "time"
 
 // PathRunningReset is for the running system of an enrolled computer: TLS without client certificate, its RunningToken's
 // token as "Authorization: Bearer TOKEN", no body. POST makes a reset of this computer wait for its next start: 202 with
-// a RunningReset, also where one waits already. GET answers 200 with a RunningReset. Nothing else is done for a token.
-// 401: it is unknown or revoked. 409 with a Problem: the room's policy, or what is known of the disk, forbids it. 429: more
+// a RunningReset, also where one waits already. DELETE takes back one that waits and was ordered like this: 200 with a
+// RunningReset, 409 no-task. GET answers 200 with a RunningReset. Nothing else is done for a token. 401: it is unknown or
+// revoked. 409 with a Problem: the room's policy, or what is known of the disk, forbids it. 429: more
 // than some six an hour were asked for, or this address has shown too many wrong tokens.
 const PathRunningReset = "/agent/v1/running/reset"
 
