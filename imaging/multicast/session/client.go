@@ -29,8 +29,9 @@ const (
 	deafAfter   = 3 * time.Second        // without a packet
 	firstWait   = time.Second            // after something went wrong, doubled up to longestWait
 	longestWait = 15 * time.Second
-	giveUpAfter = 2  // times that a frame was not what it should be, until it is left to other sources
-	takers      = 16 // frames that are handed to the holder at the same time: it joins their writes
+	giveUpAfter = 2               // times that a frame was not what it should be, until it is left to other sources
+	lastWord    = 2 * time.Second // for what the server should hear at the end
+	takers      = 16              // frames that are handed to the holder at the same time: it joins their writes
 )
 
 // Holder is where a Client brings frames: the disk.
@@ -92,6 +93,9 @@ type Client struct {
 	frames chan frameJob
 	spare  chan *content  // memory of blocks that were cut
 	taking sync.WaitGroup // calls of the holder's Take
+	all    chan struct{}  // perhaps everything is there: Run looks
+	speak  chan struct{}  // control reports at once
+	hushed chan struct{}  // closed when control has ended
 
 	mu        sync.Mutex
 	more      *sync.Cond // the queue has grown
@@ -193,7 +197,7 @@ func NewClient(o ClientOptions) *Client {
 		}
 	}
 	c := &Client{o: o, failed: make(chan struct{}), frames: make(chan frameJob, takers), spare: make(chan *content, 2*takers),
-		arrived: make(chan struct{})}
+		arrived: make(chan struct{}), all: make(chan struct{}, 1), speak: make(chan struct{}, 1), hushed: make(chan struct{})}
 	c.more = sync.NewCond(&c.mu)
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	return c
@@ -214,7 +218,10 @@ func quarterOfMemory() int64 {
 // start begins what goes on in the background: the control channel, the requests for symbols, decoding.
 func (c *Client) start() {
 	c.begin.Do(func() {
-		c.work.Go(c.control)
+		c.work.Go(func() {
+			defer close(c.hushed)
+			c.control()
+		})
 		c.work.Go(c.rescue)
 		c.work.Go(c.refetch)
 		for range c.o.Workers {
@@ -226,8 +233,20 @@ func (c *Client) start() {
 	})
 }
 
-// Close leaves the session and returns when nothing of the client goes on any more.
+// Close leaves the session and returns when nothing of the client goes on any more. The server is told before that all is
+// done, if it listens.
 func (c *Client) Close() {
+	c.mu.Lock()
+	owed := c.done && !c.told && c.episode != nil
+	c.mu.Unlock()
+	if owed {
+		patience := time.NewTimer(lastWord)
+		defer patience.Stop()
+		select {
+		case <-c.hushed:
+		case <-patience.C:
+		}
+	}
 	c.stop()
 	c.mu.Lock()
 	c.more.Broadcast()
@@ -239,7 +258,7 @@ func (c *Client) Close() {
 	member := c.episode != nil
 	c.mu.Unlock()
 	if member {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), lastWord)
 		defer cancel()
 		_ = c.post(ctx, "leave", nil, nil) // a server that does not hear it finds out
 	}
@@ -352,13 +371,14 @@ func (c *Client) Run(ctx context.Context, m *manifest.Manifest, holder Holder) (
 		left, done, reason := c.progress()
 		switch {
 		case done:
-			c.tellDone(ctx)
+			c.finished()
 			return c.summary(left, reason), nil
 		case reason != "":
 			return c.summary(left, reason), &EndedError{Reason: reason}
 		}
 		select {
 		case <-tick.C:
+		case <-c.all:
 		case <-c.failed:
 			c.lastReport(ctx)
 			return c.summary(left, c.err.Error()), c.err
@@ -423,19 +443,27 @@ func (c *Client) drained() bool {
 	return true
 }
 
-// tellDone reports once more, so that the server does not wait for us. What it does not hear now it is told with the next
-// report.
-func (c *Client) tellDone(ctx context.Context) {
+// finished stops listening, and lets the server be told that it need not wait for us. Run does not wait for that: the disk
+// has heads to be written yet.
+func (c *Client) finished() {
 	c.mu.Lock()
 	c.done = true
 	c.mu.Unlock()
 	c.closeListener()
-	c.lastReport(ctx)
+	signal(c.speak)
+}
+
+// signal tells whoever waits for it, now or later.
+func signal(ch chan<- struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default: // it is told already
+	}
 }
 
 // lastReport reports out of turn, if the server listens.
 func (c *Client) lastReport(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lastWord)
 	defer cancel()
 	_ = c.report(ctx) // it is so, whether the server hears it or not
 }

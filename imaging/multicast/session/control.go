@@ -128,6 +128,20 @@ func (c *Client) pause(d time.Duration) bool {
 	}
 }
 
+// await waits, or until something is to be reported at once; ok is false when the client was closed.
+func (c *Client) await(d time.Duration) (speak, ok bool) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false, true
+	case <-c.speak:
+		return true, true
+	case <-c.ctx.Done():
+		return false, false
+	}
+}
+
 // forgotten tells whether an answer says that there is no such session, or that we are not in it.
 func forgotten(err error) bool {
 	var refused *RefusedError
@@ -184,10 +198,11 @@ func (c *Client) stay(t *trouble) error {
 			if !flowing {
 				d = min(d, reportLook)
 			}
-			if !c.pause(d) {
+			if spoke, ok := c.await(d); !ok {
 				return nil
+			} else if !spoke {
+				continue // more packets have made it due later, or the first one earlier
 			}
-			continue // more packets have made it due later, or the first one earlier
 		}
 		err := c.report(c.ctx)
 		switch {

@@ -184,8 +184,7 @@ func (c *Client) listen(l *listener) {
 		for _, p := range packets {
 			h, symbol, err := opener.Open(p)
 			if err != nil {
-				var reject wire.Reject
-				if errors.As(err, &reject) {
+				if reject, ok := err.(wire.Reject); ok { // errors.As would allocate, and rubbish may come at line rate
 					c.counts.rejects[reject].Add(1)
 				}
 				continue

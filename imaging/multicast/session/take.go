@@ -225,6 +225,9 @@ func (c *Client) settle(at frameAt, f chunk.Frame, absent bool, err error) {
 	default:
 		c.finish(a, at.frame)
 	}
+	if missing, unknown := a.episode.recv.Lacks(); missing+unknown == 0 {
+		signal(c.all)
+	}
 }
 
 // parse reads a frame; absent tells that the server had not got it. What cannot be the frame of the plan's chunk is a
