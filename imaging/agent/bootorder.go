@@ -1,13 +1,16 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"slices"
 	"strings"
 
 	"github.com/ardoise/ardoise/imaging/agent/efi"
+	"github.com/ardoise/ardoise/imaging/agent/local"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -18,8 +21,16 @@ const (
 	espMBR = "EF"
 )
 
-// bootOrder makes firmware ask the network first and then start the system that was deployed. Whatever goes wrong is
-// told, not a fault of the task: the disk is as it should be.
+// startsFrom arranges what the computer starts from now on.
+func (a *agent) startsFrom(ctx context.Context, e *errand) {
+	if !e.offline {
+		a.startMenu(ctx, e.d.Disk)
+	}
+	a.bootOrder(e.d, e.m)
+}
+
+// bootOrder makes firmware start what this computer's room wants: in a menu room our menu on ARDOISE, else the network;
+// then the system that was deployed. Whatever goes wrong is told, not a fault of the task: the disk is as it should be.
 func (a *agent) bootOrder(r io.ReaderAt, m *manifest.Manifest) {
 	if a.PC.Firmware == nil {
 		return
@@ -28,15 +39,100 @@ func (a *agent) bootOrder(r io.ReaderAt, m *manifest.Manifest) {
 	if err != nil {
 		a.Screen.Say(notices.BootEntry, err)
 	}
-	n, err := efi.Order(a.PC.Firmware, a.MAC, system)
+	n, err := efi.Arrange(a.PC.Firmware, efi.Wish{MAC: a.MAC, System: system, Menu: a.findMenu(r)})
 	if err != nil {
 		a.Screen.Say(notices.BootEntry, err)
 		return
 	}
 	if system != nil {
-		a.system = &n
-		a.Screen.Note("boot entry Boot%04X %s", n, system.File)
+		a.system = n.System
+		a.Screen.Note("boot entry Boot%04X %s", *n.System, system.File)
 	}
+	if n.Menu != nil {
+		a.Screen.Note("boot entry Boot%04X, the start menu, comes first", *n.Menu)
+	}
+}
+
+// sizer is a disk of known size; errands hand theirs to bootOrder.
+type sizer interface {
+	Size() int64
+	SectorSize() int
+}
+
+// findMenu returns our loader on the disk in r, nil where the disk has no start menu: local.Install takes it away where a
+// room has none any more.
+func (a *agent) findMenu(r io.ReaderAt) *efi.System {
+	d, ok := r.(sizer)
+	if !ok {
+		return nil
+	}
+	table, err := disk.ReadTable(r, d.Size(), d.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return nil
+	}
+	there, err := disk.HasMenu(r, *table.Ardoise)
+	if err != nil || !there {
+		return nil
+	}
+	sector := int64(d.SectorSize())
+	return &efi.System{Partition: uint32(table.Ardoise.Number), Start: uint64(table.Ardoise.Start / sector),
+		Sectors: uint64(table.Ardoise.Length / sector), GUID: table.Ardoise.GUID, Signature: table.Disk.Signature, File: disk.MenuLoader}
+}
+
+// startMenu makes the disk's ARDOISE what the server wants: boot files, menu, standing grant, boot code. It comes before
+// bootOrder. What goes wrong is told: the system on the disk is as it should be.
+func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return
+	}
+	wanted, err := a.client.Local(ctx)
+	if err != nil {
+		a.Screen.Note("start menu: %v", err)
+		return
+	}
+	r, err := local.Install(ctx, local.Options{Device: d, Part: *table.Ardoise, Boot: wanted, BIOS: a.PC.Firmware == nil,
+		Fetch: a.client.LocalFile})
+	if err != nil {
+		a.Screen.Say(notices.BootEntry, err)
+		return
+	}
+	if r.GrantRefused != nil {
+		a.Screen.Note("standing grant: %v", r.GrantRefused)
+	}
+	a.Screen.Note("start menu: wanted %v, changed %v, %d bytes fetched", wanted.Menu, r.Changed, r.Fetched)
+}
+
+// diskNext makes the start menu of a disk of ours start the system once, without showing itself: after a reset at each
+// start it would order the next one, and after a start by the network it would ask for work again.
+func (a *agent) diskNext() {
+	for _, p := range a.places {
+		if err := setNext(p.disk.Path, disk.NextDisk); err != nil {
+			a.Screen.Note("next start from %s: %v", p.disk.Path, err)
+		}
+	}
+}
+
+// setNext says what the menu of a disk does at its next start, where there is a menu.
+func setNext(path string, next disk.Next) (err error) {
+	d, err := disk.Open(path, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil || table.Ardoise == nil {
+		return err
+	}
+	there, err := disk.HasMenu(d, *table.Ardoise)
+	if err != nil || !there {
+		return err
+	}
+	ours, err := disk.OpenArdoise(d, *table.Ardoise)
+	if err != nil {
+		return err
+	}
+	return ours.SetNext(next)
 }
 
 // findSystem finds the loader of the system on the master's own EFI system partition.

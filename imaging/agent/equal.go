@@ -134,7 +134,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	before := last(e.d.Disk)
 	if a.skip(e, before) {
 		e.p.step(e.course.end)
-		a.bootOrder(e.d, e.m)
+		a.startsFrom(ctx, e)
 		a.endProof(e, nil)
 		return job.Outcome{ProvenAt: a.now().UTC()}, nil
 	}
@@ -155,7 +155,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	if part != nil {
 		a.keep(e.d.Disk, part)
 	}
-	a.bootOrder(e.d, e.m)
+	a.startsFrom(ctx, e)
 	a.endProof(e, nil)
 	return o, nil
 }

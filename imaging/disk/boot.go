@@ -11,6 +11,7 @@ import (
 	"github.com/zeebo/blake3"
 
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // Content is a boot file that belongs on ARDOISE.
@@ -66,10 +67,29 @@ func (a *Ardoise) BootFile(name string) (*io.SectionReader, error) {
 	return a.section(path, s.size[path]), nil
 }
 
-// HasKernel tells whether either generation holds a kernel: there is a menu to start from.
-func (a *Ardoise) HasKernel() (bool, error) {
-	r, err := a.BootFile("vmlinuz")
-	return r != nil, err
+// HasMenu tells whether the ARDOISE in partition part of r holds a start menu: a generation counts, and the loader that
+// leads to it is there. It fails with *NoArdoiseError.
+func HasMenu(r io.ReaderAt, part manifest.Partition) (bool, error) {
+	a, err := OpenArdoise(readOnly{r}, part)
+	if err != nil || a.layout != Layout {
+		return false, err
+	}
+	menu, err := a.BootFile(MenuFile)
+	if err != nil || menu == nil {
+		return false, err
+	}
+	loader, err := a.BootFile("shimx64.efi")
+	return loader != nil, err
+}
+
+// DropMenu makes no generation count: nothing starts from ARDOISE any more, but its files stay. It tells whether anything
+// was written.
+func (a *Ardoise) DropMenu() (changed bool, err error) {
+	g, readable, err := a.Generation()
+	if err != nil || g == NoGeneration && readable {
+		return false, err
+	}
+	return true, a.storeSmall("ARDOISE/"+fileGeneration, encodeEnv("gen", noGeneration))
 }
 
 // pathOf returns the room in which a boot file lies: the loader in use, or the file of a generation.

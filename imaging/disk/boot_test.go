@@ -187,6 +187,9 @@ func starts(t testing.TB, s *sparse) map[string][]byte {
 	}
 	found := map[string][]byte{"shimx64.efi": read("/EFI/ARDOISE/SHIMX64.EFI"), "grubx64.efi": read("/EFI/ARDOISE/GRUBX64.EFI"), "grub.cfg": read("/GRUB/GRUB.CFG")}
 	for _, g := range []string{named(read("/ARDOISE/GEN")), "A", "B"} {
+		if g == "0" {
+			break
+		}
 		if menu := read("/ARDOISE/" + g + "/MENU.CFG"); len(menu) > 0 {
 			found[disk.MenuFile] = menu
 			for name, path := range map[string]string{"vmlinuz": "VMLINUZ", "stage1.img": "STAGE1.IMG", "stage2.img": "STAGE2.IMG"} {
@@ -375,6 +378,30 @@ func (s *sparse) write(t testing.TB, path string) {
 	}
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAMenuComesAndGoes(t *testing.T) {
+	s := newSparse(disk.ArdoiseSize)
+	a := mustMake(t, s, 0, disk.MakeOptions{})
+	want := func(there, changed bool, did bool, err error) {
+		t.Helper()
+		if err != nil || did != changed {
+			t.Errorf("written %v, %v; want %v", did, err, changed)
+		}
+		if got, err := disk.HasMenu(s, part(0)); err != nil || got != there {
+			t.Errorf("there is a menu: %v, %v; want %v", got, err, there)
+		}
+	}
+	drop := func() (bool, error) { return a.DropMenu() }
+	keep := func() (bool, error) { return a.Keep(t.Context(), set("x")) }
+	for i, c := range []struct {
+		do             func() (bool, error)
+		there, changed bool
+	}{{drop, false, false}, {keep, true, true}, {keep, true, false}, {drop, false, true}, {drop, false, false}, {keep, true, true}} {
+		did, err := c.do()
+		t.Log(i)
+		want(c.there, c.changed, did, err)
 	}
 }
 

@@ -39,7 +39,7 @@ func decodeEnv(b []byte, name string) (value string, ok bool) {
 func beginning(path string) ([]byte, bool) {
 	switch path {
 	case "ARDOISE/" + fileGeneration:
-		return encodeEnv("gen", ""), true
+		return encodeEnv("gen", noGeneration), true
 	case "GRUB/" + fileNext:
 		return encodeEnv("next", ""), true
 	}
@@ -110,6 +110,10 @@ func (a *Ardoise) SetNext(n Next) error {
 	return a.storeSmall("GRUB/"+fileNext, encodeEnv("next", string(n)))
 }
 
+// noGeneration is what GEN says while none counts. It is not left empty: GRUB could not tell that from a GEN that it
+// cannot read.
+const noGeneration = "0"
+
 // Generation returns the generation that counts, and whether that could be read: GRUB takes A, then B, where it cannot.
 func (a *Ardoise) Generation() (g Generation, readable bool, err error) {
 	b, err := a.small("ARDOISE/" + fileGeneration)
@@ -118,9 +122,10 @@ func (a *Ardoise) Generation() (g Generation, readable bool, err error) {
 	}
 	value, ok := decodeEnv(b, "gen")
 	switch g := Generation(value); {
-	case !ok || g != A && g != B && g != NoGeneration:
-		return A, false, nil
-	default:
+	case ok && value == noGeneration:
+		return NoGeneration, true, nil
+	case ok && (g == A || g == B):
 		return g, true, nil
 	}
+	return A, false, nil
 }

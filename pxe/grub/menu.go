@@ -36,7 +36,7 @@ type NetworkOptions struct {
 const menuSeconds = 5
 
 // DiskCommon is what GRUB reads first when it starts from ARDOISE: it goes on with the menu of the generation that
-// counts, else with any menu there is, else it starts the disk.
+// counts (0: none is wanted), else with any menu there is, else it starts the disk.
 func DiskCommon() string {
 	return `# Ardoise: the first configuration of a start from the disk.
 set superusers=nobody
@@ -44,12 +44,14 @@ export superusers
 set pager=0
 set gen=A
 load_env -f /ARDOISE/GEN gen
-for g in "$gen" A B; do
-  if [ -z "$ready" -a -f "/ARDOISE/$g/MENU.CFG" ]; then
-    set gen="$g"
-    source "/ARDOISE/$g/MENU.CFG"
-  fi
-done
+if [ "$gen" != 0 ]; then
+  for g in "$gen" A B; do
+    if [ -z "$ready" -a -f "/ARDOISE/$g/MENU.CFG" ]; then
+      set gen="$g"
+      source "/ARDOISE/$g/MENU.CFG"
+    fi
+  done
+fi
 if [ -z "$ready" ]; then
 ` + startLocal(Loaders()) + ended("aucun systeme sur ce disque / no system on this disk") + "fi\n"
 }

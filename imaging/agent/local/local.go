@@ -59,8 +59,12 @@ func Install(ctx context.Context, o Options) (Result, error) {
 		return r, err
 	}
 	if !o.Boot.Menu {
-		dropped, err := a.DropBootCode()
-		r.Changed = r.Changed || dropped
+		code, err := a.DropBootCode()
+		if err != nil {
+			return r, err
+		}
+		menu, err := a.DropMenu()
+		r.Changed = r.Changed || code || menu
 		return r, err
 	}
 	changed, err := a.Keep(ctx, o.contents(a, &r))
