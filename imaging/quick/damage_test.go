@@ -110,6 +110,9 @@ func ways(t *testing.T) []way {
 			write(t, filepath.Join(dir, "etc/passwd.new"), []byte("pupil:x:0:0::/root:/bin/sh\n"))
 			must(t, os.Rename(filepath.Join(dir, "etc/passwd.new"), filepath.Join(dir, "etc/passwd")))
 		})},
+		{name: "a file in pieces edited", writes: true, within: in(func(t *testing.T, dir string) {
+			edit(t, filepath.Join(dir, "usr/pieces"), 8192*200+5, "cheat")
+		})},
 		{name: "overwritten through a mapping", writes: true, within: in(func(t *testing.T, dir string) {
 			f, err := os.OpenFile(filepath.Join(dir, "usr/lib/h/e"), os.O_RDWR, 0)
 			must(t, err)
@@ -136,9 +139,6 @@ var extWays = []way{
 		must(t, err)
 		must(t, unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, 400_000, 200_000), f.Close())
 	}},
-	{name: "a file in pieces edited", writes: true, within: func(t *testing.T, dir string) {
-		edit(t, filepath.Join(dir, "usr/pieces"), 8192*200+5, "cheat")
-	}},
 	{name: "what GRUB writes by itself", writes: true, within: func(*testing.T, string) {}, beyond: func(t *testing.T, image string) {
 		b, err := os.ReadFile(image)
 		must(t, err)
@@ -154,6 +154,18 @@ var extWays = []way{
 	{name: "another file system", doubt: "does not begin with a superblock", writes: true, beyond: func(t *testing.T, image string) {
 		tool(t, "wipefs", "-q", "-a", image)
 		tool(t, "mkswap", "-q", image)
+	}},
+	{name: "encrypted", doubt: "does not begin with a superblock", writes: true, beyond: func(t *testing.T, image string) {
+		poke(t, image, 0, append([]byte("LUKS\xba\xbe"), noise(5, 1<<20)...))
+	}},
+	{name: "grown", doubt: "contradicts itself", writes: true, beyond: func(t *testing.T, image string) {
+		tool(t, "truncate", "-s", "80M", image)
+		tool(t, "resize2fs", image)
+	}},
+	{name: "shrunk", doubt: "12800 blocks instead of 16384", writes: true, beyond: func(t *testing.T, image string) {
+		tool(t, "e2fsck", "-fp", image)
+		tool(t, "resize2fs", image, "50M")
+		tool(t, "truncate", "-s", "64M", image)
 	}},
 	{name: "its superblock damaged", doubt: "checksum of its superblock", writes: true, beyond: func(t *testing.T, image string) {
 		poke(t, image, 1024+0x78, []byte("CHEAT"))

@@ -30,11 +30,14 @@
 // linked, replaced, edited with their modification time put back (utimes sets i_mtime and raises i_ctime), cut and grown
 // again; permissions, owners, attributes, ACLs; holes punched; directories; blocks that were moved. And always, whatever
 // the records say: all metadata, the journal, boot files, the registry's hives, what lies outside of file systems, and
-// every byte of volumes of other kinds (FAT, swap, XFS, btrfs, LVM, raw).
+// every byte of volumes of other kinds (FAT, swap, XFS, btrfs, LVM, raw), and of files that are not plain: with a block map of
+// ext2, encrypted, sealed, journalled, immutable, or with a flag that is not known.
 //
 // What it cannot judge is a doubt: a journal that is not empty, errors noted, hibernation, another geometry, features that
 // are not known, inodes of 128 bytes (i_ctime in whole seconds), a record that cannot be read, a names table that is
-// not the master's, a sample that differs. Then everything is read.
+// not the master's, a sample that differs, the mark of a restore that was not finished. Then everything is read. Who keeps
+// that mark elsewhere (the server) must not ask for a quick reset while it stands: metadata may be the master's already
+// where data is not.
 //
 // # What it does not claim
 //
@@ -43,9 +46,11 @@
 //   - NTFS times and records set back through the API (FILE_BASIC_INFORMATION with ChangeTime) leave another LSN or USN in
 //     the record as a rule; nothing guarantees it. Records edited raw, by debugfs or a hexadecimal editor, to look as before.
 //   - On ext: a clock set to the very nanosecond of the master's i_ctime, or a kernel that was changed.
-//   - What lies in inode tables behind the last inode that the group's descriptor calls used, here and there alike.
+//   - What lies in inode tables behind the last inode that the group's descriptor calls used, here and there alike, and
+//     in the blocks that ext keeps for growing, while the inode that owns them is the same.
+//   - What Windows writes past its own file system, besides what is always read: a dedicated dump file.
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //
-// Full catches all of these. Memory: the manifest, three bits a chunk, a bit a stream and four bits a record and block, 16
-// MiB of chunks that are compared; nothing is kept of a file that is vouched for.
+// Full catches all of these. Memory: the manifest, three bits a chunk, two bits a stream and a record, 16 MiB of
+// chunks that are compared, 8 bytes a block of metadata that differs and 48 a file whose extent tree leaves its inode.
 package quick

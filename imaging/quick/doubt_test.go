@@ -11,9 +11,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zeebo/blake3"
 
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/quick"
 	"github.com/ardoise/ardoise/imaging/restore"
@@ -282,4 +284,88 @@ func inodeOf(t *testing.T, image, path string) int64 {
 		t.Fatalf("%s: %v", out, err)
 	}
 	return block*4096 + offset
+}
+
+// TestEachKindOfExtIsResetQuickly: what their inodes cannot vouch for is read.
+func TestEachKindOfExtIsResetQuickly(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args  string
+		files int // at least so many are vouched for
+	}{
+		"ext2":                        {"-t ext2 -b 1024 -I 256", 0},
+		"ext3":                        {"-t ext3 -b 4096 -I 256", 0},
+		"with 1 KiB blocks":           {"-t ext4 -b 1024", 39},
+		"with content in inodes":      {"-t ext4 -b 4096 -I 512 -O inline_data", 26},
+		"with clusters":               {"-t ext4 -b 4096 -O bigalloc -C 16384 -N 4096", 39},
+		"with an orphan file":         {"-t ext4 -b 4096 -O orphan_file", 39},
+		"without checksums":           {"-t ext4 -b 4096 -O ^metadata_csum,^64bit", 39},
+		"with descriptors in between": {"-t ext4 -b 1024 -O meta_bg,^resize_inode", 39},
+		"without uninitialised ends":  {"-t ext4 -b 4096 -O ^metadata_csum,^uninit_bg", 39},
+		"without a journal":           {"-t ext4 -b 4096 -O ^has_journal", 39},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := extMaster(t, 64, nil, strings.Fields(tt.args)...)
+			pc := m.pc(t)
+			mountedExt(t, pc, 0, func(dir string) {
+				path := filepath.Join(dir, "usr/lib/h/d")
+				info, err := os.Stat(path)
+				must(t, err)
+				edit(t, path, 700_000, "cheat")
+				must(t, os.Chtimes(path, time.Time{}, info.ModTime()), os.RemoveAll(filepath.Join(dir, "usr/lib/f")))
+				edit(t, filepath.Join(dir, "usr/pieces"), 8192*300, "cheat")
+			})
+			v := m.look(t, pc)
+			if v.Doubt != "" || v.VouchedFiles < tt.files {
+				t.Errorf("%d files are vouched for, %d are not; doubt %q", v.VouchedFiles, v.CheckedFiles, v.Doubt)
+			}
+			m.reset(t, pc, v)
+		})
+	}
+}
+
+// TestADiskWithAMarkIsReadInFull: a restore was interrupted.
+func TestADiskWithAMarkIsReadInFull(t *testing.T) {
+	dir := t.TempDir()
+	part, path := filepath.Join(dir, "part"), filepath.Join(dir, "master.img")
+	for p, size := range map[string]int64{part: 40 * mib, path: 64 * mib} {
+		must(t, os.WriteFile(p, nil, 0o600), os.Truncate(p, size))
+	}
+	tool(t, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", part)
+	mountedExt(t, part, 0, func(dir string) { fixture(t, dir) })
+	tool(t, "sgdisk", "-n", "1:2048:+40M", path)
+	b, err := os.ReadFile(part)
+	must(t, err)
+	poke(t, path, mib, b)
+	m := captured(t, path)
+	pc := filepath.Join(dir, "pc.img")
+	must(t, os.WriteFile(pc, nil, 0o600), os.Truncate(pc, 500*mib))
+	d := open(t, pc, true)
+	defer d.Close()
+	o := restore.Options{Manifest: m.m, Target: d, SectorSize: 512, Source: m.frames, MakeArdoise: true}
+	r, err := restore.Run(context.Background(), o)
+	must(t, err)
+	look := func() string {
+		v, err := quick.Look(context.Background(), m.lookOptions(d))
+		must(t, err)
+		return v.Doubt
+	}
+	if doubt := look(); doubt != "" {
+		t.Fatal(doubt)
+	}
+	a, err := disk.OpenArdoise(d, *r.Ardoise)
+	must(t, err)
+	must(t, a.Mark().Set(context.Background(), job.Mark{Phase: restore.PhaseMetadata}))
+	if doubt := look(); !strings.Contains(doubt, "not finished") {
+		t.Errorf("doubt %q", doubt)
+	}
+	must(t, a.Mark().Clear(context.Background()))
+	if doubt := look(); doubt != "" {
+		t.Errorf("doubt %q", doubt)
+	}
+	must(t, d.Flush())
+	poke(t, pc, 512, []byte("EFI PARZ"))
+	poke(t, pc, 500*mib-512, []byte("EFI PARZ"))
+	if doubt := look(); doubt != "" && !strings.Contains(doubt, "partition table") {
+		t.Errorf("doubt %q", doubt)
+	}
 }

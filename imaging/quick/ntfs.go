@@ -49,6 +49,9 @@ func (l *look) ntfs(i int) error {
 	if err != nil {
 		return doubtf("on the disk, %v", err)
 	}
+	if d.Records() > uint64(v.Length/d.Record) { // runs that overlap: reading them would never end
+		return doubtf("its file table is larger than the volume")
+	}
 	x := &ntfsVolume{l: l, v: v, d: d, r: &records{same: newBitset(d.Records()), bad: newBitset(d.Records()),
 		always: alwaysNTFS, sniff: func(manifest.Name) bool { return false }, table: v.Meta + 1}}
 	if err := x.clean(); err != nil {

@@ -65,6 +65,35 @@ func rewrite(seed uint64, n int) func(*testing.T, string) {
 	}
 }
 
+// TestAnExtensionRecordSpeaksForItsFile: the base record is the same, another record of the file is not.
+func TestAnExtensionRecordSpeaksForItsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "master.img")
+	must(t, os.WriteFile(path, nil, 0o600), os.Truncate(path, 64*mib))
+	tool(t, "mkntfs", "-q", "-Q", "-F", path)
+	mountedNTFS(t, path, func(dir string) { fixture(t, dir) })
+	m := captured(t, path)
+	before := m.look(t, path)
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	v, err := ntfs.Open(f, 64*mib)
+	must(t, err)
+	pc, found := m.pc(t), 0
+	for n := uint64(64); n < v.Records() && found == 0; n++ {
+		off, raw := record(t, path, n)
+		if p, err := v.Part(raw, n); err == nil && p.InUse && p.Extends {
+			poke(t, pc, off+0x28, []byte{^raw[0x28]}) // the number that its next attribute gets
+			found++
+		}
+	}
+	if found == 0 {
+		t.Fatal("no file of the fixture has more than one record")
+	}
+	if after := m.look(t, pc); after.Doubt != "" || after.VouchedFiles != before.VouchedFiles-1 {
+		t.Errorf("%d files are vouched for, %d were before; doubt %q", after.VouchedFiles, before.VouchedFiles, after.Doubt)
+	}
+}
+
 var ntfsWays = []way{
 	{name: "so many added that the file table grows", writes: true, within: func(t *testing.T, dir string) {
 		for i := range 1500 {
@@ -96,8 +125,7 @@ var ntfsWays = []way{
 		poke(t, image, off+int64(at), []byte{1})
 	}},
 	{name: "a journal with something in it", doubt: "journal", writes: true, beyond: func(t *testing.T, image string) {
-		off, raw := record(t, image, ntfs.RecordLogFile)
-		_ = off
+		_, raw := record(t, image, ntfs.RecordLogFile)
 		f, err := os.Open(image)
 		must(t, err)
 		defer f.Close()

@@ -182,22 +182,49 @@ func (readOnly) Flush() error { return nil }
 // records looks at the records of all volumes whose file system keeps some.
 func (l *look) records() error {
 	for i := range l.m.Volumes {
+		l.countMetadata(&l.m.Volumes[i])
+	}
+	for i := range l.m.Volumes {
 		v := &l.m.Volumes[i]
-		if v.Order != manifest.ByFile {
-			continue
-		}
 		var err error
-		switch v.Kind {
-		case "ext2", "ext3", "ext4":
+		switch {
+		case isExt(v):
 			err = l.ext(i)
-		case "ntfs":
+		case isNTFS(v):
 			err = l.ntfs(i)
 		}
 		if err != nil {
-			return fmt.Errorf("%s volume at byte %d: %w", v.Kind, v.Start, err)
+			return fmt.Errorf("%s: %w", place(v), err)
 		}
 	}
 	return nil
+}
+
+func isExt(v *manifest.Volume) bool {
+	return v.Order == manifest.ByFile && (v.Kind == "ext2" || v.Kind == "ext3" || v.Kind == "ext4")
+}
+
+func isNTFS(v *manifest.Volume) bool { return v.Order == manifest.ByFile && v.Kind == "ntfs" }
+
+// countMetadata counts, for Progress, what there is to read of a volume's records.
+func (l *look) countMetadata(v *manifest.Volume) {
+	if !isExt(v) && !isNTFS(v) {
+		return
+	}
+	first, end := l.entryRange(v)
+	for i := first; i < end; i++ {
+		if e := l.m.Chunks.At(i); e.Stream == v.Meta || isNTFS(v) && e.Stream == v.Meta+1 {
+			l.total += onDisk(e)
+		}
+	}
+}
+
+// place is what people call a volume.
+func place(v *manifest.Volume) string {
+	if v.Partition == 0 {
+		return v.Kind + " on the whole disk"
+	}
+	return fmt.Sprintf("%s on partition %d", v.Kind, v.Partition)
 }
 
 // bitset is one bit per entry, stream, block or record.

@@ -31,6 +31,7 @@ type look struct {
 	volumes    []*records  // by volume; nil where nothing is vouched for
 	sniff      bitset      // streams that may be swap files
 	readBytes  int64
+	total      int64 // bytes of metadata to be read
 	buf        []byte
 }
 
@@ -177,7 +178,7 @@ func (l *look) compare(v *manifest.Volume, ofStream func(uint32) bool, each func
 			return err
 		}
 		l.v.MetadataBytes += onDisk(e)
-		l.tell(PhaseRecords, l.v.MetadataBytes, v.Used)
+		l.tell(PhaseRecords, l.v.MetadataBytes, l.total)
 		touched := l.touched(e)
 		equal := !touched && chunk.ID(blake3.Sum256(have)) == e.ID
 		if !touched { // restore proves those with an exception inside by itself

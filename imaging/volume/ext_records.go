@@ -59,7 +59,7 @@ func OpenExt(r io.ReaderAt, size int64, journal bool) (*ExtTables, error) {
 	return t, nil
 }
 
-// Differs says, as a clause, which part of the geometry of two file systems is not the same: then their records cannot
+// Differs says, as a clause, what o has that is not as t has it, of the geometry of two file systems: then their records cannot
 // be compared. "" means that each inode lies at the same place in both.
 func (t *ExtTables) Differs(o *ExtTables) string {
 	a, b := t.x.extSuper, o.x.extSuper
@@ -69,7 +69,7 @@ func (t *ExtTables) Differs(o *ExtTables) string {
 	case a.bs != b.bs, a.ratio != b.ratio, a.first != b.first:
 		return "has blocks of another size"
 	case a.blocks != b.blocks:
-		return fmt.Sprintf("has %d blocks instead of %d", a.blocks, b.blocks)
+		return fmt.Sprintf("has %d blocks instead of %d", b.blocks, a.blocks)
 	case a.inodeSize != b.inodeSize, a.inodesPerGroup != b.inodesPerGroup, a.inodes != b.inodes, a.perGroup != b.perGroup,
 		a.firstInode != b.firstInode:
 		return "has other inode tables"

@@ -74,6 +74,10 @@ func parseRestart(b []byte) (restart, bool) {
 	return r, true
 }
 
+// maxLog is the largest journal that Windows makes, in bytes: chkdsk /L takes a number of KiB in 32 bits, and no volume in use
+// comes near. Runs may lie about what they hold, so what is read of them has a limit.
+const maxLog = 4 << 30
+
 // Log reads the state of the journal. Of its two restart pages the newer one counts.
 func (v *Volume) Log() (Log, error) {
 	f, err := v.File(RecordLogFile)
@@ -81,7 +85,7 @@ func (v *Volume) Log() (Log, error) {
 		return LogUnknown, err
 	}
 	a := f.Find(TypeData, "")
-	if a == nil || a.Resident || a.Size < 2*maxRecord || a.Flags != 0 ||
+	if a == nil || a.Resident || a.Size < 2*maxRecord || a.Size > maxLog || a.Flags != 0 ||
 		slices.ContainsFunc(a.Runs, func(r Run) bool { return r.LCN < 0 }) {
 		return LogUnknown, damaged("its journal is not understood")
 	}
