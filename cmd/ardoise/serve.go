@@ -316,8 +316,12 @@ func notifySystemd(socket, state string) error {
 
 func (s *site) agentServer() *agentapi.Server {
 	l := agentapi.Library{Library: s.library}
-	return &agentapi.Server{Fleet: s.fleet, Masters: l, Captures: l, Certificate: s.leaf.Load, SigningKeys: s.library.TrustedKeys,
+	a := &agentapi.Server{Fleet: s.fleet, Masters: l, Captures: l, Certificate: s.leaf.Load, SigningKeys: s.library.TrustedKeys,
 		StageTwo: s.stage2, Spool: s.o.data, Healing: s.library, Sessions: s.sessions, Log: s.log.With("part", "agents")}
+	if s.o.boot != noBoot {
+		a.Local = newLocalBoots(s)
+	}
+	return a
 }
 
 func (s *site) orderServer() *api.Server {
