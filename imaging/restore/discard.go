@@ -75,10 +75,13 @@ func (r *run) stale() []manifest.Extent {
 	return out
 }
 
-// appendWhole appends the pages between two offsets that lie wholly there.
+// discardWorth is the least that is discarded at once: smaller runs cost a drive more than they give it.
+const discardWorth = 32 << 10
+
+// appendWhole appends the pages between two offsets that lie wholly there, if it is worth it.
 func appendWhole(list []manifest.Extent, from, to int64) []manifest.Extent {
 	from, to = (from+readUnit-1)/readUnit*readUnit, to/readUnit*readUnit
-	if from < to {
+	if to-from >= discardWorth {
 		list = append(list, manifest.Extent{Offset: from, Length: to - from})
 	}
 	return list
