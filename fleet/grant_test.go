@@ -325,9 +325,18 @@ func TestEachComputerHasItsOwnNamesAndKeys(t *testing.T) {
 		t.Errorf("renamed it is granted %+v with counter %d after %d", now.Exceptions, now.Counter, g.Counter)
 	}
 
-	own.err = errors.New("chunk 17 is damaged")
+}
+
+func TestWithoutItsNamesAComputerIsNotWritten(t *testing.T) {
+	h := newHouse(t)
+	h.holding("k2", "S104-02", 2, "win", "aa")
+	h.enrol("k3", "prof", hello(3))
+	own := &names{err: errors.New("chunk 17 is damaged")}
+	h.personal = own
 	h.kill()
-	reset("S104-02")
+	h.room("S104", func(r *fleet.Room) { r.Template = fleet.Template{Hostname: "{room}-{number}"} }, "S104-02", "prof")
+	_, err := h.Give(context.Background(), fleet.Order{Kind: job.KindReset, Computers: []string{"S104-02"}})
+	check(t, err)
 	if got := h.task("k2"); got.ID != "" {
 		t.Errorf("without its names it is told %+v", got)
 	}
@@ -338,7 +347,7 @@ func TestEachComputerHasItsOwnNamesAndKeys(t *testing.T) {
 	if last.State != job.TaskFailed || last.Outcome.Code != fleet.OutcomeNotOwn || !strings.Contains(last.Outcome.Detail, "chunk 17") {
 		t.Errorf("the task ended %s %+v", last.State, last.Outcome)
 	}
-	if g := h.granted("k2"); g.Policy != job.PolicyNever {
+	if g := h.granted("k2"); g.Counter != 0 {
 		t.Errorf("without its names it is granted %+v", g)
 	}
 

@@ -204,7 +204,7 @@ func gather(ctx context.Context, data, database string, w *backup.Writer) (versi
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a bench without a daemon has none
 		return 0, err
 	}
-	for _, name := range []string{"format", "ca/ca.pem", "keys/signing.key", "keys/rotations"} {
+	for _, name := range []string{"format", "ca/ca.pem", "keys/signing.key", "keys/rotations", secretName} {
 		if _, err := addFiles(w, data, map[string]string{name: name}); err != nil {
 			return 0, err
 		}

@@ -130,6 +130,13 @@ func TestANewBoxServesTheSameComputers(t *testing.T) {
 		t.Errorf("backup restore = %+v", back)
 	}
 	told(t, 3, "", "not empty", "backup", "restore", file, "--data", box.data, "--passphrase-file", secret)
+	for _, name := range []string{"keys/signing.key", secretName} {
+		was, err := os.ReadFile(filepath.Join(old.data, name))
+		now, missing := os.ReadFile(filepath.Join(box.data, name))
+		if err != nil || missing != nil || !bytes.Equal(was, now) {
+			t.Errorf("%s is another one in the new box: %v, %v", name, err, missing)
+		}
+	}
 	box.start()
 	t.Cleanup(box.kill)
 

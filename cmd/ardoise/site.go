@@ -15,8 +15,8 @@ import (
 	"github.com/ardoise/ardoise/masters/durable"
 )
 
-// secretName is the file of the secret that the keys of computers are derived from.
-const secretName = "site.secret"
+// secretName is the file, in the data folder, of the secret that the keys of computers are derived from. Backups have it.
+const secretName = "keys/site.secret"
 
 // openFleet loads the fleet, with all that it needs of its neighbours.
 func (s *site) openFleet(ctx context.Context) error {
@@ -32,7 +32,7 @@ func (s *site) openFleet(ctx context.Context) error {
 // siteSecret reads the secret in a data folder, or makes it at first start. With another one every computer would have
 // other keys after its next reset, so a file that is not as it was made is not replaced.
 func siteSecret(data string) ([]byte, error) {
-	path := filepath.Join(data, secretName)
+	path := filepath.Join(data, filepath.FromSlash(secretName))
 	secret, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		secret = make([]byte, 32)
