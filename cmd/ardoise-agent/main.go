@@ -9,10 +9,12 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/agent"
 	"github.com/ardoise/ardoise/imaging/agent/boot"
+	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/inventory"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
@@ -112,25 +114,17 @@ func live() job.Ending {
 	if err != nil {
 		return stop(notices.Unexpected, err)
 	}
-	network := &boot.Network{MAC: p.MAC, Drivers: drivers, Tell: s.Say}
-	link, err := network.Up(ctx)
-	if err != nil {
-		return stop(notices.Unexpected, err)
-	}
-	timings = append(timings, job.Timing{Phase: "network", Seconds: boot.Uptime()})
-	s.Note("network %s %s %.1f s", link.Name, link.IP, boot.Uptime())
-	go network.Keep(ctx, link)
-
+	w := &wire{network: &boot.Network{MAC: p.MAC, Drivers: drivers}, screen: s}
 	pc := agent.PC{
-		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime,
-		Inventory: inventory.Reader{Boot: link.MAC}.Read, Air: air(link.Name),
+		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime, Network: w.up, Shell: boot.Shell,
+		Inventory: w.inventory, Air: w.air(), Drive: drive.Look,
 	}
 	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
 		pc.Firmware = efi.Firmware{Path: boot.EFIVars}
 	}
 	pc.Settle = func(ctx context.Context) { settle(ctx, s, drivers) }
-	ending, err := agent.Run(ctx, agent.Options{Server: p.Server, Fingerprint: p.CA, MAC: mac(p.MAC, link), Version: version(),
-		Timings: timings, Screen: s, PC: pc})
+	ending, err := agent.Run(ctx, agent.Options{Server: p.Server, Fingerprint: p.CA, MAC: p.MAC, Version: version(),
+		Timings: timings, Screen: s, PC: pc, Wish: p.Wish, Origin: p.Origin})
 	var fault *agent.FaultError
 	switch {
 	case errors.As(err, &fault):
@@ -141,11 +135,45 @@ func live() job.Ending {
 	return ending
 }
 
+// wire is how this PC reaches its network, once it does.
+type wire struct {
+	network *boot.Network
+	screen  *screen.Screen
+
+	mu   sync.Mutex
+	link boot.Link
+}
+
+// up brings the network up and keeps it.
+func (w *wire) up(ctx context.Context, tell func(notices.Code, ...any)) (net.HardwareAddr, error) {
+	w.network.Tell = tell
+	link, err := w.network.Up(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w.mu.Lock()
+	w.link = link
+	w.mu.Unlock()
+	w.screen.Note("network %s %s %.1f s", link.Name, link.IP, boot.Uptime())
+	go w.network.Keep(context.WithoutCancel(ctx), link)
+	return link.MAC, nil
+}
+
+func (w *wire) on() boot.Link {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.link
+}
+
+func (w *wire) inventory(disks []job.Disk) job.Inventory {
+	return inventory.Reader{Boot: w.on().MAC}.Read(disks)
+}
+
 // air is how multicast reaches this PC: by the interface that reaches the server. A quarter of the RAM holds packets.
-func air(name string) agent.Air {
+func (w *wire) air() agent.Air {
 	total, _ := boot.Memory()
 	return agent.Air{
-		Link:   func() (udp.Link, error) { return udp.ChooseLink(name) },
+		Link:   func() (udp.Link, error) { return udp.ChooseLink(w.on().Name) },
 		Tagged: boot.Tagged,
 		Quiet: func(name string) (func() error, error) {
 			p, err := udp.DisablePause(name)
@@ -164,14 +192,6 @@ func bound() {
 	if _, available := boot.Memory(); available > 0 {
 		debug.SetMemoryLimit(available / 4 * 3)
 	}
-}
-
-// mac is what the server knows the PC by: what the loader said, else what we use.
-func mac(told net.HardwareAddr, l boot.Link) net.HardwareAddr {
-	if told != nil {
-		return told
-	}
-	return l.MAC
 }
 
 func unpack(archive io.Reader) error {

@@ -23,12 +23,14 @@ import (
 // helloEvery is how often a computer that nobody has approved asks again.
 const helloEvery = 3 * time.Second
 
-// PC is what only a real computer has. All fields but Firmware, Settle, Air, Drive and Random are
-// required.
+// PC is what only a real computer has. All fields but Network, Shell, Firmware, Settle, Air, Drive
+// and Random are required.
 type PC struct {
 	Disks     func() ([]job.Disk, error)
 	Inventory func([]job.Disk) job.Inventory
 	Unpack    func(archive io.Reader) error // stage two, over what runs
+	Network   Network                       // brings it up; nil: it is up
+	Shell     func(context.Context) error   // for a person, until it is left; nil: there is none
 	Settle    func(context.Context)         // loads storage drivers and waits for disks; may be nil
 	Kept      func() string                 // hash of the stage two that is unpacked already, "" for none
 	Keep      func(hash string) error       // remembers it
@@ -39,6 +41,9 @@ type PC struct {
 	Random    io.Reader                     // numbers of proofs; nil: the system's
 }
 
+// Network brings the network up and returns the MAC address that the PC uses. What it waits for goes to tell.
+type Network func(ctx context.Context, tell func(notices.Code, ...any)) (net.HardwareAddr, error)
+
 // Options of Run.
 type Options struct {
 	Server      string           // HOST:PORT
@@ -46,6 +51,8 @@ type Options struct {
 	MAC         net.HardwareAddr // of the interface the PC booted from
 	Version     string           // of the agent
 	Timings     []job.Timing     // phases that are over
+	Wish        string           // what was chosen in the start menu, see job.ParamWish; "": whatever the server wants
+	Origin      string           // where the menu came from, see job.ParamOrigin
 	Screen      *screen.Screen
 	PC          PC
 	Pause       time.Duration // between tries while the server is away, the first; default 1 s
@@ -79,6 +86,11 @@ type agent struct {
 	newKey  bool
 	mark    *job.Mark
 	places  []place         // every ARDOISE of this PC, as it was at the start
+	life    context.Context // of Run: what outlives a wait for it
+	online  bool            // there is a network
+	dialed  *dialing        // nil: the network is not being brought up
+	settled string          // the stage two whose drivers are loaded
+	welcome bool            // the server has enrolled this PC since its key was found
 	seen    map[string]bool // nonces
 	system  *uint16         // boot entry of the system on the disk, once known
 	now     func() time.Time
@@ -103,35 +115,70 @@ func Run(ctx context.Context, o Options) (job.Ending, error) {
 }
 
 func (a *agent) run(ctx context.Context) (job.Ending, error) {
-	if err := a.connect(nil); err != nil {
+	a.life = ctx
+	if a.Wish != "" {
+		return a.chosen(ctx)
+	}
+	if err := a.reach(ctx); err != nil {
 		return "", err
+	}
+	return a.serve(ctx, 0)
+}
+
+// reach brings the PC to a server that is proven, with all that it knows of itself.
+func (a *agent) reach(ctx context.Context) error {
+	if err := a.network(ctx); err != nil {
+		return err
+	}
+	if err := a.connect(nil); err != nil {
+		return err
 	}
 	if err := a.prove(ctx); err != nil {
-		return "", err
+		return err
 	}
 	if err := a.stageTwo(ctx); err != nil {
-		return "", err
+		return err
 	}
-	if a.PC.Settle != nil {
-		a.PC.Settle(ctx)
-	}
+	a.settle(ctx)
 	if err := a.findKey(); err != nil {
-		return "", err
+		return err
 	}
 	a.client.Close()
-	if err := a.connect(a.key); err != nil {
-		return "", err
+	return a.connect(a.key)
+}
+
+// settle waits for disks, once for each stage two.
+func (a *agent) settle(ctx context.Context) {
+	if a.PC.Settle == nil || a.settled != "" && a.settled == a.PC.Kept() {
+		return
 	}
+	a.PC.Settle(ctx)
+	a.settled = a.PC.Kept()
+}
+
+// serve does what the server wants, and introduces the PC again where that is asked for. patience is as for work.
+func (a *agent) serve(ctx context.Context, patience time.Duration) (job.Ending, error) {
 	for {
-		if err := a.hello(ctx); err != nil {
+		if err := a.introduce(ctx); err != nil {
 			return "", err
 		}
-		ending, err := a.work(ctx)
+		ending, err := a.work(ctx, patience)
 		if errors.Is(err, errNotEnrolled) {
+			a.welcome = false
 			continue
 		}
 		return ending, err
 	}
+}
+
+// introduce says hello unless that was done.
+func (a *agent) introduce(ctx context.Context) error {
+	if a.welcome {
+		return nil
+	}
+	err := a.hello(ctx)
+	a.welcome = err == nil
+	return err
 }
 
 func (a *agent) connect(key *ecdsa.PrivateKey) error {
@@ -231,14 +278,19 @@ func (a *agent) stageTwo(ctx context.Context) error {
 	return nil
 }
 
-// hello introduces the PC until it is enrolled.
-func (a *agent) hello(ctx context.Context) error {
+// introduction is what the PC says of itself.
+func (a *agent) introduction() job.Hello {
 	disks, err := a.PC.Disks()
 	if err != nil {
 		a.Screen.Note("disks: %v", err)
 	}
-	h := job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
+	return job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
 		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark, Proofs: a.proofs()}
+}
+
+// hello introduces the PC until it is enrolled.
+func (a *agent) hello(ctx context.Context) error {
+	h := a.introduction()
 	for {
 		w, err := a.client.Hello(ctx, h)
 		if err != nil {

@@ -45,6 +45,10 @@ type pc struct {
 	looked   int                 // how often the disks were looked at
 	looks    map[int]func()      // what happens just before the disks are looked at for the n-th time
 	lives    int
+	wish     string
+	origin   string
+	network  agent.Network
+	shell    func(context.Context) error
 	drive    func(job.Disk) drive.State
 	air      agent.Air
 	second   time.Duration // of countdowns and reports; default: 20 ms
@@ -122,9 +126,9 @@ func (p *pc) list() ([]job.Disk, error) {
 // run lives one life of the agent; each of its seconds takes a few milliseconds.
 func (p *pc) run(ctx context.Context, address string) (job.Ending, error) {
 	s := screen.New(screen.Options{Lang: notices.French, Lines: []io.Writer{&p.log}})
-	o := agent.Options{Server: address, Fingerprint: p.server.Authority.Fingerprint(), MAC: mac, Version: "test", Screen: s,
+	o := agent.Options{Server: address, Fingerprint: p.server.Authority.Fingerprint(), MAC: mac, Version: "test", Screen: s, Wish: p.wish, Origin: p.origin,
 		Pause: time.Millisecond, Second: cmp.Or(p.second, 20*time.Millisecond),
-		PC: agent.PC{Air: p.air, Drive: p.drive, Disks: p.list, Uptime: func() float64 { return 1 },
+		PC: agent.PC{Air: p.air, Drive: p.drive, Network: p.network, Shell: p.shell, Disks: p.list, Uptime: func() float64 { return 1 },
 			Inventory: func(d []job.Disk) job.Inventory { return job.Inventory{Disks: d} },
 			Kept:      func() string { return p.kept },
 			Keep:      func(h string) error { p.kept = h; return nil },
@@ -142,7 +146,6 @@ func (p *pc) run(ctx context.Context, address string) (job.Ending, error) {
 }
 
 func newPC(t *testing.T, disks ...string) *pc {
-	t.Helper()
 	return &pc{t: t, server: agenttest.New(), disks: disks}
 }
 
@@ -174,12 +177,6 @@ func (p *pc) order(change func(*job.Task)) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
-}
-
-func limit(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 func blank(t *testing.T, size int64) string {

@@ -87,33 +87,42 @@ func describe(disks []job.Disk) string {
 // fetchManifest fetches the manifest of the task and believes it only if it is the one that the task names, signed by a
 // key of this site. What the session brings instead is fetched like that.
 func (a *agent) fetchManifest(ctx context.Context, hash string, s *together) (*manifest.Manifest, error) {
+	m, _, _, err := a.manifestBytes(ctx, hash, s)
+	return m, err
+}
+
+// manifestBytes is fetchManifest for who keeps the encoded form, too.
+func (a *agent) manifestBytes(ctx context.Context, hash string, s *together) (*manifest.Manifest, []byte, manifest.Signature, error) {
+	fail := func(err error) (*manifest.Manifest, []byte, manifest.Signature, error) {
+		return nil, nil, manifest.Signature{}, err
+	}
 	want, err := manifest.ParseHash(hash)
 	if err != nil {
-		return nil, fault(notices.MasterAltered, err)
+		return fail(fault(notices.MasterAltered, err))
 	}
 	if encoded, sig, ok := s.manifest(ctx); ok {
 		m, err := a.believe(want, encoded, sig)
 		if err == nil {
-			return m, nil
+			return m, encoded, sig, nil
 		}
 		a.Screen.Note("manifest of the session: %v", err)
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return fail(context.Cause(ctx))
 	}
 	encoded, sig, err := a.client.Manifest(ctx, hash)
 	var altered *client.AlteredError
 	switch {
 	case errors.As(err, &altered):
-		return nil, fault(notices.MasterAltered, err)
+		return fail(fault(notices.MasterAltered, err))
 	case err != nil:
-		return nil, a.refusal(err)
+		return fail(a.refusal(err))
 	}
 	m, err := a.believe(want, encoded, sig)
 	if err != nil {
-		return nil, fault(notices.MasterAltered, err)
+		return fail(fault(notices.MasterAltered, err))
 	}
-	return m, nil
+	return m, encoded, sig, nil
 }
 
 // believe decodes a manifest that has the right hash and is signed by a key of this site.

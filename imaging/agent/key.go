@@ -125,7 +125,7 @@ func (a *agent) look(d job.Disk) error {
 // the drive does not give, may have said anything: the disk is not known to be finished.
 func standing(mark *job.Mark, err error) *job.Mark {
 	if err != nil {
-		return &job.Mark{Phase: "unknown"}
+		return &job.Mark{Phase: unknownPhase}
 	}
 	return mark
 }

@@ -154,11 +154,12 @@ func last(d *disk.Disk) *job.Proof {
 	return &list[len(list)-1]
 }
 
-// skip tells whether nothing need be read: the last proof of this disk says all that this reset is to find out, nothing
-// was written since, and nothing is unfinished.
+// skip tells whether nothing need be read: the last proof of this disk is of what this reset is to find out, nothing was
+// written since, and nothing is unfinished. The proof lies on the disk: whoever is root there can write one that counts. So
+// it stands for a quick reset, which claims no more, and never for a full one.
 func (a *agent) skip(e *errand, last *job.Proof) bool {
-	if e.t.Kind != job.KindReset || last == nil || !last.Ok || last.Manifest != e.t.Manifest || last.Exceptions != e.proof.Exceptions ||
-		last.Level != job.LevelFull && e.proof.Asked != job.LevelQuick || !a.untouched(e.target, last) {
+	if e.t.Kind != job.KindReset || e.proof.Asked != job.LevelQuick || last == nil || !last.Ok || last.Manifest != e.t.Manifest ||
+		last.Exceptions != e.proof.Exceptions || !a.untouched(e.target, last) {
 		return false
 	}
 	ours, err := ardoise(e.d.Disk)
@@ -169,7 +170,7 @@ func (a *agent) skip(e *errand, last *job.Proof) bool {
 	if mark != nil || err != nil {
 		return false
 	}
-	e.proof.Skipped, e.proof.Level = true, last.Level
+	e.proof.Skipped, e.proof.Level = true, job.LevelQuick
 	a.Screen.Note("nothing was written since proof %s", last.ID)
 	return true
 }

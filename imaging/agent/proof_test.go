@@ -66,8 +66,9 @@ func TestADiskThatNobodyWroteToIsNotRead(t *testing.T) {
 		"one byte was written": {counting{source: "nvme", step: by(1)}, false, func(p *pc, _ *counting, _ *job.Task) {
 			damage(p.t, p.disks[0], inLog)
 		}},
-		"another drive": {counting{source: "nvme", step: by(1)}, false, func(_ *pc, c *counting, _ *job.Task) { c.serial = "S2" }},
-		"it lost power": {counting{source: "nvme", step: by(1)}, false, func(_ *pc, c *counting, _ *job.Task) { c.unsafe++ }},
+		"all of it is to be read": {counting{source: "nvme", step: by(1)}, false, func(_ *pc, _ *counting, k *job.Task) { k.Level = job.LevelFull }},
+		"another drive":           {counting{source: "nvme", step: by(1)}, false, func(_ *pc, c *counting, _ *job.Task) { c.serial = "S2" }},
+		"it lost power":           {counting{source: "nvme", step: by(1)}, false, func(_ *pc, c *counting, _ *job.Task) { c.unsafe++ }},
 		"a name was given since": {counting{source: "nvme", step: by(1)}, false, func(_ *pc, _ *counting, k *job.Task) {
 			k.Exceptions = []job.Exception{named("S104-08")}
 		}},
@@ -77,9 +78,9 @@ func TestADiskThatNobodyWroteToIsNotRead(t *testing.T) {
 			d := c.drive
 			d.t, d.serial = t, "S1"
 			p.drive = d.state
-			p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindReset, hash })
+			p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
 			r := p.life(func(k *job.Task) {
-				k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelFull
+				k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick
 				if c.change != nil {
 					c.change(p, &d, k)
 				}
@@ -92,12 +93,12 @@ func TestADiskThatNobodyWroteToIsNotRead(t *testing.T) {
 				return
 			}
 			p.has("notice " + string(notices.ResetSkipped))
-			r = p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindReset, hash })
+			r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
 			if !r.Outcome.Proof.Skipped {
 				t.Errorf("a skipped reset does not lead to the next one: %+v", r.Outcome.Proof)
 			}
 			damage(t, p.disks[0], inSuper)
-			r = p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindReset, hash })
+			r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
 			if q := r.Outcome.Proof; q.Skipped || q.Written == 0 || !q.Ok {
 				t.Errorf("after something was written: %+v", q)
 			}
@@ -137,11 +138,11 @@ func TestTheServerIsToldOfProofsItHasNotHeardOf(t *testing.T) {
 	if s := told(); len(strings.Fields(s)) != 3 {
 		t.Errorf("told again: %q", s)
 	}
-	p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindReset, hash })
+	p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
 	if s := told(); s != "bb" {
 		t.Errorf("after the server has them: %q, want the newest alone", s)
 	}
-	r := p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindReset, hash })
+	r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Level = job.KindReset, hash, job.LevelQuick })
 	if s := told(); len(strings.Fields(s)) != 2 || !r.Outcome.Proof.Skipped {
 		t.Errorf("told %q, proof %+v: forgetting the old ones must not count as writing", s, r.Outcome.Proof)
 	}

@@ -2,9 +2,11 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -193,3 +195,9 @@ func TestAResetThatFailsSaysSoInItsProof(t *testing.T) {
 
 // hashed is the BLAKE3-256 of some bytes, hexadecimal.
 func hashed(b []byte) string { return chunk.Of(b).String() }
+
+func limit(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

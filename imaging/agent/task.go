@@ -19,14 +19,25 @@ import (
 // errNotEnrolled says that the server, which knew this computer, does not know it any more.
 var errNotEnrolled = errors.New("this computer is no longer enrolled")
 
-// work does one task after the other until one of them ends the PC's stay.
-func (a *agent) work(ctx context.Context) (job.Ending, error) {
+// errNoWork says that no task came within the time that it was waited for.
+var errNoWork = errors.New("the server gave no task")
+
+// work does one task after the other until one of them ends the PC's stay. The first is waited for as long as patience; 0:
+// for ever.
+func (a *agent) work(ctx context.Context, patience time.Duration) (job.Ending, error) {
+	waiting, stop := ctx, context.CancelFunc(func() {})
+	if patience > 0 {
+		waiting, stop = context.WithTimeout(ctx, patience)
+	}
+	defer stop()
 	for {
 		a.Screen.Steps()
 		a.Screen.Say(notices.Idle)
-		e, ok, err := a.client.Task(ctx)
+		e, ok, err := a.client.Task(waiting)
 		var p *client.ProblemError
 		switch {
+		case err != nil && ctx.Err() == nil && waiting.Err() != nil:
+			return "", errNoWork
 		case errors.As(err, &p) && p.Status == http.StatusForbidden:
 			return "", errNotEnrolled
 		case err != nil:
@@ -35,6 +46,7 @@ func (a *agent) work(ctx context.Context) (job.Ending, error) {
 		if !ok {
 			continue
 		}
+		waiting = ctx
 		a.refresh(ctx, e.Key)
 		t, err := a.accept(e)
 		if err != nil {
@@ -62,15 +74,17 @@ func (a *agent) end(e job.Ending, code notices.Code) {
 	a.Screen.Note("ending %s", e)
 }
 
-// toDisk makes firmware start the system at once where we know its entry; else firmware asks the network, and the server
-// sends it to the disk.
+// toDisk makes firmware start the system at once where we know its entry; else our menu does it, where it comes first;
+// else firmware asks the network, and the server sends it to the disk.
 func (a *agent) toDisk() {
-	if a.PC.Firmware == nil || a.system == nil {
-		return
-	}
-	if err := efi.Next(a.PC.Firmware, *a.system); err != nil {
+	if a.PC.Firmware != nil && a.system != nil {
+		err := efi.Next(a.PC.Firmware, *a.system)
+		if err == nil {
+			return
+		}
 		a.Screen.Say(notices.BootEntry, err)
 	}
+	a.diskNext()
 }
 
 // refresh asks again which keys count when a task is signed by one that we do not know: the site may have replaced its
@@ -121,6 +135,9 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 	case job.KindCapture:
 		steps = []notices.Word{notices.StepDisk, notices.StepCapture, notices.StepPublish}
 		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.capture(ctx, t, p) }
+	case job.KindStage:
+		steps = stageWords()
+		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.stage(ctx, t, p) }
 	case job.KindInventory:
 		steps = []notices.Word{notices.StepInventory}
 		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.inventory(ctx, p) }
@@ -195,6 +212,8 @@ func (a *agent) success(t job.Task, o job.Outcome) {
 		a.Screen.Say(notices.DeployDone, version(t))
 	case job.KindReset:
 		a.clean(o.Proof)
+	case job.KindStage:
+		a.Screen.Say(notices.StageDone, version(t))
 	case job.KindCapture:
 		a.Screen.Say(notices.CaptureDone, o.Detail)
 	default:
@@ -205,12 +224,7 @@ func (a *agent) success(t job.Task, o job.Outcome) {
 // inventory is the shortest task: it was sent with the last hello, and is sent again as it is now.
 func (a *agent) inventory(ctx context.Context, p *progress) (job.Outcome, error) {
 	p.step(0)
-	disks, err := a.PC.Disks()
-	if err != nil {
-		return job.Outcome{}, err
-	}
-	_, err = a.client.Hello(ctx, job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
-		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark})
+	_, err := a.client.Hello(ctx, a.introduction())
 	if err != nil {
 		return job.Outcome{}, a.refusal(err)
 	}

@@ -47,6 +47,8 @@ type Server struct {
 	CancelMarks atomic.Bool                                                  // answered to reports with a mark: the task ended while the server was out of reach
 	Serving     func(key, address string, o job.Serving) job.ServingReply    // answered to offers; nil: peers are not known
 	Peers       func(key string) []job.Peer                                  // answered to who asks for peers
+	Wish        func(key, wish string) (job.Task, error)                     // answered to wishes: the task that follows; an error is 409; nil: 404
+	Local       func(key string) job.LocalBoot                               // what belongs on the disk; nil: 404
 	Down        atomic.Bool                                                  // every request is cut off
 	CutFrames   atomic.Int64                                                 // so many answers of /chunks are cut off after one frame
 
@@ -62,6 +64,8 @@ type Server struct {
 	Lost      []byte // answered to what is asked of PathHeal: ids, end to end
 	Healed    []chunk.Frame
 	Publishes []Description
+	Wishes    []string
+	Locals    []job.LocalState
 
 	http     *http.Server
 	listener net.Listener
@@ -187,6 +191,9 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST "+job.PathHello, s.hello)
 	m.HandleFunc("GET "+job.PathTask, s.task)
 	m.HandleFunc("POST "+job.PathReport, s.report)
+	m.HandleFunc("POST "+job.PathWish, s.wish)
+	m.HandleFunc("GET "+job.PathLocal, s.local)
+	m.HandleFunc("POST "+job.PathLocal, s.told)
 	m.HandleFunc("GET "+job.PathManifest+"{hash}", s.manifest)
 	m.HandleFunc("GET "+job.PathNames+"{hash}", s.names)
 	m.HandleFunc("POST "+job.PathChunks, s.chunks)

@@ -13,6 +13,12 @@ import (
 // ParamLang is the kernel parameter that chooses the language of the screen: fr (default) or en.
 const ParamLang = "ardoise.lang"
 
+// The values of job.ParamOrigin.
+const (
+	originDisk    = "disk"
+	originNetwork = "network"
+)
+
 // Parameters are what the kernel command line says to the agent. Anybody on the network can read them.
 type Parameters struct {
 	Server string           // HOST:PORT
@@ -20,6 +26,8 @@ type Parameters struct {
 	MAC    net.HardwareAddr // nil: not told
 	Stay   bool
 	Lang   notices.Lang
+	Wish   string // what was chosen in the start menu: job.ParamWish; one that is not known is none
+	Origin string // where the menu came from: disk or network
 }
 
 // ParameterError says which parameter is missing or makes no sense.
@@ -46,6 +54,14 @@ func ParseParameters(line string) (Parameters, error) {
 		p.Lang = notices.English
 	}
 	p.Stay = values[job.ParamStay] == "1"
+	p.Origin = originNetwork
+	if values[job.ParamOrigin] == originDisk {
+		p.Origin = originDisk
+	}
+	switch w := values[job.ParamWish]; w {
+	case job.WishReset, job.WishReinstall, job.WishInventory, job.WishRescue, job.WishWork:
+		p.Wish = w
+	}
 	mac := values[job.ParamMAC]
 	if mac == "" {
 		mac = values["BOOTIF"]

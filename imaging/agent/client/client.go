@@ -103,6 +103,9 @@ func New(o Options) (*Client, error) {
 	}}}, nil
 }
 
+// Quiet has the client tell nobody any more when the server is lost or found.
+func (c *Client) Quiet() { c.o.Lost, c.o.Found = nil, nil }
+
 // Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 

@@ -1,0 +1,234 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/ardoise/ardoise/imaging/agent/client"
+	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/imaging/cache"
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
+	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
+)
+
+var _ restore.Receiver = (*cache.Staging)(nil)
+
+// The steps of a staging.
+const (
+	stageChecking = iota
+	stageFilling
+	stageEnd
+)
+
+func stageWords() []notices.Word {
+	return []notices.Word{notices.StepChecking, notices.StepStage, notices.StepEnd}
+}
+
+// stage brings a version into the cache of the disk: what the disk holds from there, then what a session sends, the rest by
+// HTTPS. Nothing outside the cache is written.
+func (a *agent) stage(ctx context.Context, t job.Task, p *progress) (job.Outcome, error) {
+	a.Screen.Say(notices.Checking, version(t))
+	p.step(stageChecking)
+	target, err := a.choose(t.Disk)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	s := a.join(t)
+	defer s.leave()
+	p.share(s)
+	open, err := a.open(t.Disk, target, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	defer func() { _ = open.Close() }()
+	d := watch(open)
+	c, err := a.makeCache(open)
+	if err != nil {
+		return job.Outcome{}, stageFault(ctx, err)
+	}
+	m, err := a.stageManifest(ctx, t, c, s)
+	if err != nil {
+		return job.Outcome{}, err
+	}
+	p.step(stageFilling)
+	a.Screen.Say(notices.Staging, version(t))
+	if err := a.keepFor(c, open, t.Manifest); err != nil {
+		return job.Outcome{}, stageFault(ctx, err)
+	}
+	o, err := a.fill(ctx, t, p, c, d, m, s)
+	if err != nil {
+		return o, a.failing(stageFault(ctx, err), d, target)
+	}
+	p.step(stageEnd)
+	if lacks := c.Covers(m); !lacks.Complete() {
+		return o, fault(notices.NoCache, fmt.Errorf("%d chunks did not come", lacks.Missing))
+	}
+	a.tellLocal(ctx, open, c)
+	p.step(stageEnd + 1)
+	return o, nil
+}
+
+// stageManifest finds the manifest in the cache, or brings it there with the names of its files.
+func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, s *together) (*manifest.Manifest, error) {
+	want, err := manifest.ParseHash(t.Manifest)
+	if err != nil {
+		return nil, fault(notices.MasterAltered, err)
+	}
+	if m, err := a.cached(c, want); err == nil {
+		if _, err := c.Names(want); err == nil {
+			return m, nil
+		}
+	}
+	m, encoded, sig, err := a.manifestBytes(ctx, t.Manifest, s)
+	if err != nil {
+		return nil, err
+	}
+	var names io.Reader
+	if n, err := a.client.Names(ctx, t.Manifest); err != nil {
+		a.Screen.Note("names: %v", err) // quick resets then ask the server for them, or read everything
+	} else {
+		defer func() { _ = n.Close() }()
+		names = n
+	}
+	if err := c.PutManifest(want, encoded, sig, names); err != nil {
+		return nil, stageFault(ctx, err)
+	}
+	return m, nil
+}
+
+// keepFor says what the cache is for: the version that runs, then this one, then what it was for before, as far as there is
+// room.
+func (a *agent) keepFor(c *cache.Cache, d *disk.Disk, hash string) error {
+	var list []manifest.Hash
+	stats := c.Stats()
+	add := func(h manifest.Hash) {
+		if slices.Contains(stats.Held, h) && !slices.Contains(list, h) {
+			list = append(list, h)
+		}
+	}
+	if runs := last(d); runs != nil && runs.Ok {
+		if h, err := manifest.ParseHash(runs.Manifest); err == nil {
+			add(h)
+		}
+	}
+	if h, err := manifest.ParseHash(hash); err == nil {
+		add(h)
+	}
+	for _, h := range stats.Kept {
+		add(h)
+	}
+	return c.KeepFor(list[:min(len(list), maxStaged)]...)
+}
+
+// maxStaged is how many versions a cache is for: the room that a deployment asks for is for two and a quarter.
+const maxStaged = 2
+
+// fill brings what the cache lacks.
+func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest, s *together) (job.Outcome, error) {
+	var o job.Outcome
+	r, err := c.Fill(ctx, m, d, func(g cache.Progress) { p.bytes(g.Done, g.Total, 0, 0) })
+	o.ReadBytes, o.WrittenBytes = r.Bytes, r.Stored
+	if err != nil {
+		return o, err
+	}
+	frames := p.source()
+	s.settle(m)
+	if session := s.carousel(); session != nil {
+		staging := c.Staging(m, a.now)
+		err := session.Run(ctx, staging)
+		if ferr := c.Flush(); ferr != nil {
+			return o, ferr
+		}
+		if ctx.Err() != nil {
+			return o, context.Cause(ctx)
+		}
+		if err != nil {
+			a.Screen.Note("session: %v", err)
+		}
+	}
+	lacks := c.Missing(distinct(m))
+	r, err = c.FillFrom(ctx, lacks, frames, func(done, total int) {
+		p.bytes(int64(done), int64(total), 0, frames.Fetched())
+	})
+	o.StoredBytes = frames.Fetched() + frames.FromPeers()
+	if reception := s.look(0, 0); reception != nil {
+		o.StoredBytes = reception.Multicast + reception.HTTPS + reception.Peers
+	}
+	o.WrittenBytes += o.StoredBytes
+	return o, err
+}
+
+// distinct returns the chunks of m that lie on the disk, each once.
+func distinct(m *manifest.Manifest) []chunk.ID {
+	seen := make(map[chunk.ID]struct{}, m.Chunks.Len())
+	var list []chunk.ID
+	for _, e := range m.Chunks.All() {
+		if _, ok := seen[e.ID]; ok || len(e.Pieces) == 0 {
+			continue
+		}
+		seen[e.ID] = struct{}{}
+		list = append(list, e.ID)
+	}
+	return list
+}
+
+// stageFault turns what the cache returns into what a person is told.
+func stageFault(ctx context.Context, err error) error {
+	var none *cache.NoCacheError
+	var full *cache.FullError
+	var f *FaultError
+	var p *client.ProblemError
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &f):
+		return err
+	case errors.As(err, &none), errors.As(err, &full):
+		return fault(notices.NoCache, err)
+	case errors.As(err, &p):
+		return fault(notices.MasterDamaged, err)
+	}
+	return diskFault(err)
+}
+
+// tellLocal tells the server what our place on a disk holds now. It is a courtesy: the next one says it again.
+func (a *agent) tellLocal(ctx context.Context, d *disk.Disk, c *cache.Cache) {
+	if err := a.client.TellLocal(ctx, a.localState(d, c)); err != nil {
+		a.Screen.Note("telling of the cache: %v", err)
+	}
+}
+
+// localState says what our place on a disk holds; c may be nil.
+func (a *agent) localState(d *disk.Disk, c *cache.Cache) job.LocalState {
+	s := job.LocalState{}
+	ours, err := ardoise(d)
+	switch {
+	case err != nil:
+		s.WhyNot = err.Error()
+	default:
+		s.Place = true
+		if e, err := ours.Grant().Load(); err == nil && e != nil {
+			if g, err := readGrant(a.trust.SigningKeys, *e); err == nil {
+				s.Counter = g.Counter
+			}
+		}
+	}
+	if c == nil {
+		return s
+	}
+	stats := c.Stats()
+	for _, h := range stats.Kept {
+		missing := int64(-1)
+		if m, err := a.cached(c, h); err == nil {
+			missing = c.Covers(m).MissingBytes
+		}
+		s.Cached = append(s.Cached, job.Cached{Manifest: h.String(), Missing: missing})
+	}
+	return s
+}
