@@ -201,13 +201,15 @@ func TestFillStopsAtOnceAndGoesOn(t *testing.T) {
 }
 
 func TestOldVersionsMakeRoomAndKeptOnesDoNot(t *testing.T) {
-	r := newRig(64 * mib) // 15 segments of 4 MiB
-	c := r.make(t)
-	old := r.write(t, numbers(0, 180)...)
+	r := newRig(64 * mib)
+	r.make(t)
+	r.part.Length = 29 * mib // seven segments of 4 MiB
+	c := r.open(t)
+	old := r.write(t, numbers(0, 80)...)
 	keep(t, c, old)
 	fill(t, c, old, r.disk)
 	// The next one shares half of its chunks; both together do not fit.
-	next := r.write(t, slices.Concat(numbers(0, 90), numbers(1000, 80))...)
+	next := r.write(t, slices.Concat(numbers(0, 40), numbers(1000, 35))...)
 	if err := c.PutManifest(next.hash, next.encoded, next.sig, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +242,7 @@ func TestOldVersionsMakeRoomAndKeptOnesDoNot(t *testing.T) {
 	}
 	// And on, with versions of which each replaces a part of the one before.
 	for i := range 6 {
-		v := r.write(t, slices.Concat(numbers(20*i, 90), numbers(1000+20*i, 90))...)
+		v := r.write(t, slices.Concat(numbers(10*i, 40), numbers(1000+10*i, 40))...)
 		if err := c.PutManifest(v.hash, v.encoded, v.sig, nil); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +250,7 @@ func TestOldVersionsMakeRoomAndKeptOnesDoNot(t *testing.T) {
 			t.Fatal(err)
 		}
 		fill(t, c, v, r.disk)
-		if n, err := proveAll(t, r.open(t), v.content); n != 180 || err != nil {
+		if n, err := proveAll(t, r.open(t), v.content); n != 80 || err != nil {
 			t.Fatalf("version %d: %d chunks, %v", i, n, err)
 		}
 	}
