@@ -17,6 +17,7 @@ const (
 	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
 	mostHold    = 2 * time.Second        // found at the same place
 	keptUp      = 0.8                    // of the rate: who sends less is held up by its own machine,
+	besides     = 0.85                   // of what most get at their limit: what is less is no burst
 	leastKept   = 0.5                    // and with less than this the rate does not go up
 	growth      = 1.05
 	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
@@ -91,7 +92,7 @@ func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
 	sent := 0.0
 	// Once the start is over, one interval with a loss may be a burst; a port that is too small loses in the next one
 	// too. Where members report rarely, they are many, and the tenth of them does not lose a burst at one time.
-	alone := st.start || st.id != wire.StreamFast || s.Interval() > leastInterval
+	alone := st.start && 2*st.congested > st.fresh || st.id != wire.StreamFast || s.Interval() > leastInterval
 	for _, m := range s.order {
 		if m.stream != st.id || !m.listens() || !m.sample.fresh {
 			continue
@@ -110,9 +111,13 @@ func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
 		takes = append(takes, math.Inf(1))
 	}
 	slices.Sort(takes)
-	half := st.prove(takes[len(takes)/2], sent, s.o.Cap) / 2
+	median := takes[len(takes)/2]
+	half := st.prove(median, sent, s.o.Cap) / 2
 	first, _ := slices.BinarySearch(takes, half)
 	limit = takes[first+(len(takes)-first)/10]
+	if !math.IsInf(median, 1) && limit > besides*median {
+		limit = median // most are at their limit: who gets a little less lost a burst besides, or shows so again at this rate
+	}
 	if pace := s.pace(st); sent < keptUp*pace { // the driver does not send as fast as it may
 		if math.IsInf(limit, 1) {
 			return limit, sent > leastKept*pace // no reason to go up without end

@@ -23,7 +23,7 @@ type computer struct {
 	mapped   map[uint16]bool // generations whose index was read
 	free     nanos           // when its port has sent what it holds
 	untilBad int             // packets until the next is lost
-	bad      int             // packets that the present burst still takes
+	bad      nanos           // when the present burst ends
 	queue    []arrival       // what its port has still to deliver, from head on
 	head     int
 	late     *wire.Header // held back by the network
@@ -87,16 +87,16 @@ func (c *computer) length() int {
 	return int(math.Log(1-c.rng.Float64())/math.Log(1-1/float64(c.Burst))) + 1
 }
 
-// lost tells whether the line loses the next packet.
-func (c *computer) lost() bool {
-	if c.bad > 0 {
-		c.bad--
+// lost tells whether the line loses a packet that comes at a time. A burst lasts as long as its packets take at the port's
+// full rate, whether they are sent or not.
+func (c *computer) lost(at nanos) bool {
+	if at < c.bad {
 		return true
 	}
 	if c.untilBad--; c.untilBad > 0 {
 		return false
 	}
-	c.bad = c.length() - 1
+	c.bad = at + nanos((float64(c.length())-0.5)*packetWire*8e9/c.Port)
 	c.untilBad = c.gap()
 	return true
 }
@@ -114,7 +114,7 @@ func (c *computer) enqueue(at nanos, bytes int) (there nanos, ok bool) {
 // multicast brings a packet of a stream to the computer.
 func (c *computer) multicast(at nanos, h *wire.Header) {
 	there, ok := c.enqueue(at, packetWire)
-	if !ok || c.lost() {
+	if !ok || c.lost(there) {
 		return
 	}
 	if c.late != nil {
@@ -331,7 +331,7 @@ func (w *world) push(c *computer) {
 	for f.inFlight < int(f.window) && f.next < len(f.symbols) {
 		at := w.transmit(w.now, wire.AnswerSize+overhead)
 		there, ok := c.enqueue(at, wire.AnswerSize+overhead)
-		if ok && c.lost() {
+		if ok && c.lost(there) {
 			ok = false
 		}
 		if !ok {

@@ -19,7 +19,7 @@ type PC struct {
 	Port      float64       // bit/s of its switch port; 0: 100e6
 	Buffer    int           // bytes that the switch holds for the port; 0: 192 KiB
 	Loss      float64       // share of the packets that are lost behind the port
-	Burst     int           // mean length of a loss, in packets; 0: 1
+	Burst     int           // mean length of a loss, in packets of a full port; 0: 1
 	Reorder   float64       // share of the packets that come up to eight packets late
 	Duplicate float64       // share of the packets that come twice
 	Disk      float64       // bytes/s; 0: never in the way
