@@ -179,7 +179,9 @@ func TestStatusAndCancelAskNobody(t *testing.T) {
 	if code := s.run(t, "--cancel"); code != exitRefused || !strings.Contains(s.told.String(), "hint: demandez à un technicien") {
 		t.Errorf("exit %d, said %q", code, &s.told)
 	}
-	s.answer = func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	s.answer = func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(job.RunningReset{State: job.RunningNone, Computer: "S104-17"})
+	}
 	if code := s.run(t, "--cancel"); code != 0 || !strings.Contains(s.out.String(), "S104-17 : aucune") {
 		t.Errorf("exit %d, said %q", code, &s.out)
 	}

@@ -31,7 +31,7 @@ func debian() map[string]string {
 // extImage makes a file system with the tree in it.
 func extImage(t testing.TB, tree map[string]string, args ...string) string {
 	t.Helper()
-	dir, image := t.TempDir(), blank(t, 24*mib)
+	dir, image := t.TempDir(), blank(t, 12*mib)
 	for name, content := range tree {
 		write(t, filepath.Join(dir, name), []byte(content))
 	}
@@ -88,7 +88,7 @@ func TestNamesOnExt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tree := debian()
 			if name == "no free block anywhere" {
-				tree["var/full"] = strings.Repeat("f", 17<<20)
+				tree["var/full"] = strings.Repeat("f", 8<<20)
 			}
 			m := captured(t, extImage(t, tree, args...), "linux")
 			host := "s104-poste-17"

@@ -129,6 +129,7 @@ type master struct {
 	m     *manifest.Manifest
 	store *store
 	size  int64 // of the partition
+	names []byte
 }
 
 // captured puts the image of a volume into a partition of a disk and captures that.
@@ -162,6 +163,7 @@ func captured(t testing.TB, image, kind string) master {
 	if err != nil {
 		t.Fatal(err)
 	}
+	out.names = names.Bytes()
 	return out
 }
 

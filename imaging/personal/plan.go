@@ -206,7 +206,11 @@ func (p *plan) replace(e *volume.Editor, v manifest.Volume, path string, content
 	var fresh []job.Exception
 	for _, c := range patches {
 		x := exceptionOf(v.Start+c.Offset, c.Content, path)
+		onHead := slices.ContainsFunc(v.Heads, func(h manifest.Extent) bool { return h.Offset < x.Offset+x.Length && x.Offset < h.End() })
 		switch old := overlapping(p.exceptions, x); {
+		case onHead:
+			p.skip(v, path, path+" lies on what the volume is known by", "")
+			return nil
 		case old == nil && overlapping(fresh, x) != nil:
 			p.skip(v, path, path+" lies on its own inode or twice on one block", "")
 			return nil
@@ -236,14 +240,27 @@ func overlapping(list []job.Exception, x job.Exception) *job.Exception {
 	return nil
 }
 
-// missing says what no file system had.
+// missing says what no file system had, of those that could have it: a template may be for masters of both kinds.
 func (p *plan) missing() {
+	has := func(kinds ...string) bool {
+		return slices.ContainsFunc(p.m.Volumes, func(v manifest.Volume) bool { return slices.Contains(kinds, v.Kind) })
+	}
 	none := func(path string, size int) {
-		if p.done[path] {
-			return
+		if !p.done[path] {
+			p.skipped = append(p.skipped, Skipped{Path: path, Why: "no file system of the master has the file " + path,
+				Hint: fmt.Sprintf("make it in the master, with at least %d bytes of whatever", size)})
 		}
-		p.skipped = append(p.skipped, Skipped{Path: path, Why: "no file system of the master has the file " + path,
-			Hint: fmt.Sprintf("make it in the master, with at least %d bytes of whatever", size)})
+	}
+	windows, linux := has("ntfs"), has("ext2", "ext3", "ext4", "lvm2", "xfs", "btrfs")
+	if p.v.Answer.Path != "" && (windows || !linux) {
+		none(p.v.Answer.Path, len(p.v.Answer.Content))
+	}
+	if !linux && p.v.Hostname != "" && p.v.Answer.Path == "" {
+		p.skipped = append(p.skipped, Skipped{Why: "the master has no file system of Linux, and Windows takes its name from an answer file",
+			Hint: "let the room's template have an answer file"})
+	}
+	if !linux {
+		return
 	}
 	if p.v.Hostname != "" {
 		none(pathHostname, len(p.v.Hostname)+1)
@@ -253,8 +270,5 @@ func (p *plan) missing() {
 	}
 	for _, path := range slices.Sorted(maps.Keys(p.v.SSHKeys)) {
 		none(path, len(p.v.SSHKeys[path]))
-	}
-	if p.v.Answer.Path != "" {
-		none(p.v.Answer.Path, len(p.v.Answer.Content))
 	}
 }

@@ -150,9 +150,9 @@ func TestASystemInALogicalVolumeOfTwoPieces(t *testing.T) {
 	lvm(t, conf, "vgcreate", "-q", "-s", "1m", "salle", loop)
 	no := []string{"-an", "-Zn", "-Wn", "-y", "-q"}
 	lvm(t, conf, "lvcreate", append(no, "-l", "10", "-n", "first", "salle")...)
-	lvm(t, conf, "lvcreate", append(no, "-l", "12", "-n", "root", "salle")...)
+	lvm(t, conf, "lvcreate", append(no, "-l", "7", "-n", "root", "salle")...)
 	lvm(t, conf, "lvcreate", append(no, "-l", "5", "-n", "hole", "salle")...)
-	lvm(t, conf, "lvextend", "-q", "-l", "24", "salle/root")
+	lvm(t, conf, "lvextend", "-q", "-l", "12", "salle/root")
 	start := lvm(t, conf, "pvs", "--noheadings", "--units", "b", "--nosuffix", "-o", "pe_start", loop)
 	segments := lvm(t, conf, "pvs", "--noheadings", "--segments", "--units", "b", "--nosuffix", "-o", "pvseg_start,pvseg_size,seg_start,lv_name", loop)
 	tool(t, "losetup", "-d", loop)
