@@ -79,21 +79,22 @@ func fault(code notices.Code, err error) error {
 // agent is one run.
 type agent struct {
 	Options
-	client  *client.Client
-	trust   job.Trust
-	key     *ecdsa.PrivateKey
-	keyName string
-	newKey  bool
-	mark    *job.Mark
-	places  []place         // every ARDOISE of this PC, as it was at the start
-	life    context.Context // of Run: what outlives a wait for it
-	online  bool            // there is a network
-	dialed  *dialing        // nil: the network is not being brought up
-	settled string          // the stage two whose drivers are loaded
-	welcome bool            // the server has enrolled this PC since its key was found
-	seen    map[string]bool // nonces
-	system  *uint16         // boot entry of the system on the disk, once known
-	now     func() time.Time
+	client    *client.Client
+	trust     job.Trust
+	key       *ecdsa.PrivateKey
+	keyName   string
+	newKey    bool
+	mark      *job.Mark
+	places    []place         // every ARDOISE of this PC, as it was at the start
+	life      context.Context // of Run: what outlives a wait for it
+	online    bool            // there is a network
+	dialed    *dialing        // nil: the network is not being brought up
+	settled   string          // the stage two whose drivers are loaded
+	welcome   bool            // the server has enrolled this PC since its key was found
+	contacted bool            // what this computer starts from its disk is as the server wants it
+	seen      map[string]bool // nonces
+	system    *uint16         // boot entry of the system on the disk, once known
+	now       func() time.Time
 }
 
 // Run lives the agent's life and returns how the PC is to end. An error is a *FaultError: the work stopped, the server

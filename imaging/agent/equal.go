@@ -116,6 +116,7 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	e.cache = a.cacheOf(open)
 	o, err := a.bring(ctx, e)
 	if err == nil {
+		a.tellLocal(ctx, open, a.cacheOf(open))
 		a.heal(ctx, d, m)
 		p.step(c.end + 1)
 		p.proven = m
@@ -144,6 +145,9 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }
 	o, part, err := a.restore(ctx, e)
 	e.proof.Seconds = a.now().Sub(began).Seconds()
+	if errors.Is(err, errCancelled) && !e.p.begun() {
+		return o, err // the disk is as it was: there is nothing to say of it
+	}
 	if err != nil {
 		err = a.failing(err, e.d, e.target)
 		a.endProof(e, err)
@@ -152,7 +156,8 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	e.p.step(e.course.end)
 	a.weak(e.d, e.target)
 	a.mark = nil // whatever an older disk said, this one is proven
-	if part != nil {
+	// Without the server nothing was learned that is worth keeping.
+	if part != nil && !e.offline {
 		a.keep(e.d.Disk, part)
 	}
 	a.startsFrom(ctx, e)

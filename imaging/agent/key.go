@@ -167,5 +167,5 @@ func (a *agent) store(d *disk.Disk, part *manifest.Partition) error {
 			return err
 		}
 	}
-	return ours.Trust().Store(disk.Trust{CA: a.fingerprint(), SigningKeys: a.trust.SigningKeys, StageTwo: a.trust.StageTwo})
+	return ours.Trust().Store(a.learned())
 }

@@ -58,7 +58,7 @@ func (a *agent) stage(ctx context.Context, t job.Task, p *progress) (job.Outcome
 	}
 	p.step(stageFilling)
 	a.Screen.Say(notices.Staging, version(t))
-	if err := a.keepFor(c, open, t.Manifest); err != nil {
+	if err := a.keepFor(ctx, c, open, t.Manifest); err != nil {
 		return job.Outcome{}, stageFault(ctx, err)
 	}
 	o, err := a.fill(ctx, t, p, c, d, m, s)
@@ -82,6 +82,9 @@ func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, s
 	}
 	if m, err := a.cached(c, want); err == nil {
 		if _, err := c.Names(want); err == nil {
+			if !c.Covers(m).Complete() {
+				s.manifest(ctx) // not for what it brings: it comes once the session has let us in
+			}
 			return m, nil
 		}
 	}
@@ -102,9 +105,9 @@ func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, s
 	return m, nil
 }
 
-// keepFor says what the cache is for: the version that runs, then this one, then what it was for before, as far as there is
-// room.
-func (a *agent) keepFor(c *cache.Cache, d *disk.Disk, hash string) error {
+// keepFor says what the cache is for: the version that runs, then this one, then what the server wants, then what it was for
+// before, as far as there is room.
+func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash string) error {
 	var list []manifest.Hash
 	stats := c.Stats()
 	add := func(h manifest.Hash) {
@@ -119,6 +122,13 @@ func (a *agent) keepFor(c *cache.Cache, d *disk.Disk, hash string) error {
 	}
 	if h, err := manifest.ParseHash(hash); err == nil {
 		add(h)
+	}
+	if wanted, err := a.client.Local(ctx); err == nil {
+		for _, s := range wanted.Stage {
+			if h, err := manifest.ParseHash(s); err == nil {
+				add(h)
+			}
+		}
 	}
 	for _, h := range stats.Kept {
 		add(h)
@@ -151,6 +161,7 @@ func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cach
 		if err != nil {
 			a.Screen.Note("session: %v", err)
 		}
+		a.Screen.Say(notices.Staging, version(t))
 	}
 	lacks := c.Missing(distinct(m))
 	r, err = c.FillFrom(ctx, lacks, frames, func(done, total int) {

@@ -44,6 +44,7 @@ func (a *agent) work(ctx context.Context, patience time.Duration) (job.Ending, e
 			return "", a.refusal(err)
 		}
 		if !ok {
+			a.contact(ctx)
 			continue
 		}
 		waiting = ctx
@@ -54,6 +55,9 @@ func (a *agent) work(ctx context.Context, patience time.Duration) (job.Ending, e
 		}
 		if err := a.do(ctx, t); err != nil {
 			return "", err
+		}
+		if t.Kind == job.KindInventory || t.Kind == job.KindStage { // a capture must not change what it has read
+			a.contact(ctx)
 		}
 		switch t.Ending {
 		case job.EndPowerOff:
