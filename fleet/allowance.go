@@ -19,6 +19,9 @@ type bounds struct {
 func eventBounds() bounds { return bounds{60, 30 * time.Second} }
 func lineBounds() bounds  { return bounds{2000, 100 * time.Millisecond} }
 
+// A computer that is reset at each start has some ten proofs a day.
+func proofBounds() bounds { return bounds{64, time.Minute} }
+
 // The allowances that nobody has for himself: senders of boot requests are not proven, so they share them.
 const (
 	anybody      = ""

@@ -104,13 +104,15 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 		c.Mark, c.MarkOnDisk = nil, false
 	}
 	events := f.helloEvents(c, in, began)
-	events = append(events, f.takeProofs(&c, Task{}, in.Hello.Proofs)...)
-	if len(in.Hello.Proofs) > 0 || !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
+	proofs := in.Hello.Proofs // what is too much is told again
+	proofs = proofs[:len(f.within(c.ID+"/proofs", proofBounds(), make([]Event, len(proofs))))]
+	events = append(events, f.takeProofs(&c, Task{}, proofs)...)
+	if !slices.Equal(old.ProofIDs, c.ProofIDs) || !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
 		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
 			return job.Welcome{}, err
 		}
 	}
-	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID, Proofs: len(in.Hello.Proofs)}, nil
+	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID, Proofs: len(proofs)}, nil
 }
 
 // differ tells whether a hello says something new that must outlive this daemon.

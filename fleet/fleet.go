@@ -133,6 +133,7 @@ func (f *Fleet) commit(ctx context.Context, c Change) error {
 func (f *Fleet) apply(c Change) {
 	for _, id := range c.Forgotten {
 		f.unlink(f.computers[id])
+		delete(f.planned, id)
 		delete(f.computers, id)
 	}
 	for _, x := range c.Computers {

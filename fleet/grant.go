@@ -60,6 +60,9 @@ func (f *Fleet) Local(ctx context.Context, key string) (LocalBoot, error) {
 		f.deciding.Lock()
 		c, room, want, err := f.granted(key)
 		f.deciding.Unlock()
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return LocalBoot{}, err
 		}

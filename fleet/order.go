@@ -32,8 +32,8 @@ type Order struct {
 	Level     job.Level     // reset: how much is read; "": full
 	Wake      bool          // wake its computers when the time has come
 	Skip      bool          // leave out the computers that cannot take it
-	Unicast   bool          // deploy: each computer fetches for itself
-	Related   []string      // deploy: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
+	Unicast   bool          // deploy, stage: each computer fetches for itself
+	Related   []string      // deploy, stage: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
 }
 
 // Planned is what an order would do to one computer.

@@ -225,3 +225,19 @@ func FuzzProofs(f *testing.F) {
 		}
 	})
 }
+
+func TestAComputerCannotKeepTheDiskOfTheServerBusyWithProofs(t *testing.T) {
+	h := newHouse(t)
+	h.holding("k", "pc", 1, "win", "aa")
+	taken := 0
+	for n := range 500 {
+		taken += h.tells("k", proof(n, good))
+	}
+	if taken != 64 {
+		t.Errorf("of 500 proofs at once %d are taken, want 64", taken)
+	}
+	h.now = h.now.Add(time.Hour)
+	if n := h.tells("k", proof(1000, good), proof(1001, good)); n != 2 {
+		t.Errorf("an hour later %d are taken", n)
+	}
+}

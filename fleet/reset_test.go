@@ -211,6 +211,11 @@ func TestJobsOfAnotherTimeDoNotShareASession(t *testing.T) {
 	if now := deploy(time.Time{}, all[2:]...); now == tonight {
 		t.Error("who deploys now waits in a session for those of tonight")
 	}
+	staged, err := h.Give(context.Background(), fleet.Order{Kind: job.KindStage, Computers: all[:2], Master: "m", Version: 1, Manifest: "aa"})
+	check(t, err)
+	if staged.Job.Session == "" || staged.Job.Session == tonight {
+		t.Errorf("two computers are staged by the session %q", staged.Job.Session)
+	}
 	if with := deploy(h.now.Add(time.Hour), all[2:]...); with != tonight {
 		t.Errorf("two orders for the same hour have sessions %s and %s", tonight, with)
 	}

@@ -96,10 +96,10 @@ func (f *Fleet) BeginSession(id string) (Session, error) {
 	return s, nil
 }
 
-// sessionFor names the session of a new deployment to several computers: one that there is already and begins at the same
+// sessionFor names the session of a new deployment or staging to several computers: one that there is already and begins at the same
 // time, or its own. The caller holds deciding.
 func (f *Fleet) sessionFor(o Order, j Job) string {
-	if o.Kind != job.KindDeploy || o.Unicast {
+	if o.Kind != job.KindDeploy && o.Kind != job.KindStage || o.Unicast {
 		return ""
 	}
 	all := f.Sessions()

@@ -99,7 +99,7 @@ func computerList() *cobra.Command {
 }
 
 func listComputers(w io.Writer, all []api.Computer) {
-	rows := [][]string{{"NAME", "STATE", "CODE", "RUNS", "DOING", "SEEN", "ADDRESS", "MODEL"}}
+	rows := [][]string{{"NAME", "ROOM", "STATE", "CODE", "RUNS", "DOING", "SEEN", "ADDRESS", "MODEL"}}
 	for _, x := range all {
 		runs := "-"
 		switch {
@@ -112,7 +112,7 @@ func listComputers(w io.Writer, all []api.Computer) {
 		if x.Task != nil {
 			doing = taskText(*x.Task)
 		}
-		rows = append(rows, []string{x.Name, x.State, dash(x.Code), runs, dash(doing), ago(x.LastSeen), dash(x.Address), dash(x.Model)})
+		rows = append(rows, []string{x.Name, dash(x.Room), x.State, dash(x.Code), runs, dash(doing), ago(x.LastSeen), dash(x.Address), dash(x.Model)})
 	}
 	table(w, rows)
 }

@@ -94,7 +94,9 @@ func showRoom(w io.Writer, r api.Room) {
 			rows = append(rows, []string{name, value})
 		}
 	}
-	add("last night", r.NightDone)
+	if r.Policy == job.PolicyNight && r.NightDone != "" {
+		add("nights", "settled up to "+r.NightDone)
+	}
 	add("computer name", r.Template.Hostname)
 	if r.Template.Keys {
 		add("keys", "machine-id and SSH host keys of each computer's own")

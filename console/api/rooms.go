@@ -156,12 +156,14 @@ func (v Versions) Resolve(ref string) (fleet.Version, error) {
 	if err != nil {
 		return fleet.Version{}, err
 	}
-	m, err := v.Library.Open(found)
-	if err != nil {
-		return fleet.Version{}, err
+	judge := func(d job.Disk) error { // a manifest is read where a disk is judged, not each time that a name is looked up
+		m, err := v.Library.Open(found)
+		if err != nil {
+			return err
+		}
+		return fits(v.Library, found, m)(d)
 	}
-	return fleet.Version{Target: fleet.Target{Master: found.Name, Version: found.Number, Manifest: found.Hash.String()},
-		Fits: fits(v.Library, found, m)}, nil
+	return fleet.Version{Target: fleet.Target{Master: found.Name, Version: found.Number, Manifest: found.Hash.String()}, Fits: judge}, nil
 }
 
 // Rooms lists all rooms.

@@ -49,7 +49,7 @@ type Task struct {
 	Master     string // name
 	Version    int    // of Master; 0 for a capture
 	Manifest   string // hash, hexadecimal; "" for a capture
-	Session    string `json:",omitempty"` // deploy: id of the multicast session it may join, see PathSession; "" for none
+	Session    string `json:",omitempty"` // deploy, stage: id of the multicast session it may join, see PathSession; "" for none
 	Note       string // of the version to be captured
 	AsIs       bool   // capture a volume that is not clean as raw bytes
 	Disk       DiskRule
