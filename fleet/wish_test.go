@@ -113,6 +113,31 @@ func TestAFloodOfWishesIsBoundedAndTold(t *testing.T) {
 	}
 }
 
+func TestAMenuOffersWhatCanBeDone(t *testing.T) {
+	h := newHouse(t)
+	h.holding("k", "pc", 1, "win", "aa")
+	h.room("S104", func(r *fleet.Room) { r.Menu = true }, "pc")
+	says := func(when string, agent, menu, reset bool) {
+		t.Helper()
+		h.kill()
+		if c := h.Boot(fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}); c.Agent != agent || c.Menu != menu || c.Menu && c.Reset != reset {
+			t.Errorf("%s it starts %+v, want agent %v, menu %v, reset %v", when, c, agent, menu, reset)
+		}
+	}
+	says("with nothing to do", false, true, true)
+	h.policy("S104", job.PolicyNever)
+	says("where nobody is reset", false, true, false)
+	h.policy("S104", job.PolicyNight)
+	says("where it is reset at night", false, true, true)
+	check(t, h.Wish(context.Background(), "k", job.WishReset))
+	says("with a task", true, false, false)
+	h.next("k")
+	h.report("k", job.Report{Task: "2-1", State: job.TaskDone, Outcome: &proven})
+	says("after it", false, true, true)
+	h.hello("k", with(hello(1), func(x *job.Hello) { x.Interrupted = &job.Mark{Phase: "data"} }))
+	says("with its disk unfinished", true, false, false)
+}
+
 func TestTheTokenOfARunningSystem(t *testing.T) {
 	h := newHouse(t)
 	ctx := context.Background()
@@ -276,7 +301,7 @@ func TestRooms(t *testing.T) {
 	if r, err := h.Room("s104"); err != nil || r.Name != "S104" || r.Policy != job.PolicyStart || !r.Menu {
 		t.Errorf("the room is %+v, %v", r, err)
 	}
-	if c := h.Boot(fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}); c.Agent || !c.Menu {
+	if c := h.Boot(fleet.BootRequest{MAC: mac(1), UUID: uuid(1)}); c.Agent || !c.Menu || c.Reset || c.Room.Name != "S104" {
 		t.Errorf("a computer of a menu room with nothing to do starts %+v", c)
 	}
 	if c := h.Boot(fleet.BootRequest{MAC: mac(9), UUID: uuid(9)}); c.Menu {

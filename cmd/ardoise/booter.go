@@ -32,8 +32,7 @@ func (b booter) Boot(_ context.Context, m pxe.Machine) (pxe.Choice, error) {
 		out.Action = pxe.StartAgent
 	}
 	if c.Menu {
-		// Whether there is something to go back to is known to the agent, which says so if not.
-		out.Action, out.Menu = pxe.StartMenu, menuOptions(c.Room.Lang, c.Room.Policy, c.Room.Passphrase, true)
+		out.Action, out.Menu = pxe.StartMenu, menuOptions(c.Room.Lang, c.Room.Policy, c.Room.Passphrase, c.Reset)
 	}
 	b.site.log.Debug("boot decision", "mac", r.MAC, "action", out.Action, "why", c.Why)
 	return out, nil
