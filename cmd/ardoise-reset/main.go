@@ -74,7 +74,9 @@ func main() {
 	defer stop()
 	p := pc{in: os.Stdin, out: os.Stdout, complaints: os.Stderr, person: term.IsTerminal(int(os.Stdin.Fd())),
 		words: spoken(languages()), token: tokenPath(), firmware: variables(), restart: restart, tick: time.Tick(time.Second)}
-	os.Exit(p.run(ctx, os.Args[1:]))
+	code := p.run(ctx, os.Args[1:])
+	hold(p.words)
+	os.Exit(code)
 }
 
 // fault is what a person is told, and the exit code.

@@ -18,6 +18,9 @@ func languages() []string {
 	return []string{os.Getenv("LC_ALL"), os.Getenv("LC_MESSAGES"), os.Getenv("LANG")}
 }
 
+// hold does nothing: a terminal stays open.
+func hold(words) {}
+
 // variables are firmware's, where this user may write them.
 func variables() efi.Variables {
 	if _, err := os.Stat(efivars); err != nil || os.Geteuid() != 0 {

@@ -44,6 +44,17 @@ func restart() error {
 	return nil
 }
 
+// hold keeps a window open that Windows made for this program alone, by a double click: else nobody could read the end.
+func hold(w words) {
+	var list [2]uint32
+	count, _, _ := windows.NewLazySystemDLL("kernel32.dll").NewProc("GetConsoleProcessList").Call(uintptr(unsafe.Pointer(&list[0])), uintptr(len(list)))
+	if count != 1 {
+		return
+	}
+	fmt.Println(w.enter)
+	_, _ = os.Stdin.Read(make([]byte, 1))
+}
+
 // variables are firmware's, where this user may write them: SeSystemEnvironmentPrivilege, which administrators have.
 func variables() efi.Variables {
 	if err := privilege("SeSystemEnvironmentPrivilege"); err != nil {

@@ -10,7 +10,7 @@ type words struct {
 	interrupted, perhaps, callSomebody                 string
 	none, waiting, running, until, clean, unknownState string
 	itsMaster, bootNext, bootFault, nextStart          string
-	restarting, notRestarted, restartYourself          string
+	restarting, notRestarted, restartYourself, enter   string
 }
 
 func english() words {
@@ -46,7 +46,7 @@ func english() words {
 		bootFault:  "The boot order could not be changed: %s",
 		nextStart:  "Start it as ever: the reset begins with the next start from Ardoise.",
 		restarting: "Restarting in %d s. Save your work! Ctrl-C: do not restart.", notRestarted: "Not restarted. The reset still waits.",
-		restartYourself: "restart the computer yourself: the reset waits",
+		restartYourself: "restart the computer yourself: the reset waits", enter: "Enter closes this window.",
 	}
 }
 
@@ -83,6 +83,6 @@ func french() words {
 		bootFault:  "L'ordre de démarrage n'a pas pu être changé : %s",
 		nextStart:  "Démarrez comme toujours : la remise à zéro commence au prochain démarrage par Ardoise.",
 		restarting: "Redémarrage dans %d s. Enregistrez votre travail ! Ctrl-C : ne pas redémarrer.", notRestarted: "Pas de redémarrage. La remise à zéro attend toujours.",
-		restartYourself: "redémarrez le poste vous-même : la remise à zéro attend",
+		restartYourself: "redémarrez le poste vous-même : la remise à zéro attend", enter: "Entrée ferme cette fenêtre.",
 	}
 }
