@@ -47,8 +47,16 @@ func (f *Fleet) held(c Computer) *Target {
 		j := f.jobOf(t)
 		return &Target{Master: j.Master, Version: j.Version, Manifest: j.Manifest, Disk: provenDisk(c, j)}
 	}
-	if c.Mark != nil && c.Grant != nil && c.Grant.Target != nil && c.Grant.Target.Manifest == c.Mark.Manifest {
-		return c.Grant.Target
+	if c.Mark == nil || c.Mark.Manifest == "" {
+		return nil
+	}
+	if c.Grant != nil && c.Grant.Target != nil && c.Grant.Target.Manifest == c.Mark.Manifest {
+		return c.Grant.Target // an offline reset broke off
+	}
+	if t, ok := f.tasks[c.Mark.Task]; ok && t.Computer == c.ID && Destroys(f.jobs[t.Job].Kind) {
+		if j := f.jobOf(t); j.Manifest == c.Mark.Manifest { // what we ordered ourselves; the rest is its own word
+			return &Target{Master: j.Master, Version: j.Version, Manifest: j.Manifest, Disk: provenDisk(c, j)}
+		}
 	}
 	return nil
 }

@@ -121,7 +121,7 @@ func (f *Fleet) aim(t *Task, c Computer) {
 	}
 	t.Before = c.Runs
 	if j := f.jobs[t.Job]; j.Kind == job.KindReset && j.Version == 0 {
-		t.Target = c.Runs.target()
+		t.Target = f.held(c)
 	}
 }
 

@@ -149,12 +149,17 @@ func (f *Fleet) planOne(o Order, c Computer) Planned {
 		return p
 	}
 	rule := o.Disk
-	if held := c.Runs.target(); o.Kind == job.KindReset || o.Kind == job.KindStage {
+	if o.Kind == job.KindReset || o.Kind == job.KindStage {
+		f.mu.RLock()
+		held := f.held(c)
+		f.mu.RUnlock()
 		if held != nil && rule == (job.DiskRule{}) {
 			rule = held.Disk
 		}
 		if o.Kind == job.KindReset {
-			p.Target = held
+			if p.Target = held; held != nil {
+				p.Target = &Target{Master: held.Master, Version: held.Version, Manifest: held.Manifest}
+			}
 			if o.Version > 0 {
 				p.Target = &Target{Master: o.Master, Version: o.Version, Manifest: o.Manifest}
 			}

@@ -189,6 +189,11 @@ func TestAnOfflineResetThatBrokeOffEndsAsIfItHadNot(t *testing.T) {
 	if now := h.granted("k"); now.Counter != g.Counter || now.Manifest != "aa" {
 		t.Errorf("with its mark it is granted %+v, want what it was before", now)
 	}
+	plan, err := h.Plan(fleet.Order{Kind: job.KindReset, Computers: []string{"pc"}})
+	check(t, err)
+	if p := plan[0]; p.Refusal != nil || p.Target.Manifest != "aa" {
+		t.Errorf("with its mark a reset is planned as %+v", p)
+	}
 	h.tells("k", proof(1, func(p *job.Proof) { p.Manifest = "bb" }))
 	if c := h.computer("pc"); c.Runs != nil {
 		t.Errorf("a proof of what it was never granted is believed: %+v", c.Runs)

@@ -28,6 +28,19 @@ func TestWhatAWishLeadsTo(t *testing.T) {
 		"a reset of what is not known": {job.WishReset, func(h *house) {
 			h.hello("k", with(hello(1), func(x *job.Hello) { x.Interrupted = &job.Mark{Phase: "data"} }))
 		}, "", "", fleet.CodeNotProven, ""},
+		"a reset of what we left unfinished ourselves": {job.WishReset, func(h *house) {
+			h.order(job.KindReset, "pc")
+			h.next("k")
+			h.report("k", job.Report{Task: "2-1", State: job.TaskFailed, Mark: &job.Mark{Task: "2-1", Manifest: "aa", Phase: "data"},
+				Outcome: &job.Outcome{Code: "io"}})
+			h.hello("k", with(hello(1), func(x *job.Hello) { x.Interrupted = &job.Mark{Task: "2-1", Manifest: "aa", Phase: "data"} }))
+		}, job.KindReset, "somebody at the PC", "", ""},
+		"a reset to what it only says it was in the middle of": {job.WishReset, func(h *house) {
+			h.order(job.KindReset, "pc")
+			h.next("k")
+			h.report("k", job.Report{Task: "2-1", State: job.TaskFailed, Outcome: &job.Outcome{Code: "io", WrittenBytes: 1}})
+			h.hello("k", with(hello(1), func(x *job.Hello) { x.Interrupted = &job.Mark{Task: "2-1", Manifest: "zz", Phase: "data"} }))
+		}, "", "", fleet.CodeNotProven, ""},
 		"a reset while a deployment waits": {job.WishReset, func(h *house) { h.order(job.KindDeploy, "pc") }, job.KindDeploy, "marie", "", ""},
 		"a reinstallation":                 {job.WishReinstall, func(h *house) {}, job.KindDeploy, "technician at the PC", "", "wish"},
 		"a reinstallation of the room's master": {job.WishReinstall, func(h *house) {

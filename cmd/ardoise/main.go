@@ -1,7 +1,7 @@
 // Command ardoise is the daemon and the command line of Ardoise.
 //
 //	ardoise serve                                        the daemon
-//	ardoise computer | capture | deploy | job | ...      orders to the daemon, over the socket in its data folder
+//	ardoise computer | room | deploy | stage | job ...   orders to the daemon, over the socket in its data folder
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
 //	ardoise reset NAME --disk PATH                       the same, reading as little as it can with --quick
