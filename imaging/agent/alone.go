@@ -143,6 +143,9 @@ func (a *agent) resetAlone(ctx context.Context, at *place, t job.Task, want mani
 		return err
 	}
 	defer func() { _ = open.Close() }()
+	if at.mark != nil {
+		a.resumeNext(open, true) // GRUB has forgotten it when it started us
+	}
 	c, m, err := a.complete(open, want)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -347,6 +348,52 @@ func (p *pc) spoilCache() {
 	}
 	if spoiled == 0 {
 		t.Fatal("no chunk of the cache was spoiled")
+	}
+}
+
+// The menu of a disk that is unfinished starts the agent by itself; that of one that is done, the system.
+func TestAnUnfinishedDiskStartsTheAgent(t *testing.T) {
+	p, hash := independent(t)
+	ours(t, p.disks[0], func(a *disk.Ardoise) {
+		var list []disk.Content
+		for _, name := range []string{"shimx64.efi", "grubx64.efi", "grub.cfg", "vmlinuz", "stage1.img", "stage2.img", disk.MenuFile} {
+			b := []byte("this is " + name)
+			list = append(list, disk.Content{BootFile: job.BootFile{Name: name, Size: int64(len(b)), Hash: hashed(b)},
+				Open: func(context.Context) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }})
+		}
+		if _, err := a.Keep(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+	})
+	next := func() (n disk.Next) {
+		ours(t, p.disks[0], func(a *disk.Ardoise) {
+			var err error
+			if n, err = a.Next(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return n
+	}
+	damage(t, p.disks[0], inSuper, inESP)
+	p.spoilCache()
+	ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
+	defer stop()
+	if e, err := p.run(ctx, nowhere(t)); err == nil || e == job.EndDisk {
+		t.Errorf("%q, %v\n%s", e, err, p.log.String())
+	}
+	if n := next(); n != disk.NextWork {
+		t.Errorf("the next start of a disk that is unfinished is %q", n)
+	}
+	p.server.Wish = func(key, _ string) (job.Task, error) {
+		return job.Task{ID: "9/1", Kind: job.KindReset, ComputerKey: key, Nonce: "w1", Master: "debian", Version: 1, Manifest: hash, Ending: job.EndDisk}, nil
+	}
+	p.wish = job.WishWork // what GRUB then asks for
+	address := p.server.Start("127.0.0.1:0")
+	if e, err := p.run(limit(t), address); err != nil || e != job.EndDisk {
+		t.Errorf("%q, %v\n%s", e, err, p.log.String())
+	}
+	if n := next(); n != disk.NextDisk {
+		t.Errorf("the next start of a disk that is done is %q", n)
 	}
 }
 

@@ -120,6 +120,11 @@ func setNext(path string, next disk.Next) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	return setNextOn(d, next)
+}
+
+// setNextOn does it on an open disk.
+func setNextOn(d *disk.Disk, next disk.Next) error {
 	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
 	if err != nil || table.Ardoise == nil {
 		return err
@@ -133,6 +138,18 @@ func setNext(path string, next disk.Next) (err error) {
 		return err
 	}
 	return ours.SetNext(next)
+}
+
+// resumeNext makes our menu start the agent while a disk is unfinished: GRUB does not read the mark, and the person who
+// switches the PC on again would choose a system that is not there. work says whether it is unfinished.
+func (a *agent) resumeNext(d *disk.Disk, work bool) {
+	next := disk.NextMenu
+	if work {
+		next = disk.NextWork
+	}
+	if err := setNextOn(d, next); err != nil {
+		a.Screen.Note("next start: %v", err)
+	}
 }
 
 // findSystem finds the loader of the system on the master's own EFI system partition.

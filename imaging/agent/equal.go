@@ -142,6 +142,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	e.proof.Doubt = strange(e.t, before)
 	a.ownBytes(e)
 	kept := false
+	e.p.breaks = func() { a.resumeNext(e.d.Disk, true) }
 	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }
 	o, part, err := a.restore(ctx, e)
 	e.proof.Seconds = a.now().Sub(began).Seconds()
@@ -160,6 +161,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	if part != nil && !e.offline {
 		a.keep(e.d.Disk, part)
 	}
+	a.resumeNext(e.d.Disk, false)
 	a.startsFrom(ctx, e)
 	a.endProof(e, nil)
 	return o, nil

@@ -29,6 +29,7 @@ type progress struct {
 	proven   *manifest.Manifest // what the disk was proven to hold; nil until then
 	proof    *job.Proof         // of a deploy or reset, also of one that failed; nil before its disk was opened
 
+	breaks func() // called before the first mark; may be nil
 	marked func() // called with each mark after the first phase, when an ARDOISE that is to be made is there; may be nil
 }
 
@@ -151,6 +152,7 @@ func (p *progress) Set(ctx context.Context, m job.Mark) error {
 		return err
 	}
 	if p.alone {
+		p.breaking(m)
 		return nil
 	}
 	r := p.report(job.TaskRunning)
@@ -167,10 +169,18 @@ func (p *progress) Set(ctx context.Context, m job.Mark) error {
 		p.stop()
 		return errCancelled
 	}
+	p.breaking(m)
 	if p.marked != nil && m.Phase != restore.PhaseBreak {
 		p.marked()
 	}
 	return nil
+}
+
+// breaking says that a disk is about to be broken.
+func (p *progress) breaking(m job.Mark) {
+	if p.breaks != nil && m.Phase == restore.PhaseBreak {
+		p.breaks()
+	}
 }
 
 // Clear implements restore.Marker: the outcome says it.
