@@ -125,7 +125,8 @@ func (f *Fleet) night(ctx context.Context, r Room, late time.Duration) error {
 	if len(names) == 0 {
 		return pass(Info, "no computer is to be reset")
 	}
-	_, err := f.give(ctx, Order{Kind: job.KindReset, Computers: names, Level: r.Level, Ending: job.EndPowerOff, By: theNight,
+	// Nobody waits at night, so everything is read: what a quick reset cannot see ends there.
+	_, err := f.give(ctx, Order{Kind: job.KindReset, Computers: names, Level: job.LevelFull, Ending: job.EndPowerOff, By: theNight,
 		Within: nightWithin, Wake: true, Skip: true}, &r)
 	var refused *RefusedError
 	if errors.As(err, &refused) {

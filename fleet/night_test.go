@@ -54,7 +54,7 @@ func TestANightIsOrderedOnce(t *testing.T) {
 		t.Fatalf("%d resets are ordered: %+v", len(all), all)
 	}
 	j := all[0].Job
-	if j.Level != job.LevelQuick || j.Ending != job.EndPowerOff || !j.Wake || !j.Expires.Equal(h.now.Add(3*time.Hour)) {
+	if j.Level != job.LevelFull || j.Ending != job.EndPowerOff || !j.Wake || !j.Expires.Equal(h.now.Add(3*time.Hour)) {
 		t.Errorf("the night's job is %+v", j)
 	}
 	got := h.task("k1")

@@ -14,7 +14,7 @@ import (
 type Room struct {
 	Name       string
 	Policy     job.Policy // when its computers are reset
-	Level      job.Level  // of a reset that is chosen in the menu, or ordered by the policy
+	Level      job.Level  // of a reset that is chosen in the menu, at a start or in the running system; nights are full
 	Menu       bool       // its computers show a start menu
 	Lang       string     // of the menu: fr or en
 	Passphrase []string   `json:",omitempty"` // of the menu's technician entries, as GRUB hashes it; nil: there are none

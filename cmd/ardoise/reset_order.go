@@ -12,7 +12,7 @@ type resetOrder struct {
 	Room     string
 	Computer string
 	At       string    // "" = now
-	Level    job.Level // "" = as the room's policy says
+	Level    job.Level // "" = full
 
 	Master                 string // NAME@V; "" = what each computer holds
 	Ending                 string // "" = disk

@@ -138,7 +138,7 @@ func roomSet() *cobra.Command {
 	})
 	f := c.Flags()
 	f.StringVar(&o.policy, "reset", "", "when its computers are reset: demand, start, night or never")
-	f.StringVar(&o.level, "level", "", "how much such a reset reads: quick or full")
+	f.StringVar(&o.level, "level", "", "how much a reset reads that is chosen at the PC: quick or full; nights are full")
 	f.StringVar(&o.menu, "menu", "", "its computers show a start menu: on or off")
 	f.StringVar(&o.lang, "lang", "", "language of the menu: fr or en")
 	f.StringVar(&o.passphrase, "passphrase-file", "", "file with the passphrase of the menu's technician entries, 12 characters or more; \"-\": none")
