@@ -5,8 +5,15 @@
 //	                                            ^      |                      ^                |
 //	                                            +-- pending, refused, alarm   +---- stay ------+
 //
-// A deploy whose task names a multicast session takes part in it (together.go); without it, and where it ends, frames are
-// fetched by HTTPS.
+// A deploy, reset or staging whose task names a multicast session takes part in it (together.go); without it, and where it
+// ends, frames are fetched by HTTPS.
+//
+// Started from the disk's own menu it resets without the server (alone.go), by a standing grant and the cache partition;
+// a mark that stands is resumed first, whatever was chosen:
+//
+//	disks --> key, grant, mark --> alone --+--> proof --> the disk
+//	                                       +--> cannot: server within 30 s --> wish --> task
+//	                                                    none: the disk as it is, unless a mark stands
 //
 // What only a PC has (disks, firmware, drivers) comes in as fields of PC, so that all of this runs in a test against
 // image files; cmd/ardoise-agent wires it to the real ones, and imaging/agent/boot is PID 1.
