@@ -50,13 +50,18 @@ func (o *multicastFlags) limits() (sessions.Limits, error) {
 
 // newSessions makes the manager of the daemon's sessions.
 func (s *site) newSessions(l sessions.Limits) *sessions.Manager {
-	return sessions.New(sessions.Options{Fleet: s.fleet, Library: s.library, Store: s.store, Path: s.path, Dial: s.dialGroup,
+	return sessions.New(sessions.Options{Fleet: s.fleet, Library: s.library, Store: s.store, Path: s.path, Dial: s.dialGroup, Probe: s.probeGroup,
 		Limit: func(now time.Time) int64 { return l.At(now.Local()) }, Attend: s.attend, Log: s.log.With("part", "sessions")})
 }
 
 // dialGroup opens a stream's socket on an interface.
 func (s *site) dialGroup(iface string, group netip.AddrPort) (session.PacketSender, error) {
 	return udp.Dial(udp.SenderOptions{Interface: iface, Group: group, TTL: s.o.multicast.ttl})
+}
+
+// probeGroup sends the probe of a session on an interface.
+func (s *site) probeGroup(ctx context.Context, iface string, group netip.AddrPort, tag udp.Tag) error {
+	return udp.SendProbe(ctx, udp.SenderOptions{Interface: iface, Group: group, TTL: s.o.multicast.ttl}, tag)
 }
 
 // path finds the interface by which multicast reaches a computer: the one in whose network it is, else, where routers

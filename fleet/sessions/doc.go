@@ -17,6 +17,8 @@
 // Packets leave by the interfaces of those who have joined, and by no other: a session never reaches a network where
 // nobody takes part in it. Who is not in a network of ours takes part by HTTPS, unless routers forward multicast.
 //
+// People are told which networks multicast does not reach, and in which a switch sends it to every port.
+//
 // Guaranteed: a computer gets nothing of a session that its running task does not name, nor before it has joined, and joins
 // with the manifest of its task alone; what it says of itself is no name that people see. The limit of the uplink is for
 // multicast and for what is fetched by HTTPS together: each may have what the other leaves, and half in any case. What a

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -52,7 +53,9 @@ type Options struct {
 	// Attend runs while a session leaves by an interface; nil: nothing.
 	Attend func(ctx context.Context, iface string)
 	// Dial opens a stream's socket on an interface.
-	Dial    func(iface string, group netip.AddrPort) (session.PacketSender, error)
+	Dial func(iface string, group netip.AddrPort) (session.PacketSender, error)
+	// Probe sends a probe for switches that flood on an interface; nil: nothing.
+	Probe   func(ctx context.Context, iface string, group netip.AddrPort, tag udp.Tag) error
 	HoldOff time.Duration    // 0: 20 s
 	Linger  time.Duration    // that a sender waits for computers that come late; 0: 5 minutes
 	Random  io.Reader        // nil: the system's
@@ -167,7 +170,7 @@ func (m *Manager) tick(ctx context.Context) {
 			continue
 		}
 		for _, n := range r.look(now, s) {
-			if err := m.o.Fleet.Note(ctx, r.id, KindNoMulticast, fleet.Warning, "%s", n); err != nil {
+			if err := m.o.Fleet.Note(ctx, r.id, n.kind, fleet.Warning, "%s", n.text); err != nil {
 				m.o.Log.Error("keeping an event of a session", "session", r.id, "error", err)
 			}
 		}
@@ -181,8 +184,11 @@ func (m *Manager) tick(ctx context.Context) {
 	m.share(now, sending)
 }
 
-// KindNoMulticast is the kind of the event that says which network multicast does not reach.
-const KindNoMulticast = "no-multicast"
+// Kinds of events of a session.
+const (
+	KindNoMulticast = "no-multicast" // which network multicast does not reach
+	KindFlooded     = "flooded"      // in which network switches send multicast to every port
+)
 
 // share divides the uplink among those that send: the limit of the hour among all and what is fetched by HTTPS, and what
 // an interface carries among those that leave by it. Each would else find out by loss what the others take.
@@ -342,7 +348,7 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	r.forget()
 	server, err := session.NewServer(session.ServerOptions{
 		Masters: loaded, Frames: m.o.Library, Authoriser: visitors{}, Secret: secret, Random: m.o.Random, Now: m.o.Now,
-		Log: slog.New(warnings{m.o.Log.Handler()}), Dial: r.dial, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
+		Log: slog.New(warnings{m.o.Log.Handler()}), Dial: r.dial, Probe: r.probe, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
 		Cap: payload(m.o.Limit(m.o.Now())),
 	})
 	if err != nil {

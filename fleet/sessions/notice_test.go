@@ -1,6 +1,8 @@
 package sessions
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/multicast"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 )
 
@@ -33,19 +36,55 @@ func TestWhichNetworkIsNamed(t *testing.T) {
 		st := seen(members...)
 		st.Events = events
 		r.see(now.Add(time.Duration(second)*time.Second), st)
-		return r.notices()
+		var said []string
+		for _, n := range r.notices() {
+			said = append(said, n.kind+": "+n.text)
+		}
+		return said
 	}
-	unreached := "pc5 fetches by HTTPS: 10.9.0.5 is in no network of the server's"
+	unreached := "no-multicast: pc5 fetches by HTTPS: 10.9.0.5 is in no network of the server's"
 	if got := say(1, nil, member(0, multicast.StateFast, 1e6, ""), member(1, multicast.StateHTTPS, 0, "no multicast"),
 		member(2, multicast.StateHTTPS, 0, "no multicast"), member(3, multicast.StateFast, 0, "")); !slices.Equal(got, []string{unreached}) {
 		t.Errorf("while one may hear it is said %q", got)
 	}
 	deaf := []session.LoggedEvent{{Time: now.Add(2 * time.Second), Computer: "pc3", Event: wire.Event{Code: wire.EventNoMulticast}}}
-	want := []string{"nothing that is sent by eth0.20 arrives in 10.20.0.0/24: all 2 computers there fetch by HTTPS"}
+	want := []string{"no-multicast: nothing that is sent by eth0.20 arrives in 10.20.0.0/24: all 2 computers there fetch by HTTPS"}
 	if got := say(2, deaf, member(0, multicast.StateFast, 1e6, "")); !slices.Equal(got, want) {
 		t.Errorf("when nobody hears it is said %q", got)
 	}
 	if got := say(3, deaf, member(0, multicast.StateFast, 1e6, "")); len(got) != 0 {
 		t.Errorf("afterwards it is said again: %q", got)
+	}
+	flooded := []session.LoggedEvent{{Time: now.Add(4 * time.Second), Computer: "pc1", Event: wire.Event{Code: session.EventFlooded, Count: 16}}}
+	want = []string{"flooded: a switch in 10.10.0.0/24 sends multicast to ports that did not ask for it (1 of 2 computers there get what nobody " +
+		"joined): every slow port behind it is full while a session runs"}
+	if got := say(4, flooded, member(0, multicast.StateFast, 1e6, "")); !slices.Equal(got, want) {
+		t.Errorf("when one gets what nobody joined it is said %q", got)
+	}
+	if got := say(5, flooded, member(0, multicast.StateFast, 1e6, "")); len(got) != 0 {
+		t.Errorf("afterwards it is said again: %q", got)
+	}
+}
+
+// A session's probe leaves by every interface in use; what goes wrong with one is no reason to leave the others out.
+func TestTheProbeLeavesByEachInterface(t *testing.T) {
+	group := netip.MustParseAddrPort("239.64.0.3:20480")
+	var on []string
+	r := &run{mbit: map[string]int{"eth0.20": 1000, "eth0.10": 0}}
+	if err := r.probe(t.Context(), group, udp.Tag{1}); err != nil {
+		t.Errorf("without anything that sends: %v", err)
+	}
+	broken := errors.New("no carrier")
+	r.o.Probe = func(_ context.Context, iface string, to netip.AddrPort, tag udp.Tag) error {
+		if to != group || tag != (udp.Tag{1}) {
+			t.Errorf("%s is sent %v to %v", iface, tag, to)
+		}
+		if on = append(on, iface); len(on) == 1 {
+			return broken
+		}
+		return nil
+	}
+	if err := r.probe(t.Context(), group, udp.Tag{1}); !errors.Is(err, broken) || !slices.Equal(on, []string{"eth0.10", "eth0.20"}) {
+		t.Errorf("it leaves by %v: %v", on, err)
 	}
 }

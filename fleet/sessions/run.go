@@ -1,7 +1,9 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -13,6 +15,7 @@ import (
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/multicast"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/udp"
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 )
 
@@ -56,6 +59,7 @@ type person struct {
 	state   string // as last seen
 	gets    bool   // packets have come
 	deaf    bool   // none do
+	flooded bool   // packets come that it has not asked for
 	done    bool   // it has got everything
 	marks   int
 }
@@ -257,8 +261,26 @@ func (r *run) limit(bytes int64) {
 	}
 }
 
+// notice is something that people should be told.
+type notice struct{ kind, text string }
+
+// probe sends a probe for switches that flood by each interface in use.
+func (r *run) probe(ctx context.Context, group netip.AddrPort, tag udp.Tag) error {
+	if r.o.Probe == nil {
+		return nil
+	}
+	r.mu.Lock()
+	on := slices.Sorted(maps.Keys(r.mbit))
+	r.mu.Unlock()
+	var err error
+	for _, iface := range on {
+		err = errors.Join(err, r.o.Probe(ctx, iface, group, tag))
+	}
+	return err
+}
+
 // look takes a sample, and returns what people should be told.
-func (r *run) look(now time.Time, s fleet.Session) (notices []string) {
+func (r *run) look(now time.Time, s fleet.Session) []notice {
 	r.learn(s)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -289,6 +311,7 @@ func (r *run) see(now time.Time, st session.Status) {
 		if p := r.people[e.Computer]; p != nil && e.Time.After(r.heard) {
 			r.mark(e.Time, p, fleet.Clean(e.Code, 32), e.Text)
 			p.deaf = p.deaf || e.Code == wire.EventNoMulticast && !p.gets
+			p.flooded = p.flooded || e.Code == session.EventFlooded
 		}
 	}
 	if n := len(st.Events); n > 0 {
@@ -348,17 +371,18 @@ func (r *run) follow(now time.Time, members []Member) {
 	}
 }
 
-// notices tells which networks multicast does not reach, each once. The caller holds the lock.
-func (r *run) notices() (out []string) {
+// notices tells which networks multicast does not reach, and where it reaches too many, each once. The caller holds the
+// lock.
+func (r *run) notices() (out []notice) {
 	type network struct {
-		iface       string
-		deaf, hears int
+		iface                string
+		deaf, hears, flooded int
 	}
 	networks := map[netip.Prefix]*network{}
-	say := func(key, text string) {
-		if !r.told[key] && len(r.told) < maxTold {
+	say := func(kind, key, text string) {
+		if key = kind + " " + key; !r.told[key] && len(r.told) < maxTold {
 			r.told[key] = true
-			out = append(out, text)
+			out = append(out, notice{kind, text})
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.people)) {
@@ -367,7 +391,7 @@ func (r *run) notices() (out []string) {
 			continue
 		}
 		if p.path.Reason != "" {
-			say(p.path.Reason, fmt.Sprintf("%s fetches by HTTPS: %s", p.name, p.path.Reason))
+			say(KindNoMulticast, p.path.Reason, fmt.Sprintf("%s fetches by HTTPS: %s", p.name, p.path.Reason))
 			continue
 		}
 		n := networks[p.path.Network]
@@ -380,14 +404,21 @@ func (r *run) notices() (out []string) {
 		} else {
 			n.hears++
 		}
+		if p.flooded {
+			n.flooded++
+		}
 	}
 	for prefix, n := range networks {
 		if n.deaf > 0 && n.hears == 0 {
-			say(prefix.String(), fmt.Sprintf("nothing that is sent by %s arrives in %s: all %d computers there fetch by HTTPS",
+			say(KindNoMulticast, prefix.String(), fmt.Sprintf("nothing that is sent by %s arrives in %s: all %d computers there fetch by HTTPS",
 				n.iface, prefix, n.deaf))
 		}
+		if n.flooded > 0 {
+			say(KindFlooded, prefix.String(), fmt.Sprintf("a switch in %s sends multicast to ports that did not ask for it (%d of %d computers "+
+				"there get what nobody joined): every slow port behind it is full while a session runs", prefix, n.flooded, n.deaf+n.hears))
+		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b notice) int { return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.text, b.text)) })
 	return out
 }
 

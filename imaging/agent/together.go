@@ -272,6 +272,8 @@ func (s *together) notice(e wire.Event) {
 		name := s.r.Interface
 		s.mu.Unlock()
 		s.a.Screen.Say(notices.NoMulticast, name, "no packet came within 3 s")
+	case session.EventFlooded:
+		s.a.Screen.Note("session: this switch sends multicast to every port: %s", e.Text)
 	default:
 		s.a.Screen.Note("session: %s generation %d block %d %s", e.Code, e.Generation, e.Block, e.Text)
 	}

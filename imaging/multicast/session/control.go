@@ -185,6 +185,7 @@ func (c *Client) adopt(joined wire.Joined) error {
 	c.learn(joined.Orders)
 	c.mu.Unlock()
 	c.tune()
+	c.listenProbe(e)
 	return nil
 }
 

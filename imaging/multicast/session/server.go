@@ -63,6 +63,8 @@ type ServerOptions struct {
 	TTL       int    // 0: 1, not beyond the first router
 	// Dial opens the socket of a stream; nil is udp.Dial with Interface and TTL.
 	Dial func(group netip.AddrPort) (PacketSender, error)
+	// Probe sends a probe for switches that flood; nil is udp.SendProbe with Interface and TTL, or nothing beside a Dial.
+	Probe func(ctx context.Context, group netip.AddrPort, tag udp.Tag) error
 
 	Expected int           // computers to wait for before data is sent; 0: whoever comes in the hold-off
 	HoldOff  time.Duration // 0: 20 s
@@ -85,6 +87,7 @@ type Server struct {
 	rescue   *cache // of those who ask
 	asking   chan struct{}
 	wake     chan struct{} // the planner looks again
+	probing  chan struct{} // closed when the first frames are planned
 	mux      *http.ServeMux
 
 	// The thread that sends must not wait for a lock that a request holds
@@ -133,6 +136,11 @@ func NewServer(o ServerOptions) (*Server, error) {
 	if o.Cached == 0 {
 		o.Cached = DefaultCached
 	}
+	if o.Dial == nil && o.Probe == nil {
+		o.Probe = func(ctx context.Context, group netip.AddrPort, tag udp.Tag) error {
+			return udp.SendProbe(ctx, udp.SenderOptions{Interface: o.Interface, Group: group, TTL: o.TTL}, tag)
+		}
+	}
 	if o.Dial == nil {
 		o.Dial = func(group netip.AddrPort) (PacketSender, error) {
 			return udp.Dial(udp.SenderOptions{Interface: o.Interface, Group: group, TTL: o.TTL})
@@ -148,7 +156,7 @@ func NewServer(o ServerOptions) (*Server, error) {
 		return nil, err
 	}
 	now := o.Now()
-	s := &Server{o: o, asking: make(chan struct{}, rescueAtOnce), wake: make(chan struct{}, 1), started: now,
+	s := &Server{o: o, asking: make(chan struct{}, rescueAtOnce), wake: make(chan struct{}, 1), probing: make(chan struct{}), started: now,
 		composer: newComposer(u), members: map[string]*member{}, gaps: map[chunk.ID]string{},
 		sender: multicast.NewSender(multicast.SenderOptions{Rate: o.Rate, Cap: o.Cap, Expected: o.Expected, HoldOff: o.HoldOff})}
 	read := &reader{frames: o.Frames, unreadable: s.unreadable}
@@ -284,6 +292,9 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 			s.finish(now)
 		} else {
 			g := s.composer.compose(uint16(len(s.stocks)), want, s.o.Frames, s.gap)
+			if len(s.stocks) == 1 {
+				close(s.probing)
+			}
 			s.announce(now, g)
 			s.o.Log.Info("a generation is announced", "session", s.number, "generation", g.Number, "chunks", len(g.ids), "bytes", g.Data)
 		}
@@ -347,6 +358,10 @@ func (s *Server) Run(ctx context.Context) error {
 		free <- newBurst()
 	}
 	planned, sent := make(chan error, 1), make(chan error, 1)
+	var probe sync.WaitGroup
+	if s.o.Probe != nil {
+		probe.Go(func() { s.probe(ctx) })
+	}
 	go func() { sent <- s.dispatch(ctx, bursts, free) }()
 	go func() {
 		defer close(bursts)
@@ -359,6 +374,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	err = errors.Join(err, <-sent)
 	stop()
+	probe.Wait()
 	s.mu.Lock()
 	s.over = true
 	s.mu.Unlock()
