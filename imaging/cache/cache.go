@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"slices"
@@ -18,6 +19,7 @@ type Cache struct {
 	dev   Device
 	start int64 // of the partition, bytes from the start of the disk
 	size  int64 // of the partition, bytes
+	whole int64 // bytes of a segment
 	codec *chunk.Codec
 
 	mu       sync.Mutex
@@ -120,7 +122,8 @@ func Open(dev Device, part manifest.Partition) (*Cache, error) {
 	if err := c.readSupers(); err != nil {
 		return nil, err
 	}
-	n := (part.Length - segmentsAt) / c.super.segment
+	c.whole = c.super.segment
+	n := (part.Length - segmentsAt) / c.whole
 	if n < 2 || n > maxSegments {
 		return nil, &NoCacheError{fmt.Sprintf("%d bytes have room for %d segments", part.Length, n)}
 	}
@@ -165,60 +168,86 @@ func (c *Cache) readSupers() error {
 
 // readSegments reads all directories, several at once: on a disk that turns the drive puts them in order.
 func (c *Cache) readSegments() error {
-	found := make([]directory, len(c.segments))
-	states := make([]int, len(c.segments))
+	var mu sync.Mutex
+	var holding []int
+	heads := map[place]manifest.Hash{}
+	entries := 0
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i := range c.segments {
 		group.Go(func() error {
 			// What cannot be read is as good as damaged: it costs the segment, no more.
-			found[i], states[i], _ = readDirectory(c.dev, c.offset(i), c.super.segment, c.super.identity, i)
+			d, state, _ := readDirectory(c.dev, c.offset(i), c.whole, c.super.identity, i)
+			mu.Lock()
+			defer mu.Unlock()
+			if entries += len(d.list); state == segmentWhole && entries > maxEntries {
+				state = segmentDamaged
+			}
+			switch state {
+			case segmentWhole:
+				holding = append(holding, i)
+				c.take(i, d, heads)
+			case segmentDamaged:
+				c.damaged++
+			}
 			return nil
 		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	order := make([]int, 0, len(found))
-	for i := len(found) - 1; i >= 0; i-- {
-		switch states[i] {
-		case segmentWhole:
-			order = append(order, i)
-			continue
-		case segmentDamaged:
-			c.damaged++
-		}
-		c.free = append(c.free, i)
-	}
 	// The newest copy of a chunk counts.
-	slices.SortFunc(order, func(a, b int) int {
-		return compare(found[a].sequence, found[b].sequence)
+	slices.SortFunc(holding, func(a, b int) int {
+		return cmp.Compare(c.segments[b].sequence, c.segments[a].sequence)
 	})
-	for _, i := range order {
-		c.take(i, found[i])
-		found[i].list = nil
+	for _, i := range holding {
+		c.indexSegment(i, heads)
+	}
+	for i := len(c.segments) - 1; i >= 0; i-- {
+		if c.segments[i].sequence == 0 {
+			c.free = append(c.free, i)
+		}
 	}
 	return nil
 }
 
-func compare(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+// take enters a segment that was read; the index does not know it yet.
+func (c *Cache) take(i int, d directory, heads map[place]manifest.Hash) {
+	s := segment{entries: make([]entry, len(d.list)), end: d.end, sequence: d.sequence, used: d.sequence}
+	for k, e := range d.list {
+		s.entries[k] = entry{key: key(e.id[:16]), offset: e.offset, word: e.size}
+		if e.kind == kindHead {
+			s.entries[k].word |= flagHead
+			if len(heads) < 16*maxHeads || slices.Contains(c.super.kept, e.id) {
+				heads[place{i, k}] = e.id
+			}
+		}
 	}
-	return 0
-}
-
-// take enters a segment that was read.
-func (c *Cache) take(i int, d directory) {
-	s := &c.segments[i]
-	*s = segment{entries: make([]entry, 0, len(d.list)), end: d.end, sequence: d.sequence, used: d.sequence}
+	c.segments[i] = s
 	c.sequence = max(c.sequence, d.sequence)
 	c.tick = max(c.tick, d.sequence)
-	for _, e := range d.list {
-		c.enter(i, e)
+}
+
+// indexSegment makes the index lead to a segment's entries, where it does not lead to newer ones.
+func (c *Cache) indexSegment(i int, heads map[place]manifest.Hash) {
+	s := &c.segments[i]
+	for k := range s.entries {
+		e, p := &s.entries[k], place{i, k}
+		if e.is(flagHead) {
+			h, known := heads[p]
+			full := len(c.heads) >= maxHeads && !slices.Contains(c.super.kept, h)
+			if _, newer := c.heads[h]; !known || newer || full {
+				e.word |= flagDead
+				continue
+			}
+			c.heads[h] = p
+		} else if _, newer := c.index.find(e.key); newer {
+			e.word |= flagDead
+			continue
+		} else {
+			c.index.set(e.key, p)
+		}
+		s.live += e.size()
 	}
 }
 
@@ -231,6 +260,8 @@ func (c *Cache) enter(i int, e listed) {
 		s.entries[p.entry].word |= flagHead
 		if old, ok := c.heads[e.id]; ok {
 			c.bury(old)
+		} else if len(c.heads) >= maxHeads {
+			c.forgetHead()
 		}
 		c.heads[e.id] = p
 		s.live += int64(e.size)
@@ -255,7 +286,7 @@ func (c *Cache) bury(p place) {
 
 // offset returns where a segment lies, bytes from the start of the disk.
 func (c *Cache) offset(segment int) int64 {
-	return c.start + segmentsAt + int64(segment)*c.super.segment
+	return c.start + segmentsAt + int64(segment)*c.whole
 }
 
 // Missing returns those of ids that the cache does not hold, in their order.

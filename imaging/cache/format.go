@@ -34,6 +34,8 @@ const (
 
 	maxSequence = 1 << 62
 	maxSegments = 1 << 20
+	maxEntries  = 4 << 20 // in a cache; what lies in more segments than that costs more memory than it is worth
+	maxHeads    = 64      // manifests in a cache
 )
 
 // The kinds of entry in a directory.
@@ -177,7 +179,8 @@ func parseTrailer(t []byte, size int64, identity [16]byte, number int) (int, int
 		return 0, segmentBlank
 	}
 	n := int64(le.Uint32(t[28:]))
-	if le.Uint32(t[24:]) != uint32(number) || n == 0 || n > size/entrySize || directorySize(int(n)) > size {
+	if le.Uint32(t[24:]) != uint32(number) || n == 0 ||
+		directorySize(int(n))+n*(chunk.HeaderSize+1) > size {
 		return 0, segmentDamaged
 	}
 	return int(n), segmentWhole

@@ -79,20 +79,17 @@ func (x *index) find(k key) (place, bool) {
 	return place{int(v >> entryBits), int(v & (1<<entryBits - 1))}, true
 }
 
-// set makes the index lead to p, and returns the entry that it led to before, if any.
-func (x *index) set(k key, p place) *entry {
-	v := uint64(p.segment)<<entryBits | uint64(p.entry) + 1
+// set makes the index lead to p.
+func (x *index) set(k key, p place) {
 	i := x.slot(k)
-	if old := x.slots[i]; old != 0 {
-		before := x.at(old)
-		x.slots[i] = v
-		return before
+	fresh := x.slots[i] == 0
+	x.slots[i] = uint64(p.segment)<<entryBits | uint64(p.entry) + 1
+	if !fresh {
+		return
 	}
-	x.slots[i] = v
 	if x.used++; x.used > len(x.slots)/4*3 {
 		x.grow()
 	}
-	return nil
 }
 
 func (x *index) grow() {

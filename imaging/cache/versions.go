@@ -7,13 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 const (
-	maxManifest = 512 << 20 // encoded, bytes: what agents take anywhere
+	maxManifest = 128 << 20 // encoded, bytes: of as many chunks as a cache can hold
+	maxDecoded  = 256 << 20 // the same, decompressed
 	maxNames    = 1 << 30   // encoded, bytes
 	headFixed   = 64
 )
@@ -167,6 +169,16 @@ func (c *Cache) headAt(p place) (manifest.Hash, bool) {
 	return manifest.Hash{}, false
 }
 
+// forgetHead forgets a manifest that the cache is not kept for, so that another one has room.
+func (c *Cache) forgetHead() {
+	for h, p := range c.heads {
+		if !slices.Contains(c.super.kept, h) {
+			c.forget(p)
+			return
+		}
+	}
+}
+
 // readHead reads and proves what describes a manifest. The lock is held.
 func (c *Cache) readHead(hash manifest.Hash) (*head, error) {
 	p, ok := c.heads[hash]
@@ -228,7 +240,7 @@ func (c *Cache) readManifest(hash manifest.Hash) ([]byte, manifest.Signature, er
 	if err != nil {
 		return nil, manifest.Signature{}, err
 	}
-	var out []byte
+	out := make([]byte, 0, h.encoded)
 	for _, id := range h.pieces {
 		b, err := c.piece(id)
 		if err != nil {
@@ -348,7 +360,7 @@ func (c *Cache) pin(hash manifest.Hash) {
 	if err != nil {
 		return
 	}
-	m, _, err := manifest.Decode(bytes.NewReader(encoded), maxManifest)
+	m, _, err := manifest.Decode(bytes.NewReader(encoded), maxDecoded)
 	if err != nil {
 		return
 	}

@@ -51,13 +51,16 @@ func (c *Cache) add(id [32]byte, kind uint32, stored []byte) error {
 			return err
 		}
 	}
+	if c.index.used >= maxEntries {
+		return &FullError{c.size}
+	}
 	c.append(id, kind, stored)
 	return nil
 }
 
 // fits tells whether the buffer has room for one more frame, and its directory for one more entry.
 func (c *Cache) fits(n int) bool {
-	return roundUp(int64(len(c.buffer)+n))+directorySize(len(c.list)+1) <= c.super.segment
+	return roundUp(int64(len(c.buffer)+n))+directorySize(len(c.list)+1) <= c.whole
 }
 
 func (c *Cache) append(id [32]byte, kind uint32, stored []byte) {
@@ -75,7 +78,7 @@ func (c *Cache) append(id [32]byte, kind uint32, stored []byte) {
 // begin takes a free segment to be filled, and makes room where there is none.
 func (c *Cache) begin() error {
 	if c.buffer == nil {
-		c.buffer = disk.Aligned(int(c.super.segment))
+		c.buffer = disk.Aligned(int(c.whole))
 	}
 	for len(c.free) <= reserve {
 		victim, ok := c.unpinned()
@@ -137,7 +140,7 @@ func (c *Cache) clean() error {
 	if len(c.free) == 0 {
 		return &FullError{c.size}
 	}
-	victim, least := -1, c.super.segment/16*fullFrom
+	victim, least := -1, c.whole/16*fullFrom
 	for i := range c.segments {
 		s := &c.segments[i]
 		if s.sequence == 0 {
@@ -158,7 +161,7 @@ func (c *Cache) clean() error {
 func (c *Cache) merge() error {
 	for i := range c.segments {
 		s := &c.segments[i]
-		if s.sequence == 0 || i == c.current || roundUp(s.end)+directorySize(len(s.entries)) > c.super.segment/2 {
+		if s.sequence == 0 || i == c.current || roundUp(s.end)+directorySize(len(s.entries)) > c.whole/2 {
 			continue
 		}
 		return c.drain(i, 0)
@@ -222,7 +225,7 @@ func (c *Cache) forget(p place) {
 
 // evict forgets a segment: on the disk first, so that nobody ever finds a directory over frames that are gone.
 func (c *Cache) evict(i int) error {
-	if _, err := c.dev.WriteAt(make([]byte, block), c.offset(i)+c.super.segment-block); err != nil {
+	if _, err := c.dev.WriteAt(make([]byte, block), c.offset(i)+c.whole-block); err != nil {
 		return fmt.Errorf("clearing segment %d of the cache: %w", i, err)
 	}
 	if err := c.dev.Flush(); err != nil {
@@ -261,7 +264,7 @@ func (c *Cache) seal() error {
 	d := encodeDirectory(c.list, c.super.identity, i, c.segments[i].sequence, int64(end))
 	err := c.writeFlushed(frames, c.offset(i))
 	if err == nil {
-		err = c.writeFlushed(d, c.offset(i)+c.super.segment-int64(len(d)))
+		err = c.writeFlushed(d, c.offset(i)+c.whole-int64(len(d)))
 	}
 	if err != nil {
 		// Nobody knows what lies there now. It is not used again until the next Open has looked.
