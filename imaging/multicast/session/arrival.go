@@ -77,6 +77,23 @@ func (a *arrival) span(i int) (first, last uint32) {
 	return uint32(a.start(i) / wire.BlockSize), uint32((a.ends[i] - 1) / wire.BlockSize)
 }
 
+// within returns the bytes from ..< to of a block of the data in which the frames lie that are in no other block. What a
+// plan says does not change, so that no lock is needed.
+func (a *arrival) within(data uint32) (from, to int64) {
+	off := int64(data) * wire.BlockSize
+	first, last := a.frames(data)
+	if first < last && a.start(first) < off {
+		first++
+	}
+	if first < last && a.ends[last-1] > off+wire.BlockSize {
+		last--
+	}
+	if first >= last {
+		return 0, 0
+	}
+	return a.start(first) - off, a.ends[last-1] - off
+}
+
 // indexBlock takes a block of the index. The caller holds the lock.
 func (c *Client) indexBlock(a *arrival, block uint32, content []byte) {
 	if a.ends != nil || a.Number == 0 && c.hasManifest() {

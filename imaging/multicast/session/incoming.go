@@ -80,6 +80,14 @@ type incoming struct {
 	symbols [wire.MaxSymbols][]byte
 }
 
+// copyTo copies bytes of a block that was rebuilt, from one on.
+func (b *incoming) copyTo(dst []byte, from int64) {
+	for len(dst) > 0 {
+		n := copy(dst, b.symbols[from/wire.SymbolSize][from%wire.SymbolSize:])
+		dst, from = dst[n:], from+int64(n)
+	}
+}
+
 // fits tells whether a block can have that many sources: a symbol that says otherwise was not made by our server.
 func (e *episode) fits(k key, sources uint8) bool {
 	return int(k.generation) >= len(e.arrivals) || e.arrivals[k.generation].Symbols(k.block) == int(sources)

@@ -81,17 +81,20 @@ func (c *Client) gather(r ripe) []frameJob {
 		in = &content{bytes: make([]byte, wire.BlockSize)}
 	}
 	_, off, n := a.Extent(b.block)
+	data, isData := a.dataBlock(b.block)
 	if err == nil {
-		for i := range b.sources {
-			copy(in.bytes[i*wire.SymbolSize:], b.symbols[i])
+		from, to := int64(0), n
+		if isData {
+			from, to = a.within(data)
 		}
+		b.copyTo(in.bytes[from:to], from)
 	}
 	in.users.Store(1)
 	defer c.free(in)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.pool.put(&b.symbols)
+	defer c.pool.put(&b.symbols)
 	if a.episode != c.episode {
 		return nil
 	}
@@ -101,16 +104,16 @@ func (c *Client) gather(r ripe) []frameJob {
 		return nil
 	}
 	c.counts.repaired.Add(missing)
-	data, isData := a.dataBlock(b.block)
 	if !isData {
 		c.indexBlock(a, b.block, in.bytes[:n])
 		return nil
 	}
-	return c.split(a, data, off, in)
+	return c.split(a, data, off, b, in)
 }
 
-// split finds the frames that are whole with a block of the data. The caller holds the lock.
-func (c *Client) split(a *arrival, data uint32, off int64, in *content) []frameJob {
+// split finds the frames that are whole with a block of the data; those that lie in it alone are in in. The caller holds
+// the lock.
+func (c *Client) split(a *arrival, data uint32, off int64, b *incoming, in *content) []frameJob {
 	var jobs []frameJob
 	first, last := a.frames(data)
 	for i := first; i < last; i++ {
@@ -128,7 +131,7 @@ func (c *Client) split(a *arrival, data uint32, off int64, in *content) []frameJ
 			jobs = append(jobs, frameJob{a, i, in.bytes[a.start(i)-off : a.ends[i]-off], in})
 			continue
 		}
-		if bytes := c.piece(a, i, data, off, in.bytes); bytes != nil {
+		if bytes := c.piece(a, i, data, off, b); bytes != nil {
 			a.states[i] = frameBusy
 			jobs = append(jobs, frameJob{a, i, bytes, nil})
 		}
@@ -138,7 +141,7 @@ func (c *Client) split(a *arrival, data uint32, off int64, in *content) []frameJ
 
 // piece copies what of a frame lies in a block, and returns the frame when it is whole. Where too many frames wait for
 // their other parts, it is fetched by HTTPS. The caller holds the lock.
-func (c *Client) piece(a *arrival, i int, data uint32, off int64, block []byte) []byte {
+func (c *Client) piece(a *arrival, i int, data uint32, off int64, b *incoming) []byte {
 	start, end := a.start(i), a.ends[i]
 	p := a.partials[i]
 	if p == nil {
@@ -150,13 +153,10 @@ func (c *Client) piece(a *arrival, i int, data uint32, off int64, block []byte) 
 		a.partials[i] = p
 		c.fragments += end - start
 	}
-	if start < off {
-		copy(p.bytes[off-start:], block)
-	} else {
-		copy(p.bytes, block[start-off:])
-	}
 	first, last := a.span(i)
 	if !p.have[data-first] {
+		from, to := max(start, off), min(end, off+wire.BlockSize)
+		b.copyTo(p.bytes[from-start:to-start], from-off)
 		p.have[data-first] = true
 		c.unneed(a, data)
 	}
