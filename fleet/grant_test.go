@@ -393,3 +393,25 @@ func TestWhatAMasterHasNoPlaceForIsTold(t *testing.T) {
 		t.Error("a computer is deployed of which nothing is its own")
 	}
 }
+
+func FuzzLocalState(f *testing.F) {
+	seed, err := json.Marshal(job.LocalState{Place: true, Counter: 7, Cached: []job.Cached{{Manifest: "aa", Missing: -1}}})
+	check(f, err)
+	f.Add(seed)
+	f.Add([]byte(`{"WhyNot":"\u202e\u001b[2J","Cached":[{"Missing":-9223372036854775808}]}`))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var s job.LocalState
+		if json.Unmarshal(raw, &s) != nil {
+			return
+		}
+		h := immortal(t)
+		h.holding("k", "pc", 1, "win", "aa")
+		h.room("S104", func(r *fleet.Room) { r.Menu = true }, "pc")
+		h.granted("k")
+		check(t, h.Told(context.Background(), "k", s))
+		said := h.Offline(h.computer("pc"))
+		if said != "yes" && !strings.HasPrefix(said, "no, because ") || strings.ContainsAny(said, "\x1b\n\u202e") || len(said) > 2000 {
+			t.Errorf("offline reset: %q", said)
+		}
+	})
+}
