@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -90,13 +91,17 @@ func (a *agent) tellProof(ctx context.Context) {
 		a.client.Quiet() // nothing on the screen is to change any more
 		_, err = a.client.Trust(ctx)
 	}
+	var w job.Welcome
 	if err == nil {
-		var w job.Welcome
-		if w, err = a.client.Hello(ctx, a.introduction()); err == nil && w.State == job.StateEnrolled {
-			a.Screen.Note("the server has %d proofs", w.Proofs)
-			a.forget(w.Proofs)
-			return
-		}
+		w, err = a.client.Hello(ctx, a.introduction())
+	}
+	if err == nil && w.State == job.StateEnrolled {
+		a.Screen.Note("the server has %d proofs", w.Proofs)
+		a.forget(w.Proofs)
+		return
+	}
+	if err == nil {
+		err = fmt.Errorf("the server calls this computer %s", w.State)
 	}
 	a.Screen.Note("the proof stays on the disk: %v", err)
 }

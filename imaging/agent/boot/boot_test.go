@@ -50,6 +50,25 @@ func TestParametersOfTheKernelCommandLine(t *testing.T) {
 	}
 }
 
+func TestWhatWasChosenInTheMenu(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                                       " network",
+		"ardoise.wish=reset ardoise.origin=disk": "reset disk",
+		"ardoise.wish=work ardoise.origin=network":          "work network",
+		"ardoise.wish=rescue":                               "rescue network",
+		"ardoise.wish=inventory ardoise.origin=sdb":         "inventory network",
+		"ardoise.wish=format ardoise.origin=disk":           " disk",
+		"ardoise.wish=reset ardoise.wish=reinstall":         "reinstall network",
+		`x="ardoise.wish=reset" ardoise.origin=disk`:        " disk",
+		"ardoise.wish=RESET ardoise.origin=disk splash=off": " disk",
+	} {
+		p, err := boot.ParseParameters(line + " ardoise.server=a:1 ardoise.ca=" + ca)
+		if got := p.Wish + " " + p.Origin; err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %q", line, got, err, want)
+		}
+	}
+}
+
 func FuzzParameters(f *testing.F) {
 	f.Add("quiet ardoise.server=10.0.0.1:7443 ardoise.ca=" + ca + ` ardoise.mac=52:54:00:ab:cd:ef x="y z"`)
 	f.Fuzz(func(t *testing.T, line string) {

@@ -28,7 +28,7 @@ func Look(d job.Disk) State {
 	switch d.Bus {
 	case "nvme":
 		s = look(d, nvme{f})
-	case "sata", "usb", "scsi": // a bridge or controller that speaks SAT passes ATA on; others refuse the command
+	case "sata", "scsi": // a controller that speaks SAT passes ATA on, others refuse it; USB bridges have hung on it
 		s = look(d, ata{f})
 	}
 	return s
