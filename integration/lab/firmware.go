@@ -2,12 +2,14 @@ package lab
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -68,7 +70,7 @@ func machine(f Firmware, accel, variables string) []string {
 func (pc *PC) arguments(accel string) []string {
 	args := append(machine(pc.Firmware, accel, pc.variables()),
 		"-name", pc.Name, "-m", fmt.Sprint(pc.MemoryMiB), "-uuid", pc.UUID,
-		"-smbios", fmt.Sprintf("type=1,manufacturer=Ardoise,product=Lab,serial=LAB%04d,uuid=%s", pc.number, pc.UUID),
+		"-smbios", pc.smbios(),
 		"-chardev", "stdio,id=serial,signal=off", "-serial", "chardev:serial",
 		"-qmp", "unix:"+pc.socket()+",server=on,wait=off",
 		"-vga", "std", "-device", "virtio-rng-pci",
@@ -84,6 +86,36 @@ func (pc *PC) arguments(accel string) []string {
 		args = append(args, pc.drive("disk1", pc.second(), 3)...)
 	}
 	return args
+}
+
+// smbios describes the system. Its wake-up type can be given with a whole structure only: System Information, SMBIOS 3.7
+// section 7.2. The UUID is in the file too, with the fields that Linux turns round.
+func (pc *PC) smbios() string {
+	if pc.WakeUp == 0 {
+		return fmt.Sprintf("type=1,manufacturer=Ardoise,product=Lab,serial=LAB%04d,uuid=%s", pc.number, pc.UUID)
+	}
+	return "file=" + pc.structure()
+}
+
+// structure is the path of the file that smbios names.
+func (pc *PC) structure() string { return filepath.Join(pc.school.Dir, pc.Name+".smbios") }
+
+// writeStructure writes the file that smbios names.
+func (pc *PC) writeStructure() error {
+	if pc.WakeUp == 0 {
+		return nil
+	}
+	id, err := hex.DecodeString(strings.ReplaceAll(pc.UUID, "-", ""))
+	if err != nil {
+		return err
+	}
+	slices.Reverse(id[0:4])
+	slices.Reverse(id[4:6])
+	slices.Reverse(id[6:8])
+	b := append([]byte{1, 27, 0, 1, 1, 2, 0, 3}, id...)
+	b = append(b, pc.WakeUp, 0, 0)
+	b = fmt.Appendf(b, "Ardoise\x00Lab\x00LAB%04d\x00\x00", pc.number)
+	return os.WriteFile(pc.structure(), b, 0o600)
 }
 
 // drive returns the arguments that attach one disk. Its image is written through the host's page cache: killing QEMU

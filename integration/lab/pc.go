@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -45,6 +47,7 @@ type Hardware struct {
 	SectorSize int    // logical, of all disks, bytes; 0 for 512
 	MemoryMiB  int
 	DiskFirst  bool // BIOS: its set-up puts the disks before the network
+	WakeUp     byte // SMBIOS wake-up type; 0: as after the power button
 }
 
 // PC is a virtual computer. Its disk and firmware variables outlive its power-ons.
@@ -160,6 +163,9 @@ func (pc *PC) PowerOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := pc.writeStructure(); err != nil {
+		return err
+	}
 	console := newConsole(log)
 	process, err := pc.launch(pc.arguments(accel), console, complaints)
 	if err != nil {
@@ -182,6 +188,34 @@ func (pc *PC) launch(args []string, serial, complaints io.Writer) (*Process, err
 	cmd.Stdout, cmd.Stderr = serial, complaints
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	return launch("the QEMU of "+pc.Name, cmd)
+}
+
+// CPU is the processor time that the PC has taken since it was switched on, its emulation included. Unlike the clock it
+// says something while other programs share the machine.
+func (pc *PC) CPU() (time.Duration, error) {
+	p := pc.running()
+	if p == nil {
+		return 0, fmt.Errorf("%s was never switched on", pc.Name)
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.PID()))
+	if err != nil {
+		return 0, err
+	}
+	// proc(5): behind the name in brackets come the state and, as the 12th and 13th, the ticks in user and kernel mode.
+	_, rest, _ := strings.Cut(string(text), ") ")
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat makes no sense", p.PID())
+	}
+	var ticks time.Duration
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += time.Duration(n)
+	}
+	return ticks * 10 * time.Millisecond, nil // USER_HZ is 100 on every Linux
 }
 
 // On tells whether the PC runs.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,28 @@ func (pc *PC) Reset(ctx context.Context) error {
 func (pc *PC) Screenshot(ctx context.Context, path string) error {
 	return pc.order(ctx, "screendump", map[string]any{"filename": path, "format": "png"})
 }
+
+// Type presses keys one after the other, each by QEMU's name ("down", "ret", "shift-a").
+func (pc *PC) Type(ctx context.Context, keys ...string) error {
+	for _, k := range keys {
+		var chord []map[string]string
+		for _, part := range strings.Split(k, "-") {
+			chord = append(chord, map[string]string{"type": "qcode", "data": part})
+		}
+		if err := pc.order(ctx, "send-key", map[string]any{"keys": chord}); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(keyPause):
+		}
+	}
+	return nil
+}
+
+// keyPause is longer than QEMU holds a key down, which is 100 ms, and than a busy guest needs to see it.
+const keyPause = 300 * time.Millisecond
 
 // order sends one command of QEMU's machine protocol (QMP: JSON objects; a greeting, qmp_capabilities, commands; events
 // come in between).
