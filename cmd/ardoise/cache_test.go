@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/restore"
 )
@@ -110,5 +111,17 @@ func TestWhatTheDiskDoesNotHoldComesFromTheLibrary(t *testing.T) {
 	}
 	if one := cacheOf(t, "fill", "m@2", "--disk", path, "--data", data, "--only"); one.Versions[0].Version != "m@2" || one.Versions[1].Kept {
 		t.Errorf("one alone: %+v", one)
+	}
+}
+
+func TestShowSaysFromWhichSizeOnThereIsRoom(t *testing.T) {
+	for want, m := range map[string]api.Master{
+		"yes, on disks of 430 MiB or more": {OfflineReset: "yes", OfflineFrom: 430 * mib},
+		"no, because of a reason":          {OfflineReset: "no, because of a reason", OfflineFrom: 430 * mib},
+		"-":                                {},
+	} {
+		if got := offlineText(m); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -70,6 +70,15 @@ func masterShow() *cobra.Command {
 	})
 }
 
+// offlineText says whether a disk like the captured one has room for resets without the server; where not, the sentence names
+// the size itself.
+func offlineText(m api.Master) string {
+	if m.OfflineReset == "yes" && m.OfflineFrom > 0 {
+		return fmt.Sprintf("yes, on disks of %d MiB or more", m.OfflineFrom>>20)
+	}
+	return dash(m.OfflineReset)
+}
+
 func showMaster(w io.Writer, m api.Master) {
 	parent := m.ParentOf
 	if parent == "" && m.Parent != "" {
@@ -78,7 +87,7 @@ func showMaster(w io.Writer, m api.Master) {
 	rows := [][]string{{"version", versionText(m)}, {"channels", dash(strings.Join(m.Channels, ", ") + m.NoChannels)}, {"hash", m.Hash},
 		{"parent", dash(parent)}, {"created", m.Created.Local().Format(time.DateTime)}, {"author", dash(m.Author)},
 		{"disk", bytesText(m.DiskBytes)}, {"used", bytesText(m.UsedBytes)}, {"stored", bytesText(m.StoredBytes)},
-		{"new", known(m, m.NewBytes)}, {"chunks", fmt.Sprint(m.Chunks)}, {"offline reset", dash(m.OfflineReset)}}
+		{"new", known(m, m.NewBytes)}, {"chunks", fmt.Sprint(m.Chunks)}, {"offline reset", offlineText(m)}}
 	rows = append(rows, []string{"retention", dash(ruleText(m.Retention))})
 	for _, v := range m.Volumes {
 		text := fmt.Sprintf("%s, %s used of %s, cut by %s", strings.TrimSpace(v.Kind+" "+v.Label), bytesText(v.Used), bytesText(v.Length), v.Order)

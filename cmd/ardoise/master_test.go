@@ -245,10 +245,11 @@ func TestListAndShow(t *testing.T) {
 			Kind string `json:"kind"`
 		} `json:"volumes"`
 		OfflineReset string `json:"offline_reset"`
+		OfflineFrom  int64  `json:"offline_from_bytes"`
 	}
 	err := json.Unmarshal([]byte(out), &shown)
 	if err != nil || exit != 0 || shown.Name != "m" || shown.StoredBytes == 0 || len(shown.Volumes) != 3 || shown.Volumes[2].Kind != "ext4" ||
-		!strings.HasPrefix(shown.OfflineReset, "no, because ") {
+		!strings.HasPrefix(shown.OfflineReset, "no, because ") || shown.OfflineFrom != 445*mib {
 		t.Errorf("show --json = exit %d, %v\n%s%s", exit, err, out, complaints)
 	}
 	if exit, out, _ := ardoise("master", "show", "m", "--data", data); exit != 0 || !strings.Contains(out, "offline reset  no, because") {

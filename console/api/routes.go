@@ -130,7 +130,8 @@ func (s *Server) master(w http.ResponseWriter, r *http.Request, _ string) error 
 	out.Retention = s.rule(v.Name)
 	out.StoredBytes = s.Masters.StoredBytes(m)
 	out.Volumes = volumes(m)
-	out.OfflineReset = disk.OfflineReset(m, m.Disk.Size, m.Disk.SectorSize, out.StoredBytes).String()
+	offline := disk.OfflineReset(m, m.Disk.Size, m.Disk.SectorSize, out.StoredBytes)
+	out.OfflineReset, out.OfflineFrom = offline.String(), offline.From
 	return respond(w, out)
 }
 

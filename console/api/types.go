@@ -119,7 +119,8 @@ type Master struct {
 	Damaged      string    `json:"damaged,omitempty"`
 	Volumes      []Volume  `json:"volumes,omitempty"` // when one version is asked for
 	OfflineReset string    `json:"offline_reset,omitempty"`
-	Retention    *Rule     `json:"retention,omitempty"` // of its master, when one version is asked for; nil: all versions stay
+	OfflineFrom  int64     `json:"offline_from_bytes,omitempty"` // smallest disk on which there is room for it; 0: on none
+	Retention    *Rule     `json:"retention,omitempty"`          // of its master, when one version is asked for; nil: all versions stay
 }
 
 // Volume is what lies in a partition of a master.
@@ -245,6 +246,9 @@ type Outcome struct {
 	NewBytes     int64      `json:"new_bytes"`
 	Seconds      float64    `json:"seconds"`
 	ProvenAt     *time.Time `json:"proven_at,omitempty"`
+	Level        job.Level  `json:"level,omitempty"`            // reset: as it was done
+	Doubt        string     `json:"doubt,omitempty"`            // reset: why a quick one became full
+	FromCache    int64      `json:"from_cache_bytes,omitempty"` // reset: of frames that the disk's own cache had
 }
 
 // Approve enrols the computer that shows Code on its screen.
