@@ -15,7 +15,7 @@ import (
 // Grant is the standing grant that a computer was given last.
 type Grant struct {
 	Counter uint64
-	Digest  string  // of all else in it, hexadecimal: what is equal keeps its counter
+	Digest  string  // of all else in it, hexadecimal: what is equal keeps its counter; "": another server life gave it
 	Target  *Target `json:",omitempty"` // that it allows a reset to; nil: it allows nothing
 }
 
@@ -232,6 +232,13 @@ func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
 		return refuse(CodeTooMany, c.Name, "this computer tells of its disk too often")
 	}
 	c.Local = &Local{State: s, At: now}
+	if known := c.Grant; s.Counter > 0 && (known == nil || s.Counter > known.Counter) && s.Counter < uint64(now.Add(maxAhead).Unix()) {
+		// It has seen a later grant than we know of: our database is an older one. It would refuse all that we count up to there.
+		c.Grant = &Grant{Counter: s.Counter}
+		if known != nil {
+			c.Grant.Target = known.Target
+		}
+	}
 	return f.commit(ctx, Change{Computers: []Computer{c}})
 }
 
@@ -257,7 +264,7 @@ func (f *Fleet) Offline(c Computer) string {
 		return "no, because its disk has no place for it"
 	case c.Grant == nil || c.Local.State.Counter == 0:
 		return "no, because its disk has no grant yet: it gets one when it starts the agent next"
-	case c.Local.State.Counter != c.Grant.Counter || c.Grant.Target == nil || c.Grant.Target.Manifest != c.Runs.Manifest:
+	case c.Local.State.Counter != c.Grant.Counter || c.Grant.Digest == "" || c.Grant.Target == nil || c.Grant.Target.Manifest != c.Runs.Manifest:
 		return "no, because its disk has an old grant: it gets the new one when it starts the agent next"
 	}
 	for _, x := range c.Local.State.Cached {

@@ -153,6 +153,30 @@ func TestANewRecordCountsOnAboveTheOldOne(t *testing.T) {
 	}
 }
 
+// The database is an older one: a computer has seen grants that we know nothing of, and refuses all below.
+func TestAComputerThatHasSeenMoreIsCaughtUpWith(t *testing.T) {
+	h := newHouse(t)
+	h.holding("k", "pc", 1, "win", "aa")
+	h.room("S104", func(r *fleet.Room) { r.Menu = true }, "pc")
+	g := h.granted("k")
+	seen := g.Counter + 500
+	check(t, h.Told(context.Background(), "k", job.LocalState{Place: true, Counter: seen, Cached: []job.Cached{{Manifest: "aa"}}}))
+	h.kill()
+	if said := h.Offline(h.computer("pc")); !strings.Contains(said, "old grant") {
+		t.Errorf("offline reset: %q, although nobody knows what its grant says", said)
+	}
+	now := h.granted("k")
+	if now.Counter <= seen || now.Manifest != "aa" {
+		t.Errorf("it has seen %d and is granted %+v", seen, now)
+	}
+	h.now = h.now.Add(time.Hour)
+	check(t, h.Told(context.Background(), "k", job.LocalState{Place: true, Counter: 1<<64 - 1}))
+	h.kill()
+	if again := h.granted("k"); again.Counter != now.Counter {
+		t.Errorf("a number that no server ever gave makes the counter %d", again.Counter)
+	}
+}
+
 func TestGrantsAreKeptBeforeTheyAreGiven(t *testing.T) {
 	h := newHouse(t)
 	h.holding("k", "pc", 1, "win", "aa")

@@ -334,6 +334,12 @@ func taskText(t api.Task) string {
 	case t.Outcome != nil && t.State == job.TaskDone:
 		text := fmt.Sprintf("done in %.0f s, %s read, %s written, %s over the network", t.Outcome.Seconds,
 			bytesText(t.Outcome.ReadBytes), bytesText(t.Outcome.WrittenBytes), bytesText(t.Outcome.StoredBytes))
+		if t.Outcome.FromCache > 0 {
+			text += fmt.Sprintf(", %s from its own cache", bytesText(t.Outcome.FromCache))
+		}
+		if t.Outcome.Doubt != "" {
+			text += ", everything was read: " + t.Outcome.Doubt
+		}
 		if t.Published != nil {
 			text += fmt.Sprintf(", published %s@%d, %s new", t.Published.Master, t.Published.Version, bytesText(t.Outcome.NewBytes))
 		}

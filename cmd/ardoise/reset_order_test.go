@@ -56,7 +56,19 @@ func TestAResetIsOrderedAndHandedOut(t *testing.T) {
 		task.Disk.MinSize != 2<<30 {
 		t.Errorf("the agent gets %+v", task)
 	}
-	proven(t, a, task)
+	proof := &job.Proof{ID: strings.Repeat("a1", 16), Ok: true, Level: job.LevelFull, Asked: job.LevelQuick, Doubt: "the journal is not clean",
+		Read: 5_000_000, FromCache: 2_000_000, Seconds: 3}
+	if _, err := a.Deliver(t.Context(), job.Report{Task: task.ID, State: job.TaskDone,
+		Outcome: &job.Outcome{Code: "ok", ProvenAt: time.Now(), ReadBytes: 5_000_000, Proof: proof}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range [][3]string{{"job", ordered.ID, "2.0 MB from its own cache, everything was read: the journal is not clean"},
+		{"computer", "pc1", "1 clean, 0 not, 0 without the server; 1 of 1 quick ones read everything"},
+		{"computer", "pc1", "1 times: the journal is not clean"}, {"computer", "pc1", "salle@1: full, 5.0 MB read, 0 B rewritten in 3 s"}} {
+		if exit, out, complaints := ardoise(tt[0], "show", tt[1], "--data", d.data); exit != 0 || !strings.Contains(out, tt[2]) {
+			t.Errorf("ardoise %s show = %d, without %q\n%s%s", tt[0], exit, tt[2], out, complaints)
+		}
+	}
 	if c := order[api.Computer](d, "computer", "show", "pc1"); c.Runs == nil || c.Runs.Version != 1 || c.Room != "S104" ||
 		!strings.HasPrefix(c.OfflineReset, "no, because") {
 		t.Errorf("afterwards the computer is %+v", c)

@@ -86,6 +86,9 @@ func task(t fleet.Task, names map[string]string) Task {
 		out.Outcome = &Outcome{Code: o.Code, Detail: o.Detail, ReadBytes: o.ReadBytes, WrittenBytes: o.WrittenBytes,
 			StoredBytes: o.StoredBytes, NewBytes: o.NewBytes, Seconds: o.Seconds, ProvenAt: moment(o.ProvenAt)}
 	}
+	if o := t.Outcome; o != nil && o.Proof != nil {
+		out.Outcome.Level, out.Outcome.Doubt, out.Outcome.FromCache = o.Proof.Level, o.Proof.Doubt, o.Proof.FromCache
+	}
 	if p := t.Published; p != nil {
 		out.Published = &Proven{Master: p.Master, Version: p.Version, Manifest: p.Hash, At: t.Ended}
 	}
