@@ -28,6 +28,7 @@ type resetResult struct {
 	Asked         job.Level `json:"asked"`           // as it was asked
 	Doubt         string    `json:"doubt,omitempty"` // why a quick one became full
 	ReadBytes     int64     `json:"read_bytes"`      // from the disk
+	ReadBackBytes int64     `json:"read_back_bytes"` // of these, after the last write, to prove it
 	DifferedBytes int64     `json:"differed_bytes"`  // of chunks and fills that differed
 	WrittenBytes  int64     `json:"written_bytes"`
 	StoredBytes   int64     `json:"stored_bytes"`  // frames, fetched
@@ -127,7 +128,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	}
 	out.Level, out.VouchedBytes, out.Discarded = report.Level, report.VouchedBytes, report.DiscardedBytes
 	out.ReadBytes, out.DifferedBytes = out.ReadBytes+report.ReadBytes, report.DifferedBytes
-	out.WrittenBytes, out.StoredBytes = report.WrittenBytes, report.FetchedBytes
+	out.WrittenBytes, out.StoredBytes, out.ReadBackBytes = report.WrittenBytes, report.FetchedBytes, report.ReadBackBytes
 	out.Seconds, out.Warnings = time.Since(began).Seconds(), report.Warnings
 	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(r.disk) {
 		out.Warnings = append(out.Warnings, "the kernel still shows the partitions as they were: "+err.Error())

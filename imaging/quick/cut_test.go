@@ -80,10 +80,10 @@ func TestAPowerCutInAResetIsSeenOrHarmless(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.img")
 	must(t, os.WriteFile(path, nil, 0o600), os.Truncate(path, 64*mib))
 	tool(t, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", path)
-	mountedExt(t, path, 0, func(dir string) { fixture(t, dir) })
+	mountedExt(t, path, func(dir string) { fixture(t, dir) })
 	m := captured(t, path)
 	pc := m.pc(t)
-	mountedExt(t, pc, 0, func(dir string) {
+	mountedExt(t, pc, func(dir string) {
 		edit(t, filepath.Join(dir, "usr/lib/h/d"), 700_000, "pupil was here")
 		edit(t, filepath.Join(dir, "usr/pieces"), 8192*200+5, "pupil was here")
 		must(t, os.RemoveAll(filepath.Join(dir, "usr/lib/f")))

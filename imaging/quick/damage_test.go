@@ -188,13 +188,13 @@ func TestExtIsResetWhateverWasDoneToIt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "master.img")
 	must(t, os.WriteFile(path, nil, 0o600), os.Truncate(path, 64*mib))
 	tool(t, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", path)
-	mountedExt(t, path, 0, func(dir string) { fixture(t, dir) })
+	mountedExt(t, path, func(dir string) { fixture(t, dir) })
 	m := captured(t, path)
 	for _, w := range append(ways(t), extWays...) {
 		t.Run(w.name, func(t *testing.T) {
 			pc := m.pc(t)
 			if w.within != nil {
-				mountedExt(t, pc, 0, func(dir string) { w.within(t, dir) })
+				mountedExt(t, pc, func(dir string) { w.within(t, dir) })
 			}
 			if w.beyond != nil {
 				w.beyond(t, pc)

@@ -28,7 +28,7 @@ func extMaster(t testing.TB, size int64, more func(dir string), args ...string) 
 	path := filepath.Join(t.TempDir(), "master.img")
 	must(t, os.WriteFile(path, nil, 0o600), os.Truncate(path, size*mib))
 	tool(t, "mke2fs", append(append([]string{"-q", "-F"}, args...), path)...)
-	mountedExt(t, path, 0, func(dir string) {
+	mountedExt(t, path, func(dir string) {
 		fixture(t, dir)
 		if more != nil {
 			more(dir)
@@ -68,7 +68,7 @@ func TestWhatCannotBeJudgedIsADoubt(t *testing.T) {
 	m := extMaster(t, 64, nil, "-t", "ext4", "-b", "4096")
 	broken := errors.New("the network is down")
 	changed := m.pc(t)
-	mountedExt(t, changed, 0, func(dir string) { must(t, os.Remove(filepath.Join(dir, "etc/passwd"))) })
+	mountedExt(t, changed, func(dir string) { must(t, os.Remove(filepath.Join(dir, "etc/passwd"))) })
 	names := func(b []byte) func(*quick.Options) {
 		return func(o *quick.Options) {
 			o.Names = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
@@ -213,7 +213,7 @@ func TestUnusedEndsOfInodeTablesAreNotRead(t *testing.T) {
 		t.Fatalf("of %d bytes of fills %d are to be read; doubt %q", fills, read, v.Doubt)
 	}
 	pc := m.pc(t)
-	mountedExt(t, pc, 0, func(dir string) {
+	mountedExt(t, pc, func(dir string) {
 		for i := range 3000 {
 			write(t, filepath.Join(dir, "many", string(rune('a'+i%26)), string(rune('a'+i/26%26)), string(rune('a'+i/676))), []byte("x"))
 		}
@@ -306,7 +306,7 @@ func TestEachKindOfExtIsResetQuickly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m := extMaster(t, 64, nil, strings.Fields(tt.args)...)
 			pc := m.pc(t)
-			mountedExt(t, pc, 0, func(dir string) {
+			mountedExt(t, pc, func(dir string) {
 				path := filepath.Join(dir, "usr/lib/h/d")
 				info, err := os.Stat(path)
 				must(t, err)
@@ -331,7 +331,7 @@ func TestADiskWithAMarkIsReadInFull(t *testing.T) {
 		must(t, os.WriteFile(p, nil, 0o600), os.Truncate(p, size))
 	}
 	tool(t, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", part)
-	mountedExt(t, part, 0, func(dir string) { fixture(t, dir) })
+	mountedExt(t, part, func(dir string) { fixture(t, dir) })
 	tool(t, "sgdisk", "-n", "1:2048:+40M", path)
 	b, err := os.ReadFile(part)
 	must(t, err)

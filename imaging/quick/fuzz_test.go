@@ -68,7 +68,7 @@ func FuzzLookAtExt(f *testing.F) {
 	path := filepath.Join(f.TempDir(), "master.img")
 	must(f, os.WriteFile(path, nil, 0o600), os.Truncate(path, 4*mib))
 	tool(f, "mke2fs", "-q", "-F", "-t", "ext4", "-b", "1024", "-N", "256", "-J", "size=1", path)
-	mountedExt(f, path, 0, func(dir string) {
+	mountedExt(f, path, func(dir string) {
 		for i := range 40 {
 			write(f, filepath.Join(dir, "a", fmt.Sprint(i)), noise(uint64(i), 200*i))
 		}

@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -181,24 +183,55 @@ func (c *master) reset(t testing.TB, path string, v *quick.Verdict) restore.Repo
 	return r
 }
 
-// mountedExt runs do with the file system at off of an image mounted by the kernel.
-func mountedExt(t testing.TB, path string, off int64, do func(dir string)) {
+// alone runs do in a mount namespace of its own: what it mounts nobody else can hold on to.
+func alone(t testing.TB, do func()) {
 	t.Helper()
-	dir := t.TempDir()
-	tool(t, "mount", "-o", fmt.Sprintf("loop,offset=%d", off), path, dir)
-	defer func() {
-		if err := unmount(dir); err != nil {
-			t.Errorf("unmounting: %v", err)
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread, and with it the namespace, ends here
+		var err error
+		defer func() { done <- err }()
+		if err = unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+			return
+		}
+		if err = unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err == nil {
+			do()
 		}
 	}()
-	do(dir)
+	must(t, <-done)
+	switch {
+	case t.Failed():
+		t.FailNow()
+	case t.Skipped():
+		t.SkipNow()
+	}
+}
+
+// mountedExt runs do with an image mounted by the kernel.
+func mountedExt(t testing.TB, path string, do func(dir string)) {
+	t.Helper()
+	loop := strings.TrimSpace(tool(t, "losetup", "-f", "--show", path))
+	defer func() { tool(t, "losetup", "-d", loop) }()
+	dir := t.TempDir()
+	alone(t, func() {
+		must(t, unix.Mount(loop, dir, "ext4", 0, ""))
+		defer func() { must(t, unmount(dir)) }()
+		do(dir)
+	})
+}
+
+// mountedNTFS runs do with an image mounted by ntfs-3g, and returns when the driver has ended.
+func mountedNTFS(t testing.TB, path string, do func(dir string)) {
+	t.Helper()
+	dir := t.TempDir()
+	alone(t, func() { driven(t, path, dir, do) })
 }
 
 // unmount waits for who still looks at the mount.
 func unmount(dir string) error {
 	var err error
 	for range 200 {
-		if err = syscall.Unmount(dir, 0); err != syscall.EBUSY {
+		if err = unix.Unmount(dir, 0); err != unix.EBUSY {
 			return err
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -206,40 +239,12 @@ func unmount(dir string) error {
 	return err
 }
 
-// noise is content that nothing else has.
-func noise(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 7))
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
-	return b
-}
-
-func write(t testing.TB, path string, b []byte) {
-	t.Helper()
-	must(t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, 0o644))
-}
-
-// poke writes to an image past its file system.
-func poke(t testing.TB, path string, off int64, b []byte) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.WriteAt(b, off)
-	must(t, err, f.Close())
-}
-
-// mountedNTFS runs do with an image mounted by ntfs-3g, and returns when the driver has ended.
-func mountedNTFS(t testing.TB, path string, do func(dir string)) {
-	t.Helper()
-	dir := t.TempDir()
+// driven is mountedNTFS where the driver and whoever looks see the same mounts.
+func driven(t testing.TB, path, dir string, do func(dir string)) {
 	device := func() uint64 {
-		info, err := os.Stat(dir)
-		must(t, err)
-		return info.Sys().(*syscall.Stat_t).Dev
+		var stat unix.Stat_t
+		must(t, unix.Stat(dir, &stat))
+		return stat.Dev
 	}
 	outside := device()
 	var said bytes.Buffer
@@ -262,4 +267,28 @@ func mountedNTFS(t testing.TB, path string, do func(dir string)) {
 		}
 	}()
 	do(dir)
+}
+
+// noise is content that nothing else has.
+func noise(seed uint64, n int) []byte {
+	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8), byte(seed >> 16)})
+	b := make([]byte, n)
+	_, _ = r.Read(b)
+	return b
+}
+
+func write(t testing.TB, path string, b []byte) {
+	t.Helper()
+	must(t, os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, b, 0o644))
+}
+
+// poke writes to an image past its file system.
+func poke(t testing.TB, path string, off int64, b []byte) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteAt(b, off)
+	must(t, err, f.Close())
 }

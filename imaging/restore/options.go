@@ -67,6 +67,7 @@ type Progress struct {
 // Report says what Run did.
 type Report struct {
 	ReadBytes     int64 // read from the disk
+	ReadBackBytes int64 // of these, after the last write, to prove it
 	WrittenBytes  int64 // written to the disk, the mark and ARDOISE left out
 	FetchedBytes  int64 // of frames from the Source, headers included
 	FetchedChunks int

@@ -337,7 +337,9 @@ func (r *run) readBack(ctx context.Context, _ *findings) error {
 	if err := r.setMarks(ctx, PhaseVerify); err != nil {
 		return err
 	}
+	before := r.readBytes.Load()
 	f, err := r.scan(ctx, PhaseVerify)
+	r.report.ReadBackBytes = r.readBytes.Load() - before
 	if err != nil {
 		return err
 	}
