@@ -20,11 +20,11 @@ FIRMWARE ?= secureboot
 KEEP     ?= 0
 FUZZTIME ?= 10s
 
-VM_TESTS    := ./integration/firstlight
+VM_TESTS    := ./integration/firstlight ./integration/startmenu
 BLACK_BOX   := ./integration/refusals ./integration/room
 # One goroutine, and rooms of a thousand PCs: the race detector finds nothing there and takes ten times as long.
 SIMULATED   := ./imaging/multicast/simnet
-RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /simnet$$)
+RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /simnet$$)
 
 .DEFAULT_GOAL := help
 .PHONY: help packages build bootenv golden demo test quick lint fuzz soak bench clean

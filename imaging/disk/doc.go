@@ -19,7 +19,11 @@
 // A table is not captured as bytes but described (Table) and made again for each disk (Plan), because its backup, its
 // last usable block and its checksums follow the size of the disk. Own lists the bytes that are described. Of a
 // protective MBR only the size in its first entry is ours: the rest of that sector (boot code, the active flag that
-// some BIOSes want on a GPT disk, hybrid entries) is kept with the bytes before the first partition.
+// some BIOSes want on a GPT disk, hybrid entries) is kept with the bytes before the first partition. Where a BIOS starts
+// our menu the boot code is ours, the master's lies on ARDOISE, and MasterView shows it in its place.
+//
+// ARDOISE is a FAT32 of our own making whose files have fixed places: slots with two records, two generations of boot
+// files of which one sector names the one that counts, loaders with two rooms whose names change places.
 //
 // Guaranteed: no length, count or offset found on a disk is believed before it is checked against the size of the
 // disk; chains are bounded; a write handle of a block device is exclusive. Not guaranteed: that another program with

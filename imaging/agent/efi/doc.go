@@ -11,11 +11,12 @@
 //	     m  device path                    4     data
 //	        optional data
 //
-// What Order does, and why: Debian's or Windows' own set-up puts itself first, so that the network is never asked again;
-// and firmware tries IPv6 and HTTP boot for 64 s a round before it comes to the disk. So: the IPv4 entry of our NIC
-// first, then the system on the disk, then what there was; IPv6 and HTTP entries inactive.
+// What Arrange does, and why: Debian's or Windows' own set-up puts itself first, so that neither our menu nor the network is
+// ever asked again; and firmware tries IPv6 and HTTP boot for 64 s a round before it comes to the disk. So: in a menu room
+// our loader on ARDOISE, then the IPv4 entry of our NIC, then the system on the disk, then what there was; IPv6 and HTTP
+// entries inactive. In other rooms the entry of our loader is taken away.
 //
-// Guaranteed: one entry of ours at most, however often it runs; no entry of anybody else is removed; a variable that
+// Guaranteed: one entry of ours for the menu and one for the system at most, however often it runs; no entry of anybody else is removed; a variable that
 // already has its value is not written (flash wears). Not guaranteed: that firmware keeps it. EDK2 deletes an automatic
 // entry whose attributes changed and makes a new active one at the end of the order: there the order alone does the work.
 package efi
