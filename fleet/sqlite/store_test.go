@@ -249,3 +249,37 @@ type signer struct{}
 
 func (signer) Sign(string, []byte) []byte { return nil }
 func (signer) Public() string             { return "" }
+
+func TestTheOldestJobsGoUnlessTheyAreActive(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := open(t, path)
+	var first, second fleet.Change
+	for n := 1; n <= 20_250; n++ {
+		id := fmt.Sprint(n)
+		state := job.TaskDone
+		if n == 5 {
+			state = job.TaskWaiting
+		}
+		c := &first
+		if n > 20_000 {
+			c = &second
+		}
+		c.Jobs = append(c.Jobs, fleet.Job{ID: id})
+		c.Tasks = append(c.Tasks, fleet.Task{ID: id + "-1", Job: id, State: state})
+	}
+	check(t, s.Commit(t.Context(), first))
+	check(t, s.Commit(t.Context(), second))
+	db, err := sql.Open("sqlite", path)
+	check(t, err)
+	defer db.Close()
+	for _, table := range []string{"jobs", "tasks"} {
+		var n, oldest, active int
+		check(t, db.QueryRow("SELECT COUNT(*) FROM "+table).Scan(&n))
+		column := map[string]string{"jobs": "number", "tasks": "CAST(job AS INTEGER)"}[table]
+		check(t, db.QueryRow("SELECT MIN("+column+") FROM "+table+" WHERE "+column+" > 5").Scan(&oldest))
+		check(t, db.QueryRow("SELECT COUNT(*) FROM "+table+" WHERE "+column+" = 5").Scan(&active))
+		if n != 20_051 || oldest != 201 || active != 1 {
+			t.Errorf("%d %s are left, the oldest %d; %d of the one that waits", n, table, oldest, active)
+		}
+	}
+}
