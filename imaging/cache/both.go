@@ -20,7 +20,8 @@ type Both struct {
 }
 
 // Sources returns a Source that asks the cache first and other for the rest. Either may be nil. What the cache lacks is
-// asked of other at once and comes while the cache is read.
+// asked of other at once and comes while the cache is read; what turns out to be damaged is asked of it by itself, perhaps
+// while that is still coming: other must bear two questions at once.
 func Sources(c *Cache, other Source) *Both { return &Both{cache: c, other: other} }
 
 // FromCache returns the bytes of frames that the cache gave so far, headers included.
@@ -81,49 +82,34 @@ func (b *Both) merge(ctx context.Context, ids, missing []chunk.ID, yield func(ch
 		for _, id := range missing {
 			lacks[id] = struct{}{}
 		}
-		var held []chunk.ID
-		for len(ids) > 0 {
-			n := slices.IndexFunc(ids, func(id chunk.ID) bool { _, ok := lacks[id]; return ok })
-			if n < 0 {
-				n = len(ids)
+		return b.cache.each(ctx, ids, func(a *asked) error {
+			if _, comes := lacks[a.id]; comes {
+				return b.next(a.id, came, &failed, yield)
 			}
-			if held = ids[:n]; n > 0 {
-				if err := b.fromHeld(ctx, held, yield); err != nil {
-					return err
-				}
+			if a.err == nil {
+				b.fromCache.Add(int64(a.frame.Size()))
+				return yield(a.frame)
 			}
-			if ids = ids[n:]; len(ids) == 0 {
-				break
-			}
-			f, ok := <-came
-			switch {
-			case ok:
-			case failed != nil:
-				return failed
-			default:
-				return fmt.Errorf("chunk %s did not come", ids[0])
-			}
-			b.fromOther.Add(int64(f.Size()))
-			if err := yield(f); err != nil {
-				return err
-			}
-			ids = ids[1:]
-		}
-		return nil
+			return b.other.Fetch(ctx, []chunk.ID{a.id}, func(f chunk.Frame) error {
+				b.fromOther.Add(int64(f.Size()))
+				return yield(f)
+			})
+		})
 	})
 	return group.Wait()
 }
 
-// fromHeld gives what the cache holds; what turns out to be damaged is fetched by itself.
-func (b *Both) fromHeld(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
-	return b.cache.each(ctx, ids, func(a *asked) error {
-		if a.err == nil {
-			b.fromCache.Add(int64(a.frame.Size()))
-			return yield(a.frame)
-		}
-		return b.other.Fetch(ctx, []chunk.ID{a.id}, func(f chunk.Frame) error {
-			b.fromOther.Add(int64(f.Size()))
-			return yield(f)
-		})
-	})
+// next yields the frame that comes next from the other source, which must be that of id. failed says why no more come.
+func (b *Both) next(id chunk.ID, came <-chan chunk.Frame, failed *error, yield func(chunk.Frame) error) error {
+	f, ok := <-came
+	switch {
+	case !ok && *failed != nil:
+		return *failed
+	case !ok:
+		return fmt.Errorf("chunk %s did not come", id)
+	case f.ID != id:
+		return fmt.Errorf("chunk %s came unasked", f.ID)
+	}
+	b.fromOther.Add(int64(f.Size()))
+	return yield(f)
 }
