@@ -66,7 +66,7 @@ func TestLossIsRepairedForEveryone(t *testing.T) {
 func TestALateComputerGetsEverything(t *testing.T) {
 	l, store := newLab(t), newStored()
 	m := store.master(t, 150, 3)
-	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 1, Rate: 10e6, Linger: 5 * time.Second})
+	server := l.serve(session.ServerOptions{Masters: []session.Master{m.Master}, Frames: store, Expected: 1, Rate: 3e6, Linger: 5 * time.Second})
 	first := newDisk(t, m)
 	half := make(chan struct{})
 	first.after = func(taken int) {
