@@ -108,6 +108,12 @@ func TestAManifestComesBackWithItsSignatureAndNames(t *testing.T) {
 	if err := c.PutManifest(v.hash, v.encoded, v.sig, nil); err != nil || len(r.disk.ops) != 0 {
 		t.Errorf("storing it again: %v, %d operations", err, len(r.disk.ops))
 	}
+	for try, writes := range []int{2, 0} { // a superblock and its flush, once
+		before := len(r.disk.ops)
+		if err := c.KeepFor(v.hash); err != nil || len(r.disk.ops)-before != writes {
+			t.Errorf("KeepFor, try %d: %v, %d operations", try, err, len(r.disk.ops)-before)
+		}
+	}
 	for _, c := range []*cache.Cache{c, r.open(t)} {
 		encoded, sig, err := c.Manifest(v.hash)
 		if err != nil || !bytes.Equal(encoded, v.encoded) || sig.Key != "key" || sig.Hash != v.hash || string(sig.Signature) != "signature" {

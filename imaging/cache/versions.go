@@ -309,7 +309,7 @@ func (c *Cache) KeepFor(hashes ...manifest.Hash) error {
 			return err
 		}
 	}
-	if err := c.seal(); err != nil {
+	if err := c.seal(); err != nil || slices.Equal(hashes, c.super.kept) {
 		return err
 	}
 	next := c.super
