@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/bits"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -50,18 +51,29 @@ func siteSecret(data string) ([]byte, error) {
 	return secret, nil
 }
 
-// running is what the running system of a computer is told of this server.
-func (s *site) running() (server, ca string) {
-	at := "127.0.0.1"
+// running is what the running system of a computer, last seen at an address, is told of this server: the one of our
+// addresses that is most like its own.
+func (s *site) running(address string) (server, ca string) {
+	near, _ := netip.ParseAddr(address) // the zero one is like none
+	best, likest := netip.AddrFrom4([4]byte{127, 0, 0, 1}), -1
 	for _, a := range *s.known.Load() {
-		if !a.IsLoopback() {
-			at = a.String()
-			break
+		if n := alike(a, near.Unmap()); !a.IsLoopback() && n > likest {
+			best, likest = a, n
 		}
 	}
-	addr, err := netip.ParseAddr(at)
-	if err != nil {
-		return "", ""
+	return netip.AddrPortFrom(best, uint16(s.o.agentPort)).String(), s.ca.Fingerprint()
+}
+
+// alike is how many leading bits two addresses share; 0 where they are of different kinds.
+func alike(a, b netip.Addr) int {
+	if a.BitLen() != b.BitLen() {
+		return 0
 	}
-	return netip.AddrPortFrom(addr, uint16(s.o.agentPort)).String(), s.ca.Fingerprint()
+	x, y := a.AsSlice(), b.AsSlice()
+	for i := range x {
+		if d := x[i] ^ y[i]; d != 0 {
+			return 8*i + bits.LeadingZeros8(d)
+		}
+	}
+	return a.BitLen()
 }

@@ -141,7 +141,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request, by string) error 
 		return err
 	}
 	out := job.RunningToken{Computer: c.Name, Token: token}
-	out.Server, out.CA = s.Running()
+	out.Server, out.CA = s.Running(c.Address)
 	return respond(w, out)
 }
 

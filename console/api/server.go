@@ -29,7 +29,7 @@ type Server struct {
 	Sessions Sessions // nil: there are none
 	Status   func() Status
 	Wake     func(ctx context.Context, macs []string) error // nil: nobody can be woken
-	Running  func() (server, ca string)                     // what a running system is to know of this server; nil: nothing
+	Running  func(address string) (server, ca string)       // what the running system of a computer last seen there is to know; nil: nothing
 	Doctor   func(ctx context.Context) []Check
 	Healer   store.Healer // what a scrub heals from, unless it is told; nil: nothing
 	Log      *slog.Logger // nil: none
