@@ -45,7 +45,8 @@
 //     reset. Swap files are known by their header and read.
 //   - NTFS times and records set back through the API (FILE_BASIC_INFORMATION with ChangeTime) leave another LSN or USN in
 //     the record as a rule; nothing guarantees it. Records edited raw, by debugfs or a hexadecimal editor, to look as before.
-//   - On ext: a clock set to the very nanosecond of the master's i_ctime, or a kernel that was changed.
+//   - On ext: a clock set to the very nanosecond of the master's i_ctime while a file is written, which root can do; a kernel
+//     that was changed.
 //   - What lies in inode tables behind the last inode that the group's descriptor calls used, here and there alike, and
 //     in the blocks that ext keeps for growing, while the inode that owns them is the same.
 //   - What Windows writes past its own file system, besides what is always read: a dedicated dump file.

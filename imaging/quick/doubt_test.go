@@ -369,3 +369,17 @@ func TestADiskWithAMarkIsReadInFull(t *testing.T) {
 		t.Errorf("doubt %q", doubt)
 	}
 }
+
+// TestGrownAndShrunkAgainIsTheMasterInEveryByte: the blocks kept for growing were used meanwhile.
+func TestGrownAndShrunkAgainIsTheMasterInEveryByte(t *testing.T) {
+	m := extMaster(t, 160, nil, "-t", "ext4", "-b", "1024")
+	pc := m.pc(t)
+	tool(t, "truncate", "-s", "2G", pc)
+	tool(t, "resize2fs", pc)
+	tool(t, "e2fsck", "-fy", pc)
+	tool(t, "resize2fs", pc, "160M")
+	tool(t, "truncate", "-s", "160M", pc)
+	v := m.look(t, pc)
+	t.Logf("doubt %q, vouched %d bytes", v.Doubt, v.VouchedBytes)
+	m.reset(t, pc, v)
+}
