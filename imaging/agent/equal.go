@@ -140,7 +140,7 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 		return job.Outcome{ProvenAt: a.now().UTC()}, nil
 	}
 	e.proof.Doubt = strange(e.t, before)
-	a.ownBytes(e)
+	a.ownBytes(e, before)
 	kept := false
 	e.p.breaks = func() { a.resumeNext(e.d.Disk, true) }
 	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }

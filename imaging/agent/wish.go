@@ -129,7 +129,7 @@ func (a *agent) askServer(ctx context.Context) (job.Ending, error) {
 		if a.mark != nil {
 			wish = job.WishReset
 		}
-		err := a.client.Wish(ctx, wish)
+		err := a.client.Wish(reach, wish)
 		var p *client.ProblemError
 		switch {
 		case errors.As(err, &p) && p.Status == http.StatusForbidden:
@@ -138,6 +138,8 @@ func (a *agent) askServer(ctx context.Context) (job.Ending, error) {
 			a.Screen.Say(notices.Unfinished, p)
 		case errors.As(err, &p):
 			return a.startDisk(notices.WishRefused, p), nil
+		case err != nil && ctx.Err() == nil && reach.Err() != nil:
+			return a.startDisk(notices.WishUnheard, a.away()), nil
 		case err != nil:
 			return "", a.refusal(err)
 		}
