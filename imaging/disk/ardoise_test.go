@@ -243,12 +243,20 @@ func TestASlotWithBothRecordsDamagedSaysSo(t *testing.T) {
 
 func FuzzOpenArdoise(f *testing.F) {
 	d := newRAM(disk.ArdoiseSize)
-	mustMake(f, d, 0, disk.MakeOptions{})
-	// The boot sector, the first sectors of the FAT, the root folder and ours: the rest is zeros.
-	const fat, root = 32 * 512, 1310 * 512
-	f.Add(d.b[:512], d.b[fat:fat+2560], d.b[root:root+8192])
-	f.Fuzz(func(t *testing.T, boot, table, folders []byte) {
-		v := &patches{size: disk.ArdoiseSize, parts: map[int64][]byte{0: boot, fat: table, root: folders}}
+	a := mustMake(f, d, 0, disk.MakeOptions{})
+	// The boot sector, the first sectors of the FAT, the folders and the small files: the rest is zeros.
+	const fat, folders, small = 32 * 512, 1312 * 512, 1312*512 + 667*4096
+	seed := func() {
+		f.Add(bytes.Clone(d.b[:512]), bytes.Clone(d.b[fat:fat+2560]), bytes.Clone(d.b[folders:folders+7*4096]),
+			bytes.Clone(d.b[small:small+3*4096]))
+	}
+	seed()
+	if _, err := a.Keep(f.Context(), set("x")); err != nil {
+		f.Fatal(err)
+	}
+	seed()
+	f.Fuzz(func(t *testing.T, boot, table, dirs, env []byte) {
+		v := &patches{size: disk.ArdoiseSize, parts: map[int64][]byte{0: boot, fat: table, folders: dirs, small: env}}
 		a, err := disk.OpenArdoise(v, part(0))
 		if err != nil {
 			return
@@ -257,6 +265,25 @@ func FuzzOpenArdoise(f *testing.F) {
 			return
 		}
 		if err := a.Trust().Store(disk.Trust{CA: "x"}); err == nil && v.outside {
+			t.Fatal("written outside the partition")
+		}
+		for _, name := range []string{"vmlinuz", "shimx64.efi", "core.img", disk.MenuFile} {
+			if r, err := a.BootFile(name); err == nil && r != nil {
+				if _, off, n := r.Outer(); off < 0 || n > disk.ArdoiseSize-off {
+					t.Fatalf("%s lies at %d, %d bytes", name, off, n)
+				}
+			}
+		}
+		_, nextErr := a.Next()
+		_, _, codeErr := a.MasterBootCode()
+		if _, err := a.Exceptions(); err == nil && a.Layout() == disk.Layout && errors.Join(nextErr, codeErr) != nil {
+			var lost *disk.NoBootCodeError
+			if !errors.As(codeErr, &lost) {
+				t.Fatal(errors.Join(nextErr, codeErr))
+			}
+		}
+		_, _ = a.Keep(t.Context(), set("y")[:1]) // whatever stands there: it must end, inside the partition
+		if v.outside {
 			t.Fatal("written outside the partition")
 		}
 	})

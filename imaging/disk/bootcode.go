@@ -233,3 +233,20 @@ func (readOnly) WriteAt([]byte, int64) (int, error) { return 0, errors.ErrUnsupp
 
 // Flush implements Device.
 func (readOnly) Flush() error { return nil }
+
+// OwnExceptions returns the extents that ARDOISE itself replaces on the disk in r, whose table is t: our boot code, where it
+// is there.
+func OwnExceptions(r io.ReaderAt, t *Table) ([]job.Exception, error) {
+	if t.Ardoise == nil {
+		return nil, nil
+	}
+	a, err := OpenArdoise(readOnly{r}, *t.Ardoise)
+	var not *NoArdoiseError
+	if errors.As(err, &not) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return a.Exceptions()
+}

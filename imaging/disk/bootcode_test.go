@@ -2,6 +2,7 @@ package disk_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"io"
 	"testing"
@@ -118,4 +119,66 @@ func checkView(t *testing.T, d *sparse, master []byte) {
 func at(r io.ReaderAt, p []byte, off int64) error {
 	_, err := r.ReadAt(p, off)
 	return err
+}
+
+// TestACutNeverLeavesABIOSWithoutItsCore follows the boot code at every write of an update of GRUB: it leads to the whole
+// old core image, or to the whole new one.
+func TestACutNeverLeavesABIOSWithoutItsCore(t *testing.T) {
+	d := newSparse(mib + disk.ArdoiseSize)
+	master := bytes.Repeat([]byte{0x33, 0xC0}, 256)
+	master[510], master[511] = 0x55, 0xAA
+	d.apply(master, 0)
+	a := mustMake(t, d, mib, disk.MakeOptions{})
+	image := bytes.Repeat([]byte{0xEB, 0x63}, 256)
+	bring := func(a *disk.Ardoise, seed string) {
+		mustKeep(t, a, set(seed))
+		if _, err := a.KeepBootCode(image); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bring(a, "older")
+	bring(a, "old")
+	before := d.clone()
+	d.log = nil
+	image[100] ^= 1 // boot.img is another too
+	bring(a, "new and longer")
+	cores := [][]byte{bytesOf(t, set("old")[3]), bytesOf(t, set("new and longer")[3])}
+	cut, leads := before.clone(), map[int]int{}
+	for n, o := range d.log {
+		cut.apply(o.b, o.off)
+		found := -1
+		for i, core := range cores {
+			have := make([]byte, len(core))
+			if err := at(cut, have, lead(t, cut)); err != nil {
+				t.Fatal(err)
+			}
+			clear(have[0x1f4:0x1fc])
+			if bytes.Equal(have, core) {
+				found = i
+			}
+		}
+		if leads[found]++; found < 0 {
+			t.Errorf("after write %d of %d the boot code leads nowhere", n, len(d.log))
+		}
+		x, err := disk.OpenArdoise(cut, part(mib))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code, ours, err := x.MasterBootCode(); err != nil || !ours || !bytes.Equal(code, master[:440]) {
+			t.Errorf("after write %d the master's boot code: %v, %v", n, ours, err)
+		}
+	}
+	if leads[0] == 0 || leads[1] == 0 {
+		t.Errorf("old and new were seen %v times: the test shows nothing", leads)
+	}
+}
+
+// lead returns where the boot code of a disk goes on.
+func lead(t *testing.T, d *sparse) int64 {
+	t.Helper()
+	sector := make([]byte, 512)
+	if err := at(d, sector, 0); err != nil {
+		t.Fatal(err)
+	}
+	return int64(binary.LittleEndian.Uint64(sector[0x5c:])) * 512
 }
