@@ -265,15 +265,32 @@ func isDevice(path string) bool {
 	return err == nil && info.Mode()&os.ModeDevice != 0
 }
 
-// runVerify is restore.Verify for one disk, with a bar.
+// ownExceptions are the bytes that our start menu replaces on a disk. One whose table cannot be read has none.
+func ownExceptions(d *disk.Disk) ([]job.Exception, error) {
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	var bad *disk.TableError
+	if errors.As(err, &bad) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return disk.OwnExceptions(d, table)
+}
+
+// runVerify is restore.Verify for one disk, with a bar. The boot code of our start menu is no difference.
 func (b *bench) runVerify(ctx context.Context, w io.Writer, m *manifest.Manifest, source restore.Source) (d restore.Differences, r restore.Report, err error) {
 	on, err := disk.Open(b.disk, disk.Mode{Read: true})
 	if err != nil {
 		return d, r, err
 	}
 	defer func() { err = errors.Join(err, on.Close()) }()
+	own, err := ownExceptions(on)
+	if err != nil {
+		return d, r, err
+	}
 	bar := newBar(w, b.json)
 	defer bar.end()
-	return restore.Verify(ctx, restore.Options{Manifest: m, Target: on, SectorSize: on.SectorSize(), Source: source,
+	return restore.Verify(ctx, restore.Options{Manifest: m, Target: on, SectorSize: on.SectorSize(), Source: source, Exceptions: own,
 		Progress: func(p restore.Progress) { bar.show(p.Phase, p.Done, p.Total) }})
 }
