@@ -231,7 +231,7 @@ func (c *Cache) take(i int, d directory, heads map[place]manifest.Hash) {
 // indexSegment makes the index lead to a segment's entries, where it does not lead to newer ones.
 func (c *Cache) indexSegment(i int, heads map[place]manifest.Hash) {
 	s := &c.segments[i]
-	for k := range s.entries {
+	for k := len(s.entries) - 1; k >= 0; k-- { // what was put last is the newest
 		e, p := &s.entries[k], place{i, k}
 		if e.is(flagHead) {
 			h, known := heads[p]

@@ -127,6 +127,16 @@ func TestAManifestComesBackWithItsSignatureAndNames(t *testing.T) {
 			t.Errorf("Names = %d bytes, %v", len(got), err)
 		}
 	}
+	// Another signature, as after a new key: the names stay.
+	if err := c.PutManifest(v.hash, v.encoded, manifest.Signature{Key: "new", Hash: v.hash}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, sig, err := r.open(t).Manifest(v.hash); err != nil || sig.Key != "new" {
+		t.Errorf("signed anew: %+v, %v", sig, err)
+	}
+	if _, err := r.open(t).Names(v.hash); err != nil {
+		t.Errorf("names after it was signed anew: %v", err)
+	}
 	if err := c.PutManifest(manifest.Hash{1}, v.encoded, v.sig, nil); err == nil {
 		t.Error("a manifest is taken under another hash")
 	}
@@ -442,5 +452,25 @@ func TestDropForgetsAllAndAnOldCacheIsNotTakenForANewOne(t *testing.T) {
 	small.Length = 63 * mib
 	if _, err := cache.Make(r.disk, small, identity(3)); err == nil {
 		t.Error("a cache of less than 64 MiB is made")
+	}
+}
+
+func TestAManifestThatDoesNotFitBesideWhatIsKeptIsRefused(t *testing.T) {
+	r := newRig(64 * mib)
+	r.make(t)
+	r.part.Length = 17 * mib // four segments
+	c := r.open(t)
+	v := r.write(t, numbers(0, 28)...)
+	keep(t, c, v)
+	fill(t, c, v, r.disk)
+	next := r.write(t, numbers(100, 3)...)
+	var full *cache.FullError
+	if err := c.PutManifest(next.hash, next.encoded, next.sig, bytes.NewReader(noise(1, 12<<20))); !errors.As(err, &full) {
+		t.Errorf("PutManifest = %v", err)
+	}
+	for _, c := range []*cache.Cache{c, r.open(t)} {
+		if !c.Covers(v.m).Complete() {
+			t.Error("the kept version has made room")
+		}
 	}
 }

@@ -97,7 +97,8 @@ func parseHead(b []byte) (*head, bool) {
 
 // PutManifest stores a manifest, its signature and its encoded names table (nil: none), and returns when they are durable.
 // The manifest must have the hash; what the names say is for their reader to check (manifest.CheckNames). A manifest that
-// is there is replaced only where the signature differs or names come that were not there.
+// is there is replaced only where signature or names differ; names that are there stay when none come. It fails with
+// *FullError when not all of it has room beside what is kept.
 func (c *Cache) PutManifest(hash manifest.Hash, encoded []byte, sig manifest.Signature, names io.Reader) error {
 	if manifest.HashOf(encoded) != hash {
 		return fmt.Errorf("manifest %.16s has another hash", hash)
@@ -115,18 +116,25 @@ func (c *Cache) PutManifest(hash manifest.Hash, encoded []byte, sig manifest.Sig
 			return fmt.Errorf("storing the names of manifest %.16s: %w", hash, err)
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	old, err := c.readHead(hash)
+	if err == nil && names == nil {
+		h.nameIDs, h.names = old.nameIDs, old.names
+	}
+	for _, id := range slices.Concat(h.pieces, h.nameIDs) {
+		if _, ok := c.index.find(key(id[:16])); !ok {
+			return &FullError{c.size} // what came first had to make room for what came last
+		}
+	}
+	if err == nil && old.names == h.names && old.signature.Key == sig.Key && bytes.Equal(old.signature.Signature, sig.Signature) {
+		return c.seal()
+	}
 	content, err := h.encode()
 	if err != nil {
 		return err
 	}
-	f := c.codec.Seal(chunk.Of(content), content)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old, err := c.readHead(hash); err == nil && (names == nil || old.names > 0) &&
-		old.signature.Key == sig.Key && bytes.Equal(old.signature.Signature, sig.Signature) {
-		return c.seal()
-	}
-	if err := c.add(hash, kindHead, f.AppendTo(nil)); err != nil {
+	if err := c.add(hash, kindHead, c.codec.Seal(chunk.Of(content), content).AppendTo(nil)); err != nil {
 		return err
 	}
 	c.pins.known = false
