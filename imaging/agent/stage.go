@@ -23,11 +23,12 @@ var _ restore.Receiver = (*cache.Staging)(nil)
 const (
 	stageChecking = iota
 	stageFilling
+	stageReading
 	stageEnd
 )
 
 func stageWords() []notices.Word {
-	return []notices.Word{notices.StepChecking, notices.StepStage, notices.StepEnd}
+	return []notices.Word{notices.StepChecking, notices.StepStage, notices.StepReadBack, notices.StepEnd}
 }
 
 // stage brings a version into the cache of the disk: what the disk holds from there, then what a session sends, the rest by
@@ -62,13 +63,14 @@ func (a *agent) stage(ctx context.Context, t job.Task, p *progress) (job.Outcome
 		return job.Outcome{}, stageFault(ctx, err)
 	}
 	o, err := a.fill(ctx, t, p, c, d, m, s)
+	if err == nil {
+		p.step(stageReading)
+		err = a.readCache(ctx, p, c, d, m)
+	}
 	if err != nil {
 		return o, a.failing(stageFault(ctx, err), d, target)
 	}
 	p.step(stageEnd)
-	if lacks := c.Covers(m); !lacks.Complete() {
-		return o, fault(notices.NoCache, fmt.Errorf("%d chunks did not come", lacks.Missing))
-	}
 	a.tellLocal(ctx, open, c)
 	p.step(stageEnd + 1)
 	return o, nil
@@ -173,6 +175,31 @@ func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cach
 	}
 	o.WrittenBytes += o.StoredBytes
 	return o, err
+}
+
+// readCache proves all that the cache holds from the medium, and brings once more what did not get there.
+func (a *agent) readCache(ctx context.Context, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest) error {
+	for again := range 2 {
+		if err := d.Drop(); err != nil {
+			return err
+		}
+		lost, err := c.Check(ctx)
+		if err != nil {
+			return err
+		}
+		lacks := c.Missing(distinct(m))
+		if len(lacks) == 0 {
+			return nil
+		}
+		a.Screen.Note("cache: %d frames were not what was written, %d chunks are missing", lost, len(lacks))
+		if again > 0 {
+			break
+		}
+		if _, err := c.FillFrom(ctx, lacks, p.source(), nil); err != nil {
+			return err
+		}
+	}
+	return fault(notices.NoCache, fmt.Errorf("%d chunks of it cannot be read back", len(c.Missing(distinct(m)))))
 }
 
 // distinct returns the chunks of m that lie on the disk, each once.

@@ -14,8 +14,8 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// covered says how much of a version the cache of a disk has, and which versions it is for.
-func covered(t *testing.T, path string, encoded []byte) (cache.Coverage, []manifest.Hash) {
+// stored opens the cache of a disk.
+func stored(t *testing.T, path string, f func(*cache.Cache)) {
 	t.Helper()
 	d, err := disk.Open(path, disk.Mode{Read: true})
 	if err != nil {
@@ -30,11 +30,30 @@ func covered(t *testing.T, path string, encoded []byte) (cache.Coverage, []manif
 	if err != nil {
 		t.Fatal(err)
 	}
+	f(c)
+}
+
+// covered says how much of a version the cache of a disk has, and which versions it is for.
+func covered(t *testing.T, path string, encoded []byte) (covers cache.Coverage, kept []manifest.Hash) {
+	t.Helper()
 	m, _, err := manifest.Decode(strings.NewReader(string(encoded)), 1<<30)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c.Covers(m), c.Stats().Kept
+	stored(t, path, func(c *cache.Cache) { covers, kept = c.Covers(m), c.Stats().Kept })
+	return covers, kept
+}
+
+// checked counts what is damaged in the cache of a disk.
+func checked(t *testing.T, path string) (lost int) {
+	t.Helper()
+	stored(t, path, func(c *cache.Cache) {
+		var err error
+		if lost, err = c.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return lost
 }
 
 func TestAVersionIsPutInStore(t *testing.T) {
@@ -67,6 +86,16 @@ func TestAVersionIsPutInStore(t *testing.T) {
 			t.Errorf("the server is told %+v", said)
 		}
 	})
+	// What has become unreadable meanwhile is found, and comes again.
+	p.spoilCache()
+	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindStage, next, 2 })
+	if r.State != job.TaskDone || r.Outcome.Code != "ok" {
+		t.Errorf("staging what is damaged: %+v\n%s", r.Outcome, p.log.String())
+	}
+	p.has("cache: ")
+	if lost := checked(t, p.disks[0]); lost != 0 {
+		t.Errorf("%d frames of the cache are damaged still", lost)
+	}
 	// What is in store costs the network nothing.
 	r = p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindDeploy, next, 2 })
 	if q := r.Outcome.Proof; r.State != job.TaskDone || q.FromNet != 0 || q.FromCache == 0 || r.Outcome.StoredBytes != 0 {
