@@ -116,7 +116,10 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	e.cache = a.cacheOf(open)
 	o, err := a.bring(ctx, e)
 	if err == nil {
-		a.tellLocal(ctx, open, a.cacheOf(open))
+		if t.Kind == job.KindDeploy { // it may be another one now
+			e.cache = a.cacheOf(open)
+		}
+		a.tellLocal(ctx, open, e.cache)
 		a.heal(ctx, d, m)
 		p.step(c.end + 1)
 		p.proven = m

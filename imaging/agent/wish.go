@@ -51,8 +51,10 @@ func (a *agent) chosen(ctx context.Context) (job.Ending, error) {
 			switch {
 			case err == nil:
 				a.mark = nil
+				shown := time.Now()
 				a.tellProof(ctx)
-				return a.startDisk(notices.EndDisk), nil
+				time.Sleep(cleanTime*a.Second - time.Since(shown))
+				return a.leave(), nil
 			case !errors.As(err, &no):
 				return "", err
 			}
@@ -166,13 +168,14 @@ func (a *agent) away() string {
 // startDisk says why, leaves the sentence for a moment, and ends with a start of the disk. The caller has seen that no mark
 // stands.
 func (a *agent) startDisk(code notices.Code, args ...any) job.Ending {
-	pause := cleanTime * a.Second
-	if code != notices.EndDisk {
-		a.Screen.Steps()
-		a.Screen.Say(code, args...)
-		pause = readingTime * a.Second
-	}
-	time.Sleep(pause)
+	a.Screen.Steps()
+	a.Screen.Say(code, args...)
+	time.Sleep(readingTime * a.Second)
+	return a.leave()
+}
+
+// leave ends with a start of the disk.
+func (a *agent) leave() job.Ending {
 	a.toDisk()
 	a.end(job.EndDisk, notices.EndDisk)
 	return job.EndDisk
