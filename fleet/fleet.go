@@ -42,7 +42,8 @@ type Options struct {
 
 // Fleet is the set of computers and jobs of one site. It is safe for concurrent use.
 type Fleet struct {
-	o Options
+	o      Options
+	opened time.Time // when this daemon began to listen
 
 	planning sync.Mutex // held while the exceptions of one computer are planned; before the others
 	deciding sync.Mutex // held by one decision at a time, over its commit
@@ -91,7 +92,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, fmt.Errorf("loading the fleet: %w", err)
 	}
 	f := &Fleet{
-		o: o, computers: map[string]Computer{}, byKey: map[string]string{}, jobs: map[string]Job{}, tasks: map[string]Task{},
+		o: o, opened: o.Now(), computers: map[string]Computer{}, byKey: map[string]string{}, jobs: map[string]Job{}, tasks: map[string]Task{},
 		active:   map[string][]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),

@@ -135,15 +135,20 @@ func (f *Fleet) night(ctx context.Context, r Room, late time.Duration) error {
 	return err
 }
 
-// expire ends tasks that wait and that nobody asked for in time: a computer that stays away must not block what comes after.
+// expire ends tasks that nobody asked for in time, or that were taken and never began to write: a computer that stays away
+// must not block what comes after.
 func (f *Fleet) expire(ctx context.Context) error {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
+	now := f.o.Now()
 	f.mu.RLock()
 	var over []Task
 	for _, ids := range f.active {
 		for _, id := range ids {
-			if t := f.tasks[id]; t.State == job.TaskWaiting && f.o.Now().After(f.jobs[t.Job].Expires) {
+			t := f.tasks[id]
+			quiet := now.Sub(f.lastWord(t)) > silence && now.Sub(f.opened) > silence
+			away := t.State == job.TaskWaiting || Destroys(f.jobs[t.Job].Kind) && !t.Wrote && quiet
+			if away && now.After(f.jobs[t.Job].Expires) {
 				over = append(over, t)
 			}
 		}

@@ -125,6 +125,10 @@ func (f *Fleet) end(ctx context.Context, c Computer, t Task, state string, out *
 		state = job.TaskFailed // cancelled is a promise that nothing was written
 	}
 	t.State, t.Ended, t.Outcome = state, now, out
+	if b := t.Before; j.Kind == job.KindReset && !t.Wrote && c.Mark == nil && c.Runs == nil && b != nil && b.Manifest == j.Manifest {
+		// It tells us of its mark before it writes. Who was switched off while it read at night still has its version.
+		c.Runs = b
+	}
 	severity := Info
 	switch {
 	case state == job.TaskDone && Destroys(j.Kind):
