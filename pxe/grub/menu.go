@@ -10,6 +10,10 @@ import (
 // DiskConfig is the name among the boot files of what GRUB reads first when it starts from ARDOISE.
 const DiskConfig = "grub.cfg"
 
+// FrenchTexts is the name among the boot files of GRUB's own sentences in French (gettext catalogue of package
+// grub-common).
+const FrenchTexts = "fr.mo"
+
 // MenuOptions describes the start menu of one computer.
 type MenuOptions struct {
 	Language   string   // "en", or French
@@ -82,7 +86,7 @@ func LocalMenu(o LocalOptions) (string, error) {
     fi
   done
 `, arguments)
-	menu, err := o.menu(agent, startLocal(loaders))
+	menu, err := o.menu(agent, startLocal(loaders), "/GRUB")
 	if err != nil {
 		return "", err
 	}
@@ -103,7 +107,7 @@ func NetworkMenu(o NetworkOptions) (string, error) {
 	arguments += ` "ardoise.mac=$net_default_mac" "ardoise.wish=$1"`
 	agent := "  if [ \"$grub_platform\" = pc ]; then\n" + o.Agent.tries(o.Agent.BIOS, arguments) +
 		"  else\n" + o.Agent.tries(o.Agent.UEFI, arguments) + "  fi\n"
-	menu, err := o.menu(agent, startFound(loaders))
+	menu, err := o.menu(agent, startFound(loaders), "")
 	if err != nil {
 		return "", err
 	}
@@ -173,7 +177,9 @@ func (o MenuOptions) items() []item {
 //
 // The signed GRUB holds a font with accents in its memory disk. The text screens of firmware cannot be trusted with more
 // than ASCII: the BIOS has no such letters, and UEFI drops what one of its consoles lacks.
-func (o MenuOptions) menu(agent, disk string) (string, error) {
+//
+// texts is the folder that may hold GRUB's own sentences in French; "" for none.
+func (o MenuOptions) menu(agent, disk, texts string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "function ardoise_agent {\n%s}\nfunction ardoise_disk {\n%s}\n", agent, disk)
 	users, err := o.passwords(&b)
@@ -189,6 +195,9 @@ func (o MenuOptions) menu(agent, disk string) (string, error) {
 		"    set gfxmode=1024x768,800x600,auto\n    if terminal_output gfxterm; then\n")
 	for _, i := range list {
 		fmt.Fprintf(&b, "      set title_%s='%s'\n", i.id, i.title)
+	}
+	if texts != "" && !o.english() {
+		fmt.Fprintf(&b, "      if [ -f %s/%s ]; then\n        set locale_dir=%s\n        set lang=fr\n      fi\n", texts, FrenchTexts, texts)
 	}
 	b.WriteString("    fi\n  fi\nfi\n")
 	for _, i := range list {
