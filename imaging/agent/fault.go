@@ -21,11 +21,25 @@ type watched struct {
 	from io.ReaderAt // the same disk
 
 	mu    sync.Mutex
-	bad   int64 // the first sector, counted from the start of the disk; -1: none
+	bad   int64 // the first sector that was not read, counted from the start of the disk; -1: none
 	count int   // reads that failed
+	full  int64 // the first sector that was not written; -1: none
 }
 
-func watch(d *disk.Disk) *watched { return &watched{Disk: d, from: d, bad: -1} }
+func watch(d *disk.Disk) *watched { return &watched{Disk: d, from: d, bad: -1, full: -1} }
+
+// WriteAt implements io.WriterAt.
+func (w *watched) WriteAt(p []byte, off int64) (int, error) {
+	n, err := w.Disk.WriteAt(p, off)
+	if err != nil {
+		w.mu.Lock()
+		if w.full < 0 {
+			w.full = (off + int64(n)) / int64(w.SectorSize())
+		}
+		w.mu.Unlock()
+	}
+	return n, err
+}
 
 // ReadAt implements io.ReaderAt.
 func (w *watched) ReadAt(p []byte, off int64) (int, error) {
@@ -66,26 +80,28 @@ func (w *watched) unread() (sector int64, reads int) {
 type driveError struct {
 	path   string
 	sector int64 // that could not be read; -1: none, or err names it
+	full   int64 // that could not be written; -1: none, or err names it
 	says   string
 	err    error
 }
 
-// Error implements error: "/dev/sda, sector 123456 cannot be read: input/output error, SMART: 12 reallocated, 3 pending".
+// Error implements error: "/dev/sda, sector 123456 cannot be read, SMART: 12 reallocated, 3 pending: input/output error".
+// The cause comes last: sentences are cut when they are long.
 func (e *driveError) Error() string {
-	parts := []string{e.path}
+	parts, cause := []string{e.path}, ": "+e.err.Error()
 	var write *restore.WriteError
 	switch {
 	case errors.As(e.err, &write):
-		parts = append(parts, write.Error())
+		parts, cause = append(parts, write.Error()), ""
+	case e.full >= 0:
+		parts = append(parts, fmt.Sprintf("sector %d cannot be written", e.full))
 	case e.sector >= 0:
-		parts = append(parts, fmt.Sprintf("sector %d cannot be read: %v", e.sector, e.err))
-	default:
-		parts = append(parts, e.err.Error())
+		parts = append(parts, fmt.Sprintf("sector %d cannot be read", e.sector))
 	}
 	if e.says != "" {
 		parts = append(parts, e.says)
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", ") + cause
 }
 
 // Unwrap returns the cause.
@@ -98,7 +114,10 @@ func (a *agent) failing(err error, w *watched, d job.Disk) error {
 		return err
 	}
 	sector, _ := w.unread()
-	e := &driveError{path: d.Path, sector: sector, says: a.health(d), err: f.Err}
+	w.mu.Lock()
+	full := w.full
+	w.mu.Unlock()
+	e := &driveError{path: d.Path, sector: sector, full: full, says: a.health(d), err: f.Err}
 	return fault(f.Code, e)
 }
 
@@ -116,7 +135,7 @@ func (a *agent) health(d job.Disk) string {
 // weak warns of a disk on which the work succeeded although not all of it could be read.
 func (a *agent) weak(w *watched, d job.Disk) {
 	if sector, reads := w.unread(); reads > 0 {
-		e := &driveError{path: d.Path, sector: sector, says: a.health(d), err: fmt.Errorf("%d reads failed, it was written anew", reads)}
+		e := &driveError{path: d.Path, sector: sector, full: -1, says: a.health(d), err: fmt.Errorf("%d reads failed, it was written anew", reads)}
 		a.Screen.Say(notices.DiskWeak, e)
 	}
 }

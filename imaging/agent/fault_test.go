@@ -49,13 +49,13 @@ func TestAFailingDiskIsToldWithSectorAndSMART(t *testing.T) {
 		want  string
 	}{
 		"reading": {[]int64{0, 65536, 131072}, fault(notices.DiskFault, unix.EIO), worn,
-			"/dev/sda, sector 200 cannot be read: input/output error, SMART: 12 reallocated, 3 pending"},
+			"/dev/sda, sector 200 cannot be read, SMART: 12 reallocated, 3 pending: input/output error"},
 		"reading, and the drive says nothing": {[]int64{65536}, fault(notices.DiskFault, unix.EIO), nil,
 			"/dev/sda, sector 200 cannot be read: input/output error"},
 		"writing": {nil, fault(notices.DiskFault, &restore.WriteError{Offset: 5120, Sector: 10, Err: unix.EIO}), worn,
 			"/dev/sda, writing sector 10 (byte 5120): input/output error, SMART: 12 reallocated, 3 pending"},
 		"not what was written": {nil, fault(notices.NotProven, errors.New("read back: 1 streams")), worn,
-			"/dev/sda, read back: 1 streams, SMART: 12 reallocated, 3 pending"},
+			"/dev/sda, SMART: 12 reallocated, 3 pending: read back: 1 streams"},
 		"no fault of the disk": {[]int64{65536}, fault(notices.MasterDamaged, errors.New("chunk 1")), worn, "chunk 1"},
 	} {
 		w := watch(open)
