@@ -79,8 +79,8 @@ func (a *agent) findMenu(r io.ReaderAt) *efi.System {
 		Sectors: uint64(table.Ardoise.Length / sector), GUID: table.Ardoise.GUID, Signature: table.Disk.Signature, File: disk.MenuLoader}
 }
 
-// startMenu makes the disk's ARDOISE what the server wants: boot files, menu, standing grant, boot code. It comes before
-// bootOrder. What goes wrong is told: the system on the disk is as it should be.
+// startMenu makes the disk's ARDOISE what the server wants: boot files, menu, standing grant, boot code; and firmware start
+// it first, or not any more. What goes wrong is told: the system on the disk is as it should be.
 func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
 	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
 	if err != nil || table.Ardoise == nil {
@@ -90,6 +90,12 @@ func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
 	if err != nil {
 		a.Screen.Note("start menu: %v", err)
 		return
+	}
+	if wanted.Menu {
+		if p := bitLocker(d, table); p > 0 {
+			wanted.Menu = false
+			a.Screen.Note("no start menu: partition %d is encrypted by BitLocker, which wants the start that it has measured", p)
+		}
 	}
 	r, err := local.Install(ctx, local.Options{Device: d, Part: *table.Ardoise, Boot: wanted, BIOS: a.PC.Firmware == nil,
 		Fetch: a.client.LocalFile})
@@ -101,6 +107,25 @@ func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
 		a.Screen.Note("standing grant: %v", r.GrantRefused)
 	}
 	a.Screen.Note("start menu: wanted %v, changed %v, %d bytes fetched", wanted.Menu, r.Changed, r.Fetched)
+	if a.PC.Firmware == nil {
+		return
+	}
+	if _, err := efi.Arrange(a.PC.Firmware, efi.Wish{MAC: a.MAC, Menu: a.findMenu(d)}); err != nil {
+		a.Screen.Say(notices.BootEntry, err)
+	}
+}
+
+// bitLocker returns the number of a partition that BitLocker has encrypted, 0 where there is none. With our menu before it,
+// the TPM would not give its key: that computer starts as in a room without a menu. The name stands where a boot sector
+// names its maker.
+func bitLocker(r io.ReaderAt, t *disk.Table) int {
+	name := make([]byte, 8)
+	for _, p := range t.Partitions {
+		if _, err := r.ReadAt(name, p.Start+3); err == nil && string(name) == "-FVE-FS-" {
+			return p.Number
+		}
+	}
+	return 0
 }
 
 // diskNext makes the start menu of a disk of ours start the system once, without showing itself: after a reset at each

@@ -42,6 +42,15 @@ func (s *Server) local(w http.ResponseWriter, r *http.Request) {
 	answer(w, s.Local(Key(r)))
 }
 
+func (s *Server) localFile(w http.ResponseWriter, r *http.Request) {
+	b, ok := s.LocalFiles[r.PathValue("name")]
+	if !ok {
+		refuse(w, http.StatusNotFound, "not-found")
+		return
+	}
+	_, _ = w.Write(b)
+}
+
 func (s *Server) told(w http.ResponseWriter, r *http.Request) {
 	var v job.LocalState
 	if err := json.NewDecoder(r.Body).Decode(&v); err != nil {

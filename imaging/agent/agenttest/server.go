@@ -49,6 +49,7 @@ type Server struct {
 	Peers       func(key string) []job.Peer                                  // answered to who asks for peers
 	Wish        func(key, wish string) (job.Task, error)                     // answered to wishes: the task that follows; an error is 409; nil: 404
 	Local       func(key string) job.LocalBoot                               // what belongs on the disk; nil: 404
+	LocalFiles  map[string][]byte                                            // by name: boot files
 	Down        atomic.Bool                                                  // every request is cut off
 	CutFrames   atomic.Int64                                                 // so many answers of /chunks are cut off after one frame
 
@@ -193,6 +194,7 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("POST "+job.PathReport, s.report)
 	m.HandleFunc("POST "+job.PathWish, s.wish)
 	m.HandleFunc("GET "+job.PathLocal, s.local)
+	m.HandleFunc("GET "+job.PathLocal+"/{name}", s.localFile)
 	m.HandleFunc("POST "+job.PathLocal, s.told)
 	m.HandleFunc("GET "+job.PathManifest+"{hash}", s.manifest)
 	m.HandleFunc("GET "+job.PathNames+"{hash}", s.names)
