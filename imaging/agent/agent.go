@@ -90,6 +90,7 @@ type agent struct {
 	online    bool            // there is a network
 	dialed    *dialing        // nil: the network is not being brought up
 	settled   string          // the stage two whose drivers are loaded
+	called    string          // by the server, last: enrolled, pending ...
 	welcome   bool            // the server has enrolled this PC since its key was found
 	contacted bool            // what this computer starts from its disk is as the server wants it
 	seen      map[string]bool // nonces
@@ -298,6 +299,7 @@ func (a *agent) hello(ctx context.Context) error {
 			return a.refusal(err)
 		}
 		a.Screen.Computer(w.Computer)
+		a.called = w.State
 		switch w.State {
 		case job.StateEnrolled:
 			a.Screen.Code("")

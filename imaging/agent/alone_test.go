@@ -414,6 +414,7 @@ func TestWishesThatTheServerAnswers(t *testing.T) {
 			job.EndDisk, []string{"notice no-work info", "ending disk"}},
 		"a server of before":   {job.WishReset, nil, job.EndDisk, []string{"notice wish-refused wait"}},
 		"woken for nothing":    {job.WishWork, nil, job.EndDisk, []string{"notice no-work info: The server has no work for this computer", "ending disk"}},
+		"not approved":         {job.WishReset, nil, job.EndDisk, []string{"code 042917", "notice wish-refused wait: The server refuses what was chosen in the menu: this computer is pending", "ending disk"}},
 		"a rescue":             {job.WishRescue, func(string, string) (job.Task, error) { return job.Task{}, nil }, job.EndDisk, []string{"notice rescue wait"}},
 		"a rescue, refused":    {job.WishRescue, func(string, string) (job.Task, error) { return job.Task{}, errors.New("no") }, job.EndDisk, []string{"notice wish-refused"}},
 		"a rescue, unanswered": {job.WishRescue, nil, job.EndDisk, []string{"notice rescue wait"}},
@@ -425,6 +426,9 @@ func TestWishesThatTheServerAnswers(t *testing.T) {
 			p.shell = func(context.Context) error { shells++; return nil }
 			address := p.server.Start("127.0.0.1:0")
 			t.Cleanup(p.server.Close)
+			if name == "not approved" {
+				p.server.Welcomes = []job.Welcome{{State: job.StatePending, Code: "042917"}}
+			}
 			if name == "a rescue, unanswered" {
 				address = nowhere(t)
 			}

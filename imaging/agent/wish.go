@@ -122,7 +122,13 @@ func (a *agent) askServer(ctx context.Context) (job.Ending, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := a.introduce(ctx); err != nil {
+	err = a.introduce(reach)
+	switch {
+	case err != nil && ctx.Err() == nil && reach.Err() != nil && a.called != "": // nobody may be there to approve it
+		return a.startDisk(notices.WishRefused, "this computer is "+a.called), nil
+	case err != nil && ctx.Err() == nil && reach.Err() != nil:
+		return a.startDisk(notices.WishUnheard, a.away()), nil
+	case err != nil:
 		return "", err
 	}
 	patience := workPatience * a.Second
