@@ -210,6 +210,12 @@ func (a *Ardoise) Keep(ctx context.Context, want []Content) (changed bool, err e
 	return k.changed, nil
 }
 
+// Knows tells whether ARDOISE has a place for a boot file of that name.
+func Knows(name string) bool {
+	_, ok := freshState().pathOf(A, name)
+	return ok
+}
+
 // fits refuses what has no room before anything is written.
 func (a *Ardoise) fits(want []Content) error {
 	for _, c := range want {

@@ -124,7 +124,9 @@ func (o Options) grant(a *disk.Ardoise, r *Result) error {
 func (o Options) contents(a *disk.Ardoise, r *Result) []disk.Content {
 	var list []disk.Content
 	for _, f := range o.Boot.Files {
-		if f.Name == bootImage || f.Name == coreImage && !o.BIOS {
+		// A newer server may have files that this program has no place for. They come with the next one, which is among
+		// those that have.
+		if !disk.Knows(f.Name) || f.Name == coreImage && !o.BIOS {
 			continue
 		}
 		list = append(list, disk.Content{BootFile: f, Open: func(ctx context.Context) (io.ReadCloser, error) {

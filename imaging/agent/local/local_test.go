@@ -171,6 +171,17 @@ func (r *rig) find(t *testing.T, text string) int64 {
 	return 0
 }
 
+func TestFilesOfANewerServerAreLeftOut(t *testing.T) {
+	r := newRig(t)
+	r.boot.Files = append(r.boot.Files, job.BootFile{Name: "something.new", Size: 1, Hash: "00"})
+	if out := r.install(t); !out.Changed || len(r.fetched) != 6 {
+		t.Errorf("%+v, fetched %v", out, r.fetched)
+	}
+	if out := r.install(t); out.Changed {
+		t.Error("all is right, and it was written again")
+	}
+}
+
 func TestAServerThatLiesChangesNothing(t *testing.T) {
 	r := newRig(t)
 	r.install(t)
