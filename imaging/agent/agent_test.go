@@ -304,7 +304,7 @@ func TestCaptureThenDeployThroughALostServer(t *testing.T) {
 		t.Errorf("unpacked %q", p.unpacked)
 	}
 	r := last(p.server)
-	if r.State != job.TaskDone || r.Outcome.Code != "ok" || r.Outcome.ProvenAt.IsZero() || r.Outcome.WrittenBytes == 0 || len(r.Timings) != 5 {
+	if r.State != job.TaskDone || r.Outcome.Code != "ok" || r.Outcome.ProvenAt.IsZero() || r.Outcome.WrittenBytes == 0 || len(r.Timings) != 6 {
 		t.Errorf("last report %+v, outcome %+v", r, r.Outcome)
 	}
 	same(t, source, target)

@@ -29,7 +29,8 @@ type course struct {
 // deployCourse is that of a deploy: whoever watches 28 PCs wants one number for all of the work on the disk.
 func deployCourse() course {
 	return course{
-		words:    []notices.Word{notices.StepDisk, notices.StepManifest, notices.StepCountdown, notices.StepRestore, notices.StepBoot},
+		words: []notices.Word{notices.StepDisk, notices.StepManifest, notices.StepCountdown, notices.StepRestore, notices.StepBoot,
+			notices.StepStage},
 		manifest: 1, countdown: 2, look: 3, end: 4,
 		phase: func(string) int { return 3 },
 		says:  notices.Deploying, repairs: notices.Deploying,
@@ -117,11 +118,13 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	o, err := a.bring(ctx, e)
 	if err == nil {
 		if t.Kind == job.KindDeploy { // it may be another one now
-			e.cache = a.cacheOf(open)
+			p.step(c.end + 1)
+			s.leave()
+			a.stock(ctx, e)
 		}
 		a.tellLocal(ctx, open, e.cache)
 		a.heal(ctx, d, m)
-		p.step(c.end + 1)
+		p.step(len(c.words))
 		p.proven = m
 	}
 	// The kernel's view of the partitions is of no use to us: a fault here is no fault of the disk.

@@ -220,3 +220,50 @@ func TestACancelledResetSaysNothingOfTheDisk(t *testing.T) {
 		t.Error("a life that is over goes on")
 	}
 }
+
+func TestADeploymentFillsTheCacheWhereTheRoomIsReset(t *testing.T) {
+	for policy, fills := range map[job.Policy]bool{job.PolicyDemand: true, job.PolicyNever: false} {
+		t.Run(string(policy), func(t *testing.T) {
+			p := newPC(t, blank(t, 700<<20))
+			_, hash := captured(t, p)
+			p.server.Local = func(key string) job.LocalBoot {
+				return job.LocalBoot{Stage: []string{hash}, Grant: p.server.Grant(job.StandingGrant{ComputerKey: key, Master: "debian",
+					Version: 1, Manifest: hash, Policy: policy, Level: job.LevelQuick, Counter: 1})}
+			}
+			if r := p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindDeploy, hash }); r.State != job.TaskDone {
+				t.Fatalf("deploy: %+v\n%s", r.Outcome, p.log.String())
+			}
+			c, err := openedCache(t, p.disks[0])
+			if !fills {
+				var none *cache.NoCacheError
+				if !errors.As(err, &none) {
+					t.Errorf("a cache that nobody wanted: %v, %v", c, err)
+				}
+				return
+			}
+			if covers, kept := covered(t, p.disks[0], p.server.Manifests[hash]); !covers.Complete() || len(kept) != 1 {
+				t.Errorf("the cache has %+v, for %v", covers, kept)
+			}
+			p.server.Look(func() {
+				if said := p.server.Locals[len(p.server.Locals)-1]; len(said.Cached) != 1 || said.Cached[0] != (job.Cached{Manifest: hash}) {
+					t.Errorf("the server is told %+v", said)
+				}
+			})
+		})
+	}
+}
+
+// openedCache opens the cache of a disk for reading.
+func openedCache(t *testing.T, path string) (*cache.Cache, error) {
+	t.Helper()
+	d, err := disk.Open(path, disk.Mode{Read: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil || table.Cache == nil {
+		t.Fatalf("no partition for a cache: %v", err)
+	}
+	return cache.Open(d, *table.Cache)
+}
