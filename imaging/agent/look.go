@@ -26,6 +26,10 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 			return nil, nil
 		}
 	}
+	if a.lostPower(e) {
+		e.proof.Doubt = "the drive lost its power since it was last proven"
+		return nil, nil
+	}
 	v, err := quick.Look(ctx, quick.Options{Disk: e.d, Manifest: e.m, Names: a.names(ctx, e), Source: source,
 		Exceptions: e.t.Exceptions, Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
 	if err != nil {
@@ -38,6 +42,17 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 		return nil, nil
 	}
 	return v, nil
+}
+
+// lostPower tells whether the drive says that it was switched off under a running system since the last proof. Then data
+// may have reached it without the record that says so.
+func (a *agent) lostPower(e *errand) bool {
+	before := last(e.d.Disk)
+	if before == nil || before.Counters == nil || a.PC.Drive == nil {
+		return false
+	}
+	now := a.PC.Drive(e.target).Counter
+	return now != nil && now.Serial == before.Counters.Serial && now.Unsafe != before.Counters.Unsafe
 }
 
 // ownBytes adds to the exceptions of a reset those of our own boot code, where the disk holds that version: a deployment

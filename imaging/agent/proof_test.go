@@ -89,6 +89,9 @@ func TestADiskThatNobodyWroteToIsNotRead(t *testing.T) {
 			if r.State != job.TaskDone || !q.Ok || q.Skipped != c.skipped || q.Skipped != (q.Read == 0) {
 				t.Fatalf("outcome %+v, proof %+v\n%s", r.Outcome, q, p.log.String())
 			}
+			if lost := strings.Contains(q.Doubt, "lost its power"); lost != (name == "it lost power") || lost && q.Level != job.LevelFull {
+				t.Errorf("level %s, doubt %q", q.Level, q.Doubt)
+			}
 			if !c.skipped {
 				return
 			}

@@ -39,6 +39,13 @@ type Cache struct {
 	current int      // its number; -1 = none
 	list    []listed // its entries, whole ids
 	drained []int    // segments whose frames are in the buffer: free once that is on the disk
+	moved   []move   // these frames
+}
+
+// move is a frame that was copied into the buffer.
+type move struct {
+	from place
+	id   [32]byte // of the chunk, or hash of the manifest
 }
 
 // segment is one segment of the partition.

@@ -1,7 +1,9 @@
 package cache
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -10,7 +12,8 @@ import (
 // reserve is how many segments stay free, so that frames that are kept can be moved together.
 const reserve = 1
 
-// fullFrom is how much of a segment must be kept, in sixteenths, for moving the rest together to be worth nothing.
+// fullFrom is how much of a segment what is kept must take, in sixteenths, frames and directory, for moving it to be worth
+// nothing. Below it a moved segment has room for a frame of any size.
 const fullFrom = 14
 
 // Put stores a frame, once it has proven that its content is what its id says (else *chunk.DamagedError). A chunk that is
@@ -41,12 +44,10 @@ func (c *Cache) put(f chunk.Frame) error {
 
 // add puts a frame into the buffer, as it is stored. The lock is held.
 func (c *Cache) add(id [32]byte, kind uint32, stored []byte) error {
-	if c.current >= 0 && !c.fits(len(stored)) {
+	for c.current < 0 || !c.fits(len(stored)) { // what begins has frames already, where some were moved
 		if err := c.seal(); err != nil {
 			return err
 		}
-	}
-	if c.current < 0 {
 		if err := c.begin(); err != nil {
 			return err
 		}
@@ -60,8 +61,11 @@ func (c *Cache) add(id [32]byte, kind uint32, stored []byte) error {
 
 // fits tells whether the buffer has room for one more frame, and its directory for one more entry.
 func (c *Cache) fits(n int) bool {
-	return roundUp(int64(len(c.buffer)+n))+directorySize(len(c.list)+1) <= c.whole
+	return footprint(int64(len(c.buffer)+n), len(c.list)+1) <= c.whole
 }
+
+// footprint returns the bytes of a segment that n frames of so many bytes take with their directory.
+func footprint(bytes int64, n int) int64 { return roundUp(bytes) + directorySize(n) }
 
 func (c *Cache) append(id [32]byte, kind uint32, stored []byte) {
 	e := listed{id: id, offset: uint32(len(c.buffer)), size: uint32(len(stored)), kind: kind}
@@ -113,7 +117,10 @@ func (c *Cache) unpinned() (int, bool) {
 	best := -1
 	for i := range c.segments {
 		s := &c.segments[i]
-		if s.sequence == 0 || i == c.current || s.pinned() > 0 {
+		if s.sequence == 0 || i == c.current {
+			continue
+		}
+		if _, n := s.pinned(); n > 0 {
 			continue
 		}
 		if best < 0 || s.used < c.segments[best].used {
@@ -123,15 +130,15 @@ func (c *Cache) unpinned() (int, bool) {
 	return best, best >= 0
 }
 
-// pinned returns the bytes of a segment that versions need which are kept.
-func (s *segment) pinned() int64 {
-	var n int64
+// pinned returns the bytes of those frames of a segment that kept versions need, and their number.
+func (s *segment) pinned() (bytes int64, n int) {
 	for i := range s.entries {
 		if e := &s.entries[i]; e.is(flagPinned) && !e.is(flagDead) {
-			n += e.size()
+			bytes += e.size()
+			n++
 		}
 	}
-	return n
+	return bytes, n
 }
 
 // clean fills the last free segment with what is kept of segments that are mostly not: they are free once it is on the
@@ -146,8 +153,8 @@ func (c *Cache) clean() error {
 		if s.sequence == 0 {
 			continue
 		}
-		if n := s.pinned(); n < least {
-			victim, least = i, n
+		if takes := footprint(s.pinned()); takes < least {
+			victim, least = i, takes
 		}
 	}
 	if victim < 0 {
@@ -161,7 +168,7 @@ func (c *Cache) clean() error {
 func (c *Cache) merge() error {
 	for i := range c.segments {
 		s := &c.segments[i]
-		if s.sequence == 0 || i == c.current || roundUp(s.end)+directorySize(len(s.entries)) > c.whole/2 {
+		if s.sequence == 0 || i == c.current || footprint(s.end, len(s.entries)) > c.whole/2 {
 			continue
 		}
 		return c.drain(i, 0)
@@ -200,6 +207,7 @@ func (c *Cache) drain(victim int, flag uint32) error {
 		}
 		pinned := e.word & flagPinned
 		c.append(id, kind, stored)
+		c.moved = append(c.moved, move{place{victim, i}, id})
 		last := &c.segments[c.current].entries
 		(*last)[len(*last)-1].word = (*last)[len(*last)-1].word&^flagPinned | pinned
 	}
@@ -244,34 +252,74 @@ func (c *Cache) empty(i int) {
 	c.segments[i] = segment{}
 }
 
-// seal writes the buffer: frames, flush, directory, flush. What was drained into it is free then.
+// seal writes the buffer. What was drained into it is free then.
 func (c *Cache) seal() error {
 	if c.current < 0 {
 		return nil
 	}
-	i := c.current
-	end := len(c.buffer)
-	c.current = -1
-	drained := c.drained
-	c.drained = nil
-	if end == 0 {
+	i, drained, moved := c.current, c.drained, c.moved
+	c.current, c.drained, c.moved = -1, nil, nil
+	if len(c.list) == 0 {
 		c.segments[i] = segment{}
 		c.free = append(c.free, i)
 		return c.evictAll(drained)
 	}
-	frames := c.buffer[:roundUp(int64(end))]
-	clear(frames[end:])
-	d := encodeDirectory(c.list, c.super.identity, i, c.segments[i].sequence, int64(end))
-	err := c.writeFlushed(frames, c.offset(i))
-	if err == nil {
-		err = c.writeFlushed(d, c.offset(i)+c.whole-int64(len(d)))
-	}
-	if err != nil {
-		// Nobody knows what lies there now. It is not used again until the next Open has looked.
+	if err := c.writeSegment(i); err != nil {
+		// Nobody knows what lies there now. It is not used again until the next Open has looked, which had better find
+		// nothing: clearing it is tried, and cannot be had.
 		c.empty(i)
+		c.moveBack(moved)
+		_ = c.writeFlushed(make([]byte, block), c.offset(i)+c.whole-block)
 		return fmt.Errorf("writing segment %d of the cache: %w", i, err)
 	}
 	return c.evictAll(drained)
+}
+
+// writeSegment writes the buffer as segment i: frames, flush, directory, flush. The directory is read back: what was drained
+// is about to go, and an Open must find it here.
+func (c *Cache) writeSegment(i int) error {
+	end, sequence := len(c.buffer), c.segments[i].sequence
+	if takes := footprint(int64(end), len(c.list)); takes > c.whole {
+		return fmt.Errorf("%d frames and their directory take %d bytes of %d", len(c.list), takes, c.whole)
+	}
+	frames := c.buffer[:roundUp(int64(end))]
+	clear(frames[end:])
+	if err := c.writeFlushed(frames, c.offset(i)); err != nil {
+		return err
+	}
+	d := encodeDirectory(c.list, c.super.identity, i, sequence, int64(end))
+	if err := c.writeFlushed(d, c.offset(i)+c.whole-int64(len(d))); err != nil {
+		return err
+	}
+	got, _, err := readDirectory(c.dev, c.offset(i), c.whole, c.super.identity, i)
+	if err != nil {
+		return fmt.Errorf("reading its directory back: %w", err)
+	}
+	if got.sequence != sequence || got.end != int64(end) || !slices.Equal(got.list, c.list) {
+		return errors.New("its directory reads back as another one")
+	}
+	return nil
+}
+
+// moveBack makes the index lead to drained frames where they were before, as their new segment has come to nothing.
+func (c *Cache) moveBack(moved []move) {
+	for _, m := range moved {
+		s := &c.segments[m.from.segment]
+		e := &s.entries[m.from.entry]
+		if e.is(flagHead) {
+			if _, there := c.heads[m.id]; there {
+				continue
+			}
+			c.heads[m.id] = m.from
+		} else {
+			if _, there := c.index.find(e.key); there {
+				continue
+			}
+			c.index.set(e.key, m.from)
+		}
+		e.word &^= flagDead
+		s.live += e.size()
+	}
 }
 
 func (c *Cache) writeFlushed(b []byte, at int64) error {

@@ -50,6 +50,11 @@
 //   - What lies in inode tables behind the last inode that the group's descriptor calls used, here and there alike, and
 //     in the blocks that ext keeps for growing, while the inode that owns them is the same.
 //   - What Windows writes past its own file system, besides what is always read: a dedicated dump file.
+//   - Data that reached the disk before a power cut, when the change of its record had not: a program of root's that writes in
+//     place and waits for the data alone (fdatasync), and loses power within the journal's 5 seconds, or a day with the mount
+//     option lazytime. What others than root may write to is therefore always read: on ext inodes of another owner, or that
+//     group or all may write to; on NTFS what lies in Users. Where the drive counts unsafe shutdowns, the agent reads
+//     everything after one.
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //
 // Full catches all of these. Memory: the manifest, three bits a chunk, two bits a stream and a record, 16 MiB of

@@ -79,7 +79,7 @@ func alwaysExt(n manifest.Name) bool {
 
 // alwaysNTFS tells the same of NTFS: besides the file system's own records, the registry's hives, which are also changed
 // through mappings and whose records Windows brings up to date late, and what its loaders read or write by themselves
-// (bootstat.dat). Capital letters do not matter to Windows. The name of a stream is behind a colon.
+// (bootstat.dat). And homes: see the inodes that are open on ext. Capital letters do not matter to Windows. The name of a stream is behind a colon.
 func alwaysNTFS(n manifest.Name) bool {
 	path, _, _ := strings.Cut(strings.ToLower(n.Path), ":")
 	first, _, below := strings.Cut(path, "/")
@@ -88,7 +88,7 @@ func alwaysNTFS(n manifest.Name) bool {
 	case n.Number < ntfsOwn:
 		return true
 	case below && (first == "$extend" || first == "system volume information" || first == "boot" || first == "efi" ||
-		first == "recovery" || first == "$winreagent"):
+		first == "recovery" || first == "$winreagent" || first == "users"):
 		return true
 	case !below && hasPrefix(first, "bootmgr", "bootnxt", "bootsect", "ntldr", "ntdetect", "boot.ini"):
 		return true

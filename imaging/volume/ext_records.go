@@ -192,6 +192,7 @@ type ExtFile struct {
 	Plain bool     // nothing but a change of the inode or of Nodes can change where or what its data is
 	Nodes []uint64 // blocks that hold the roots' children of its extent tree
 	Depth int      // of the tree below Nodes: 0, they are leaves
+	Open  bool     // somebody besides root may write to it: it has another owner, or its group or all may
 }
 
 // errNode says that a node of an extent tree is not understood.
@@ -204,6 +205,8 @@ func (t *ExtTables) File(b []byte) (f ExtFile, ok bool) {
 	if mode&extTypeMask != extTypeFile || links == 0 || flags&extFlagInline != 0 {
 		return f, false
 	}
+	// The mask of an access control list stands in the bits of the group.
+	f.Open = le16(b, 2) != 0 || len(b) > 0x7a && le16(b, 0x78) != 0 || mode&0o022 != 0
 	// Without i_ctime_extra two changes in one second look the same; a block map of ext2 is not followed.
 	f.Plain = flags&extFlagExtents != 0 && flags&^extFlagsPlain == 0 && len(b) > 128 && le16(b, extExtra) >= 8
 	if !f.Plain {
