@@ -30,6 +30,8 @@ const (
 	maxPackets   = 1 << 30 // bytes of a session that are held, whatever memory there is
 	// stageTwoMark names the stage two that is unpacked: its hash.
 	stageTwoMark = "/stage2.hash"
+	// ofStageTwo is there when stage two is.
+	ofStageTwo = "/usr/bin/busybox"
 )
 
 func main() {
@@ -113,6 +115,11 @@ func live() job.Ending {
 	drivers, err := boot.NewDrivers()
 	if err != nil {
 		return stop(notices.Unexpected, err)
+	}
+	if _, err := os.Stat(ofStageTwo); err == nil && p.StageTwo != "" && kept() == "" {
+		if err := keep(p.StageTwo); err != nil {
+			s.Note("stage two: %v", err)
+		}
 	}
 	w := &wire{network: &boot.Network{MAC: p.MAC, Drivers: drivers}, screen: s}
 	pc := agent.PC{

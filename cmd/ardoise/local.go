@@ -158,10 +158,18 @@ func (inMemory) Close() error { return nil }
 
 // Menu implements agentapi.LocalBoots.
 func (l *localBoots) Menu(_ context.Context, m agentapi.LocalMenu) (string, error) {
+	l.mu.Lock()
+	two, err := l.hashed(fileStageTwo)
+	l.mu.Unlock()
+	if err != nil {
+		return "", err
+	}
 	o := grub.LocalOptions{MenuOptions: menuOptions(m.Room.Lang, m.Room.Policy, m.Room.Passphrase, m.Reset)}
 	if m.Server.IsValid() {
 		o.Arguments = l.site.arguments(m.Server)
 	}
+	// GRUB loads both stages from the disk. Only whoever made them one generation knows which stage two it is.
+	o.Arguments = append(o.Arguments, job.ParamStageTwo+"="+two.Hash)
 	o.Arguments = append(o.Arguments, strings.Fields(l.site.kernelArgs)...)
 	// Which card reaches us is known where the computer has one only.
 	if len(m.Computer.MACs) == 1 {

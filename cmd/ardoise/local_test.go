@@ -105,7 +105,7 @@ func TestMenuOfARoom(t *testing.T) {
 		want   []string
 		not    []string
 	}{
-		"on demand":           {job.PolicyDemand, true, []string{"--id reset", "set default=disk", "ardoise.server=10.1.2.3:7443", "console=ttyS0 quiet", "ardoise.mac=52:54:00:12:34:56"}, []string{"--users"}},
+		"on demand":           {job.PolicyDemand, true, []string{"--id reset", "set default=disk", "ardoise.server=10.1.2.3:7443", "console=ttyS0 quiet", "ardoise.stage2=", "ardoise.mac=52:54:00:12:34:56"}, []string{"--users"}},
 		"at each start":       {job.PolicyStart, true, []string{"set default=reset"}, nil},
 		"nothing to reset to": {job.PolicyStart, false, []string{"set default=disk"}, []string{"--id reset"}},
 		"never":               {job.PolicyNever, true, []string{"set default=disk"}, []string{"--id reset"}},

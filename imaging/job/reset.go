@@ -41,6 +41,8 @@ const (
 const (
 	ParamWish   = "ardoise.wish"   // one of the wishes; absent: whatever the server wants
 	ParamOrigin = "ardoise.origin" // disk or network: where the menu came from; absent: network
+	// ParamStageTwo is the BLAKE3-256 of the stage two that the loader has loaded too, hexadecimal; absent: it has not.
+	ParamStageTwo = "ardoise.stage2"
 )
 
 // PathLocal is where an enrolled agent asks for its LocalBoot; PathLocal + "/" + name gives one of its files.

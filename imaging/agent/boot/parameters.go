@@ -28,6 +28,8 @@ type Parameters struct {
 	Lang   notices.Lang
 	Wish   string // what was chosen in the start menu: job.ParamWish; one that is not known is none
 	Origin string // where the menu came from: disk or network
+
+	StageTwo string // hash of the stage two that the loader has loaded too; "" for none
 }
 
 // ParameterError says which parameter is missing or makes no sense.
@@ -61,6 +63,9 @@ func ParseParameters(line string) (Parameters, error) {
 	switch w := values[job.ParamWish]; w {
 	case job.WishReset, job.WishReinstall, job.WishInventory, job.WishRescue, job.WishWork:
 		p.Wish = w
+	}
+	if b, err := hex.DecodeString(values[job.ParamStageTwo]); err == nil && len(b) == 32 {
+		p.StageTwo = values[job.ParamStageTwo]
 	}
 	mac := values[job.ParamMAC]
 	if mac == "" {
