@@ -33,6 +33,8 @@ type Cache struct {
 	tick     uint64 // grows with each use
 	damaged  int    // segments found damaged by Open
 	lost     int    // frames found damaged since
+	entries  int    // of all segments, dead ones too
+	most     int    // of these that there may be
 	pins     pins
 
 	buffer  []byte   // frames of the segment that is being filled
@@ -124,8 +126,10 @@ func clearSupers(dev Device, part manifest.Partition) error {
 
 // Open reads what a partition holds. It fails with *NoCacheError where there is no cache; segments that are damaged are
 // counted and passed over. Nothing is written.
-func Open(dev Device, part manifest.Partition) (*Cache, error) {
-	c := &Cache{dev: dev, start: part.Start, size: part.Length, current: -1, heads: map[manifest.Hash]place{}}
+func Open(dev Device, part manifest.Partition) (*Cache, error) { return open(dev, part, maxEntries) }
+
+func open(dev Device, part manifest.Partition, most int) (*Cache, error) {
+	c := &Cache{dev: dev, start: part.Start, size: part.Length, current: -1, heads: map[manifest.Hash]place{}, most: most}
 	if err := c.readSupers(); err != nil {
 		return nil, err
 	}
@@ -178,7 +182,8 @@ func (c *Cache) readSegments() error {
 	var mu sync.Mutex
 	var holding []int
 	heads := map[place]manifest.Hash{}
-	entries := 0
+	// A power cut may have left a segment beside the one that it was drained into.
+	most := c.most + mostFrames(c.whole)
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i := range c.segments {
@@ -187,7 +192,7 @@ func (c *Cache) readSegments() error {
 			d, state, _ := readDirectory(c.dev, c.offset(i), c.whole, c.super.identity, i)
 			mu.Lock()
 			defer mu.Unlock()
-			if entries += len(d.list); state == segmentWhole && entries > maxEntries {
+			if state == segmentWhole && len(d.list) > most-c.entries {
 				state = segmentDamaged
 			}
 			switch state {
@@ -231,6 +236,7 @@ func (c *Cache) take(i int, d directory, heads map[place]manifest.Hash) {
 		}
 	}
 	c.segments[i] = s
+	c.entries += len(s.entries)
 	c.sequence = max(c.sequence, d.sequence)
 	c.tick = max(c.tick, d.sequence)
 }
@@ -262,6 +268,7 @@ func (c *Cache) indexSegment(i int, heads map[place]manifest.Hash) {
 func (c *Cache) enter(i int, e listed) {
 	s := &c.segments[i]
 	p := place{i, len(s.entries)}
+	c.entries++
 	s.entries = append(s.entries, entry{key: key(e.id[:16]), offset: e.offset, word: e.size})
 	if e.kind == kindHead {
 		s.entries[p.entry].word |= flagHead

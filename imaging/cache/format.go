@@ -106,6 +106,9 @@ type listed struct {
 	kind   uint32
 }
 
+// mostFrames returns how many frames a segment of size bytes can hold.
+func mostFrames(size int64) int { return int(size / (entrySize + chunk.HeaderSize + 1)) }
+
 // directorySize returns the bytes that a directory of n entries takes at the end of its segment.
 func directorySize(n int) int64 { return roundUp(int64(n)*entrySize + trailerSize) }
 

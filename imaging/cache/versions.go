@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 
+	"github.com/zeebo/blake3"
+
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -193,7 +195,7 @@ func (c *Cache) readHead(hash manifest.Hash) (*head, error) {
 	if !ok {
 		return nil, &NoManifestError{hash, "it was never stored, or had to make room"}
 	}
-	content, err := c.content(p)
+	content, err := c.content(p, nil)
 	if err == nil {
 		if h, ok := parseHead(content); ok && h.hash == hash {
 			return h, nil
@@ -204,8 +206,9 @@ func (c *Cache) readHead(hash manifest.Hash) (*head, error) {
 	return nil, &NoManifestError{hash, "what describes it is damaged"}
 }
 
-// content reads the frame at p and proves it against the id that it says itself. The lock is held.
-func (c *Cache) content(p place) ([]byte, error) {
+// content reads the frame at p, into room where there is enough, and proves it against the id that it says itself. The lock
+// is held.
+func (c *Cache) content(p place, room []byte) ([]byte, error) {
 	e := c.segments[p.segment].entries[p.entry]
 	stored := make([]byte, e.size())
 	if p.segment == c.current {
@@ -217,16 +220,16 @@ func (c *Cache) content(p place) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.codec.Open(nil, f)
+	return c.codec.Open(room[:0], f)
 }
 
-// piece reads the content of a chunk. The lock is held.
-func (c *Cache) piece(id chunk.ID) ([]byte, error) {
+// piece reads the content of a chunk, into room where there is enough. The lock is held.
+func (c *Cache) piece(id chunk.ID, room []byte) ([]byte, error) {
 	p, ok := c.index.find(key(id[:16]))
 	if !ok {
 		return nil, &ChunkError{ID: id}
 	}
-	content, err := c.content(p)
+	content, err := c.content(p, room)
 	if err != nil || chunk.Of(content) != id {
 		c.forget(p)
 		c.lost++
@@ -248,18 +251,35 @@ func (c *Cache) readManifest(hash manifest.Hash) ([]byte, manifest.Signature, er
 	if err != nil {
 		return nil, manifest.Signature{}, err
 	}
-	out := make([]byte, 0, h.encoded)
-	for _, id := range h.pieces {
-		b, err := c.piece(id)
-		if err != nil {
-			return nil, manifest.Signature{}, &NoManifestError{hash, err.Error()}
-		}
-		out = append(out, b...)
+	// A head may lie and name one piece many times: memory is taken only for what was proven to be of the manifest.
+	proof, size := blake3.New(), 0
+	if err := c.eachPiece(h, func(b []byte) {
+		size += len(b)
+		_, _ = proof.Write(b) // cannot fail
+	}); err != nil {
+		return nil, manifest.Signature{}, err
 	}
-	if manifest.HashOf(out) != hash {
+	if manifest.Hash(proof.Sum(nil)) != hash {
 		return nil, manifest.Signature{}, &NoManifestError{hash, "its pieces are not of it"}
 	}
+	out := make([]byte, 0, size)
+	if err := c.eachPiece(h, func(b []byte) { out = append(out, b...) }); err != nil {
+		return nil, manifest.Signature{}, err
+	}
 	return out, h.signature, nil
+}
+
+// eachPiece calls yield with each piece of a manifest, proven by its id; it is valid until yield returns.
+func (c *Cache) eachPiece(h *head, yield func([]byte)) error {
+	room := make([]byte, 0, chunk.MaxSize+chunk.Spare)
+	for _, id := range h.pieces {
+		b, err := c.piece(id, room)
+		if err != nil {
+			return &NoManifestError{h.hash, err.Error()}
+		}
+		yield(b)
+	}
+	return nil
 }
 
 // Names gives the encoded names table of a manifest, piece by piece. Whether it is the manifest's is for its reader to
@@ -291,7 +311,7 @@ func (p *pieces) Read(b []byte) (int, error) {
 			return 0, io.EOF
 		}
 		p.c.mu.Lock()
-		content, err := p.c.piece(p.ids[0])
+		content, err := p.c.piece(p.ids[0], nil)
 		p.c.mu.Unlock()
 		if err != nil {
 			return 0, err

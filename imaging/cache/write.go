@@ -52,7 +52,7 @@ func (c *Cache) add(id [32]byte, kind uint32, stored []byte) error {
 			return err
 		}
 	}
-	if c.index.used >= maxEntries {
+	if c.entries >= c.most {
 		return &FullError{c.size}
 	}
 	c.append(id, kind, stored)
@@ -84,7 +84,7 @@ func (c *Cache) begin() error {
 	if c.buffer == nil {
 		c.buffer = disk.Aligned(int(c.whole))
 	}
-	for len(c.free) <= reserve {
+	for len(c.free) <= reserve || c.entries > c.most-mostFrames(c.whole) {
 		victim, ok := c.unpinned()
 		if !ok && c.pins.since {
 			c.pins.known = false
@@ -249,6 +249,7 @@ func (c *Cache) empty(i int) {
 	for k := range c.segments[i].entries {
 		c.forget(place{i, k})
 	}
+	c.entries -= len(c.segments[i].entries)
 	c.segments[i] = segment{}
 }
 
