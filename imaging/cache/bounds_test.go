@@ -48,8 +48,8 @@ func TestMoreFramesThanMemoryIsMeantForAreDamagedSegments(t *testing.T) {
 
 func TestWhatIsPutStaysWithinWhatOpenTakes(t *testing.T) {
 	c, d, part := memory(t)
-	crowd(t, d, c, 10_000, 10_000, 10_000)
-	c, err := open(d, part, 25_000+mostFrames(smallSegment))
+	crowd(t, d, c, 20_000, 20_000, 20_000) // more than half full: none is taken into the next one
+	c, err := open(d, part, 50_000+mostFrames(smallSegment))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestWhatIsPutStaysWithinWhatOpenTakes(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone := c.Missing([]chunk.ID{{0}, {1}, {2}})
-	if c.entries != 20_001 || c.entries != counted(c) || len(gone) != 1 || gone[0] != (chunk.ID{0}) {
+	if c.entries != 40_001 || c.entries != counted(c) || len(gone) != 1 || gone[0] != (chunk.ID{0}) {
 		t.Errorf("%d entries, %d counted; %v have gone, it should be the oldest", counted(c), c.entries, gone)
 	}
 	c.most = c.entries + 1
