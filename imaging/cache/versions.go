@@ -33,12 +33,6 @@ func (e *NoManifestError) Error() string {
 	return fmt.Sprintf("manifest %.16s is not in the cache: %s", e.Hash, e.Reason)
 }
 
-// pins tells what is known of the versions that are kept.
-type pins struct {
-	known bool // flagPinned of all entries is right
-	since bool // frames have come since: they count as pinned
-}
-
 // head describes a manifest: which pieces it and its names table are cut into.
 type head struct {
 	hash            manifest.Hash
@@ -130,6 +124,7 @@ func (c *Cache) PutManifest(hash manifest.Hash, encoded []byte, sig manifest.Sig
 		}
 	}
 	if err == nil && old.names == h.names && old.signature.Key == sig.Key && bytes.Equal(old.signature.Signature, sig.Signature) {
+		c.pins = pins{} // pieces of it may have come back
 		return c.seal()
 	}
 	content, err := h.encode()
@@ -139,7 +134,7 @@ func (c *Cache) PutManifest(hash manifest.Hash, encoded []byte, sig manifest.Sig
 	if err := c.add(hash, kindHead, c.codec.Seal(chunk.Of(content), content).AppendTo(nil)); err != nil {
 		return err
 	}
-	c.pins.known = false
+	c.pins = pins{}
 	return c.seal()
 }
 
@@ -349,54 +344,8 @@ func (c *Cache) KeepFor(hashes ...manifest.Hash) error {
 	}
 	next.kept = append([]manifest.Hash(nil), hashes...)
 	c.super, c.slot = next, slot
-	c.pins.known = false
+	c.pins = pins{}
 	return nil
-}
-
-// figurePins marks what the kept versions need. The lock is held.
-func (c *Cache) figurePins() {
-	if c.pins.known {
-		return
-	}
-	for i := range c.segments {
-		for k := range c.segments[i].entries {
-			c.segments[i].entries[k].word &^= flagPinned
-		}
-	}
-	for _, hash := range c.super.kept {
-		c.pin(hash)
-	}
-	c.pins = pins{known: true}
-}
-
-// pin marks what one version needs: of one that cannot be read, what describes it.
-func (c *Cache) pin(hash manifest.Hash) {
-	h, err := c.readHead(hash)
-	if err != nil {
-		return
-	}
-	mark := func(p place) { c.segments[p.segment].entries[p.entry].word |= flagPinned }
-	mark(c.heads[hash])
-	for _, list := range [][]chunk.ID{h.pieces, h.nameIDs} {
-		for _, id := range list {
-			if p, ok := c.index.find(key(id[:16])); ok {
-				mark(p)
-			}
-		}
-	}
-	encoded, _, err := c.readManifest(hash)
-	if err != nil {
-		return
-	}
-	m, _, err := manifest.Decode(bytes.NewReader(encoded), maxDecoded)
-	if err != nil {
-		return
-	}
-	for _, e := range m.Chunks.All() {
-		if p, ok := c.index.find(key(e.ID[:16])); ok {
-			mark(p)
-		}
-	}
 }
 
 // Coverage says how much of a version the cache holds.
