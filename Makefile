@@ -20,11 +20,11 @@ FIRMWARE ?= secureboot
 KEEP     ?= 0
 FUZZTIME ?= 10s
 
-VM_TESTS    := ./integration/firstlight ./integration/startmenu
+VM_TESTS    := ./integration/firstlight ./integration/startmenu ./integration/reset
 BLACK_BOX   := ./integration/refusals ./integration/room
 # One goroutine, and rooms of a thousand PCs: the race detector finds nothing there and takes ten times as long.
 SIMULATED   := ./imaging/multicast/simnet
-RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /simnet$$)
+RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /integration/reset$$ -e /simnet$$)
 
 .DEFAULT_GOAL := help
 .PHONY: help packages build bootenv golden demo test quick lint fuzz soak bench clean
@@ -57,8 +57,8 @@ test: lint build golden ## everything: lint, unit tests with the race detector, 
 	   CGO_ENABLED=1 $(GO) test -json -race -shuffle=on -count=1 $(AS_ROOT) $(RACE_TESTS) || code=1; \
 	   $(GO) test -json -count=1 $(SIMULATED) || code=1; \
 	   $(GO) test -json -count=1 -timeout 30m $(AS_ROOT) $(BLACK_BOX) || code=1; \
-	   $(GO) test -json -count=1 -timeout 40m $(AS_ROOT) $(VM_TESTS) || code=1; \
-	   exit $$code; } | build/testreport -show integration/firstlight
+	   $(GO) test -json -count=1 -p 1 -timeout 40m $(AS_ROOT) $(VM_TESTS) || code=1; \
+	   exit $$code; } | build/testreport -show integration/
 
 quick: lint build ## what needs no VM, in under two minutes
 	@$(GO) build -o build/testreport ./scripts/testreport

@@ -21,8 +21,9 @@ var phasePatterns = []struct {
 }{
 	{"network", regexp.MustCompile(`Start PXE over IPv4|Configuring \(net0|iPXE initialising`)},
 	{"loader", regexp.MustCompile(`Fetching Netboot Image|Welcome to GRUB|GRUB loading|Downloading NBP file|Loading kernel|Ardoise: `)},
+	{"menu", regexp.MustCompile(`^ardoise: menu`)},
 	{"kernel", regexp.MustCompile(`Linux version |EFI stub: `)},
-	{"agent", regexp.MustCompile(`^ardoise: `)},
+	{"agent", regexp.MustCompile(`^ardoise: (notice|network|agent)`)},
 	{"first report", regexp.MustCompile(`^ardoise: agent `)},
 	{"task", regexp.MustCompile(`^ardoise: step `)},
 	{"task done", regexp.MustCompile(`^ardoise: done `)},

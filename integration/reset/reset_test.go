@@ -1,0 +1,278 @@
+package reset_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/integration/lab"
+)
+
+// What PCs print.
+const (
+	ran      = `GOLDEN MASTER OK .* boots=1 ` // its own system has checked its own files, and has never run before
+	menu     = `ardoise: menu`                // GRUB, before it draws the menu
+	deployed = `^ardoise: done deploy golden@1`
+	clean    = `^ardoise: done reset golden@1`
+)
+
+// TestThePupilsReset is one room with two PCs of different firmware.
+func TestThePupilsReset(t *testing.T) {
+	school, said, err := lab.OpenGolden(t.Context(), "reset")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := school.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Log(strings.TrimSpace(said))
+	if out, err := school.Order(t.Context(), "room", "set", "S104", "--reset", "demand", "--level", "quick", "--menu", "on"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	pcs := []*lab.PC{
+		add(t, school, lab.Hardware{Name: "secure", Firmware: lab.SecureBoot, Bus: lab.NVMe, DiskSize: 1 << 30}),
+		add(t, school, lab.Hardware{Name: "legacy", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000", DiskSize: 1 << 30}),
+	}
+	furnish(t, school, pcs)
+	school.Daemon().Kill() // from here on nobody answers but the school's own DHCP server
+	t.Run("room", func(t *testing.T) {
+		for _, pc := range pcs {
+			t.Run(pc.Name, func(t *testing.T) {
+				t.Parallel()
+				pupil(t, school, pc)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	told(t, school, pcs)
+}
+
+// furnish enrols the PCs, puts them into the room and deploys the master to both by one order.
+func furnish(t *testing.T, school *lab.School, pcs []*lab.PC) {
+	t.Helper()
+	for _, pc := range pcs {
+		powerOn(t, pc)
+	}
+	for _, pc := range pcs {
+		if _, err := school.Enrol(t.Context(), pc); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := school.Order(t.Context(), "computer", "room", pc.Name, "S104"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	job, err := school.DeployAll(t.Context(), "golden", pcs, "poweroff")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pc := range pcs {
+		await(t, pc, deployed, lab.WorkLimit)
+		off(t, pc)
+		t.Logf("%s, deployed: %s", pc.Name, lab.PhaseLine(lab.Phases(pc.Lines())))
+	}
+	if _, err := school.AllDone(t.Context(), job, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// pupil damages the PC, resets it from its menu, cuts its power while it is being reset again, and lets it finish.
+func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
+	pc.DiskFirst = true // of a BIOS: its set-up; under UEFI the agent has arranged the boot order
+	damage(t, pc)
+	powerOn(t, pc)
+	choose(t, school, pc, "reset")
+	done := await(t, pc, clean, lab.WorkLimit)
+	own := await(t, pc, ran, lab.BootLimit)
+	off(t, pc)
+	t.Logf("%s, reset with the server off: %s; its own system %.1f s after power-on: %s", pc.Name,
+		lab.PhaseLine(lab.Phases(pc.Lines())), own.At.Seconds(), done.Text)
+	damage(t, pc)
+	powerOn(t, pc)
+	choose(t, school, pc, "again")
+	cuts := map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware]
+	for ; cuts > 0 && working(t, pc); cuts-- {
+		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
+		pc.PowerCut()
+		t.Logf("%s: power cut after %q", pc.Name, pc.Lines()[len(pc.Lines())-1].Text)
+		powerOn(t, pc)
+	}
+	own = await(t, pc, ran, lab.WorkLimit)
+	off(t, pc)
+	t.Logf("%s: after the last power cut its own system was up %.1f s after power-on: %s", pc.Name, own.At.Seconds(),
+		lab.PhaseLine(lab.Phases(pc.Lines())))
+	spotless(t, pc)
+}
+
+// working waits until a PC writes to its disk; false if it has nothing to write any more.
+func working(t *testing.T, pc *lab.PC) bool {
+	t.Helper()
+	line := await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran, lab.WorkLimit)
+	return strings.Contains(line.Text, "phase")
+}
+
+// choose waits for the menu, looks at it, and takes its second entry.
+func choose(t *testing.T, school *lab.School, pc *lab.PC, picture string) {
+	t.Helper()
+	shown := await(t, pc, menu, lab.BootLimit)
+	t.Logf("%s: menu %.1f s after power-on", pc.Name, shown.At.Seconds())
+	// GRUB draws a moment after it says so; the first key also ends the countdown.
+	time.Sleep(1500 * time.Millisecond)
+	for _, key := range []string{"down", "ret"} {
+		if err := pc.Type(t.Context(), key); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(700 * time.Millisecond)
+		if err := pc.Screenshot(t.Context(), filepath.Join(school.Logs, fmt.Sprintf("%s-%s-%s.png", pc.Name, picture, key))); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// damage is what a pupil with root's rights does: through the file system, on the disk of a PC that is off.
+func damage(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	mounted(t, pc, func(dir string) {
+		var files []string
+		err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+			if err == nil && d.Type().IsRegular() && !strings.Contains(path, "/boot/") {
+				files = append(files, path)
+			}
+			return err
+		})
+		for i, path := range files {
+			if i%3 == 0 && err == nil {
+				err = os.WriteFile(path, []byte("a pupil was here"), 0o644)
+			}
+		}
+		if err = errors.Join(err, os.WriteFile(filepath.Join(dir, "game"), make([]byte, 3<<20), 0o755)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// mounted does something with the system volume of a PC that is off.
+func mounted(t *testing.T, pc *lab.PC, do func(dir string)) {
+	t.Helper()
+	start, length := system(t, pc)
+	dir := t.TempDir()
+	run(t, "mount", "-o", fmt.Sprintf("loop,offset=%d,sizelimit=%d", start, length), pc.Disk(), dir)
+	do(dir)
+	run(t, "umount", dir)
+	for range 100 {
+		if out, err := exec.Command("losetup", "-j", pc.Disk()).Output(); err == nil && len(out) == 0 {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatalf("the disk of %s is still in use", pc.Name)
+}
+
+// system returns where the volume of the master's system lies.
+func system(t *testing.T, pc *lab.PC) (start, length int64) {
+	t.Helper()
+	d, err := disk.Open(pc.Disk(), disk.Mode{Read: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range table.Partitions {
+		if p.Name == "root" {
+			start, length = p.Start, p.Length
+		}
+	}
+	return start, length
+}
+
+// told starts the server again, and the PCs tell it at their next reset what they did without it.
+func told(t *testing.T, school *lab.School, pcs []*lab.PC) {
+	t.Helper()
+	if err := school.StartDaemon(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	pc := pcs[0]
+	powerOn(t, pc)
+	choose(t, school, pc, "online")
+	await(t, pc, clean, lab.WorkLimit)
+	await(t, pc, ran, lab.BootLimit)
+	off(t, pc)
+	said, err := school.Order(t.Context(), "computer", "show", pc.Name)
+	if err != nil || !strings.Contains(said, "proven clean") {
+		t.Errorf("the server says of %s: %v\n%s", pc.Name, err, said)
+	}
+	t.Log(said)
+	spotless(t, pc)
+}
+
+// add puts a PC into the school.
+func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {
+	t.Helper()
+	pc, err := school.AddPC(t.Context(), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() && pc.On() {
+			_ = pc.Screenshot(context.Background(), filepath.Join(school.Logs, pc.Name+".png"))
+		}
+		pc.PowerCut()
+	})
+	return pc
+}
+
+func powerOn(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	if err := pc.PowerOn(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await waits for a line of a PC.
+func await(t *testing.T, pc *lab.PC, pattern string, limit time.Duration) lab.Line {
+	t.Helper()
+	line, err := pc.Wait(t.Context(), pattern, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
+// off waits until a PC has switched itself off.
+func off(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	if err := pc.WaitOff(t.Context(), 2*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// spotless looks at the system volume of a PC that is off: of what was done to it nothing is left.
+func spotless(t *testing.T, pc *lab.PC) {
+	t.Helper()
+	mounted(t, pc, func(dir string) {
+		if _, err := os.Stat(filepath.Join(dir, "game")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s still has the pupil's game: %v", pc.Name, err)
+		}
+	})
+}
+
+func run(t *testing.T, name string, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
+	}
+}
