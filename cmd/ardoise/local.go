@@ -28,7 +28,6 @@ var _ agentapi.LocalBoots = (*localBoots)(nil)
 type localBoots struct {
 	site  *site
 	maker grub.Maker
-	texts string // path of GRUB's French sentences
 
 	mu     sync.Mutex
 	hashes map[string]hashedFile // by name, of the files of the folder
@@ -43,7 +42,7 @@ type hashedFile struct {
 
 func newLocalBoots(s *site) *localBoots {
 	return &localBoots{site: s, maker: grub.Maker{Cache: filepath.Join(s.o.data, "boot", "grub")},
-		texts: "/usr/share/locale/fr/LC_MESSAGES/grub.mo", hashes: map[string]hashedFile{}, made: map[string][]byte{}}
+		hashes: map[string]hashedFile{}, made: map[string][]byte{}}
 }
 
 // localNames lists what comes from the folder of the boot environment.
@@ -72,7 +71,7 @@ func (l *localBoots) Files(ctx context.Context) ([]job.BootFile, error) {
 	if err := l.make(ctx); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{grub.DiskConfig, grub.FrenchTexts, fileBootImage, fileCoreImage} {
+	for _, name := range []string{grub.DiskConfig, fileBootImage, fileCoreImage} {
 		if b, ok := l.made[name]; ok {
 			sum := blake3.Sum256(b)
 			list = append(list, job.BootFile{Name: name, Size: int64(len(b)), Hash: hex.EncodeToString(sum[:])})
@@ -110,10 +109,6 @@ func (l *localBoots) hashed(name string) (job.BootFile, error) {
 // caller holds mu.
 func (l *localBoots) make(ctx context.Context) error {
 	l.made[grub.DiskConfig] = []byte(grub.DiskCommon())
-	// A host without Debian's catalogue leaves GRUB's own sentences English; the menu's entries are ours.
-	if b, err := os.ReadFile(l.texts); err == nil {
-		l.made[grub.FrenchTexts] = b
-	}
 	if l.made[fileCoreImage] != nil {
 		return nil
 	}

@@ -129,7 +129,6 @@ func loaders() []loaderKind {
 		{"EFI/ARDOISE", "SHIMX64.EFI", "SHIMX64.OLD", "shimx64.efi"},
 		{"EFI/ARDOISE", "GRUBX64.EFI", "GRUBX64.OLD", "grubx64.efi"},
 		{"GRUB", "GRUB.CFG", "GRUB.OLD", "grub.cfg"},
-		{"GRUB", "FR.MO", "FR.OLD", "fr.mo"},
 		{"ARDOISE", "CORE.IMG", "CORE.OLD", "core.img"},
 	}
 }

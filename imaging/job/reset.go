@@ -69,7 +69,7 @@ type LocalBoot struct {
 // BootFile is a file of the boot environment. They are public: only their hash, which comes over the proven connection,
 // makes them believed.
 type BootFile struct {
-	Name string // shimx64.efi, grubx64.efi, grub.cfg, fr.mo, vmlinuz, stage1.img, stage2.img, boot.img, core.img
+	Name string // shimx64.efi, grubx64.efi, grub.cfg, vmlinuz, stage1.img, stage2.img, boot.img, core.img
 	Size int64  // bytes
 	Hash string // BLAKE3-256, hexadecimal
 }

@@ -15,8 +15,8 @@
 //	GRUB.CFG (DiskCommon) -- GEN --> A|B/MENU.CFG (LocalMenu) -- NEXT, or woken: at once
 //	                                    \-- menu, 5 s --> disk | agent with ardoise.wish=
 //
-// The signed image has every module that this takes (password_pbkdf2, smbios, loadenv, regexp, chain, gfxterm, font, fat,
-// part_gpt ...) and a font with accents in its memory disk; BIOS menus are ASCII.
+// The signed image has every module that this takes (password_pbkdf2, smbios, loadenv, regexp, chain, fat,
+// part_gpt ...); the menu is ASCII on the text screen.
 //
 // Without a menu there is no prompt: no menu entry exists, so nothing is drawn and no key is asked for; the script never comes to its end, where
 // GRUB would open its shell, but restarts the PC; and superusers is set to nobody, so that the shell, were it reached,

@@ -10,10 +10,6 @@ import (
 // DiskConfig is the name among the boot files of what GRUB reads first when it starts from ARDOISE.
 const DiskConfig = "grub.cfg"
 
-// FrenchTexts is the name among the boot files of GRUB's own sentences in French (gettext catalogue of package
-// grub-common).
-const FrenchTexts = "fr.mo"
-
 // MenuOptions describes the start menu of one computer.
 type MenuOptions struct {
 	Language   string   // "en", or French
@@ -86,7 +82,7 @@ func LocalMenu(o LocalOptions) (string, error) {
     fi
   done
 `, arguments)
-	menu, err := o.menu(agent, startLocal(loaders), "/GRUB")
+	menu, err := o.menu(agent, startLocal(loaders))
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +103,7 @@ func NetworkMenu(o NetworkOptions) (string, error) {
 	arguments += ` "ardoise.mac=$net_default_mac" "ardoise.wish=$1"`
 	agent := "  if [ \"$grub_platform\" = pc ]; then\n" + o.Agent.tries(o.Agent.BIOS, arguments) +
 		"  else\n" + o.Agent.tries(o.Agent.UEFI, arguments) + "  fi\n"
-	menu, err := o.menu(agent, startFound(loaders), "")
+	menu, err := o.menu(agent, startFound(loaders))
 	if err != nil {
 		return "", err
 	}
@@ -145,26 +141,22 @@ func (o MenuOptions) arguments(more ...string) (string, error) {
 	return strings.Join(words, " "), nil
 }
 
-// item is an entry of the menu. The plain title is for screens that show ASCII only.
+// item is an entry of the menu.
 type item struct {
-	id, wish     string // wish "" starts the disk
-	title, plain string
-	technician   bool
+	id, wish   string // wish "" starts the disk
+	title      string // ASCII
+	technician bool
 }
 
 func (o MenuOptions) items() []item {
-	texts := [][2]string{{"Démarrer", "Demarrer"}, {"Remettre à zéro", "Remettre a zero"},
-		{"Réinstaller (technicien)", "Reinstaller (technicien)"}, {"Inventaire (technicien)", ""}, {"Dépannage (technicien)", "Depannage (technicien)"}}
+	titles := []string{"Demarrer", "Remettre a zero", "Reinstaller (technicien)", "Inventaire (technicien)", "Depannage (technicien)"}
 	if o.english() {
-		texts = [][2]string{{"Start", ""}, {"Reset", ""}, {"Reinstall (technicien)", ""}, {"Inventory (technicien)", ""}, {"Rescue (technicien)", ""}}
+		titles = []string{"Start", "Reset", "Reinstall (technicien)", "Inventory (technicien)", "Rescue (technicien)"}
 	}
 	var list []item
 	for i, kind := range []item{{id: "disk"}, {id: "reset", wish: "reset"}, {id: "reinstall", wish: "reinstall", technician: true},
 		{id: "inventory", wish: "inventory", technician: true}, {id: "rescue", wish: "rescue", technician: true}} {
-		kind.title, kind.plain = texts[i][0], texts[i][1]
-		if kind.plain == "" {
-			kind.plain = kind.title
-		}
+		kind.title = titles[i]
 		if kind.id == "reset" && !o.Reset || kind.technician && len(o.Passphrase) == 0 {
 			continue
 		}
@@ -173,13 +165,12 @@ func (o MenuOptions) items() []item {
 	return list
 }
 
-// menu writes the functions, the entries and how long is waited. Nothing of it is run but the choice of the screen.
+// menu writes the functions, the entries and how long is waited. Nothing of it is run.
 //
-// The signed GRUB holds a font with accents in its memory disk. The text screens of firmware cannot be trusted with more
-// than ASCII: the BIOS has no such letters, and UEFI drops what one of its consoles lacks.
-//
-// texts is the folder that may hold GRUB's own sentences in French; "" for none.
-func (o MenuOptions) menu(agent, disk, texts string) (string, error) {
+// It stays on firmware's text screen, which cannot be trusted with more than ASCII: the BIOS has no accents, and UEFI drops
+// what one of its consoles lacks. GRUB's graphical screen has them, but changes the resolution behind the back of firmware:
+// the kernel is told of the old one, and the agent's screen stayed black (OVMF, with every way back that GRUB has).
+func (o MenuOptions) menu(agent, disk string) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "function ardoise_agent {\n%s}\nfunction ardoise_disk {\n%s}\n", agent, disk)
 	users, err := o.passwords(&b)
@@ -189,18 +180,6 @@ func (o MenuOptions) menu(agent, disk, texts string) (string, error) {
 	list := o.items()
 	b.WriteString("echo 'ardoise: menu'\n")
 	for _, i := range list {
-		fmt.Fprintf(&b, "set title_%s='%s'\n", i.id, i.plain)
-	}
-	b.WriteString("if [ \"$grub_platform\" = efi ]; then\n  if loadfont (memdisk)/fonts/unicode.pf2; then\n" +
-		"    set gfxmode=1024x768,800x600,auto\n    if terminal_output gfxterm; then\n")
-	for _, i := range list {
-		fmt.Fprintf(&b, "      set title_%s='%s'\n", i.id, i.title)
-	}
-	if texts != "" && !o.english() {
-		fmt.Fprintf(&b, "      if [ -f %s/%s ]; then\n        set locale_dir=%s\n        set lang=fr\n      fi\n", texts, FrenchTexts, texts)
-	}
-	b.WriteString("    fi\n  fi\nfi\n")
-	for _, i := range list {
 		who, do := "--unrestricted", "ardoise_disk"
 		if i.technician {
 			who = "--users " + users
@@ -208,7 +187,7 @@ func (o MenuOptions) menu(agent, disk, texts string) (string, error) {
 		if i.wish != "" {
 			do = "ardoise_agent " + i.wish
 		}
-		fmt.Fprintf(&b, "menuentry \"$title_%s\" --id %s %s {\n  %s\n}\n", i.id, i.id, who, do)
+		fmt.Fprintf(&b, "menuentry '%s' --id %s %s {\n  %s\n}\n", i.title, i.id, who, do)
 	}
 	first := "disk"
 	if o.Reset && o.ResetFirst {
