@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ardoise/ardoise/imaging/quick"
 )
 
 // way is one thing that somebody does to a computer.
@@ -215,6 +217,9 @@ func (m *master) judge(t *testing.T, pc string, w way) {
 	if w.doubt == "" && v.VouchedFiles < 35 {
 		t.Errorf("%d files are vouched for, %d are not", v.VouchedFiles, v.CheckedFiles)
 	}
+	full := pc + ".full"
+	tool(t, "cp", "--sparse=always", pc, full)
+	m.reset(t, full, &quick.Verdict{Doubt: "everything is to be read"})
 	r := m.reset(t, pc, v)
 	if w.writes && r.WrittenBytes == 0 {
 		t.Errorf("the reset wrote %d bytes", r.WrittenBytes)

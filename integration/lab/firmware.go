@@ -81,7 +81,7 @@ func (pc *PC) arguments(accel string) []string {
 		nic += ",romfile="
 	}
 	args = append(args, "-device", nic)
-	args = append(args, pc.drive("disk0", pc.Disk(), 2)...)
+	args = append(args, pc.drive("disk0", pc.firstDisk(), 2)...)
 	if pc.SecondDisk > 0 {
 		args = append(args, pc.drive("disk1", pc.second(), 3)...)
 	}
@@ -116,6 +116,25 @@ func (pc *PC) writeStructure() error {
 	b = append(b, pc.WakeUp, 0, 0)
 	b = fmt.Appendf(b, "Ardoise\x00Lab\x00LAB%04d\x00\x00", pc.number)
 	return os.WriteFile(pc.structure(), b, 0o600)
+}
+
+// firstDisk is the first disk's image, in QEMU's words: one with a bad sector is read through the block layer's blkdebug.
+func (pc *PC) firstDisk() string {
+	if pc.BadSector == 0 {
+		return pc.Disk()
+	}
+	return "blkdebug:" + pc.faults() + ":" + pc.Disk()
+}
+
+// faults is the path of blkdebug's rules.
+func (pc *PC) faults() string { return filepath.Join(pc.school.Dir, pc.Name+".blkdebug") }
+
+func (pc *PC) writeBadSector() error {
+	if pc.BadSector == 0 {
+		return nil
+	}
+	rule := fmt.Sprintf("[inject-error]\nevent = \"read_aio\"\nerrno = \"5\"\nsector = \"%d\"\nonce = \"off\"\nimmediately = \"off\"\n", pc.BadSector)
+	return os.WriteFile(pc.faults(), []byte(rule), 0o600)
 }
 
 // drive returns the arguments that attach one disk. Its image is written through the host's page cache: killing QEMU

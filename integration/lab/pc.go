@@ -46,8 +46,9 @@ type Hardware struct {
 	SecondDisk int64  // bytes; 0 for none
 	SectorSize int    // logical, of all disks, bytes; 0 for 512
 	MemoryMiB  int
-	DiskFirst  bool // BIOS: its set-up puts the disks before the network
-	WakeUp     byte // SMBIOS wake-up type; 0: as after the power button
+	DiskFirst  bool  // BIOS: its set-up puts the disks before the network
+	WakeUp     byte  // SMBIOS wake-up type; 0: as after the power button
+	BadSector  int64 // of 512 bytes, of the first disk, that cannot be read; 0: all can
 }
 
 // PC is a virtual computer. Its disk and firmware variables outlive its power-ons.
@@ -161,6 +162,9 @@ func (pc *PC) PowerOn(ctx context.Context) error {
 	}
 	complaints, err := pc.school.logFile(pc.Name + ".qemu.log")
 	if err != nil {
+		return err
+	}
+	if err := pc.writeBadSector(); err != nil {
 		return err
 	}
 	if err := pc.writeStructure(); err != nil {

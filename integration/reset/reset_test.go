@@ -14,6 +14,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/masters"
 )
 
 // What PCs print.
@@ -56,7 +57,48 @@ func TestThePupilsReset(t *testing.T) {
 	if t.Failed() {
 		return
 	}
+	dying(t, school, pcs[1])
 	told(t, school, pcs)
+}
+
+// dying resets a PC of whose disk one sector cannot be read any more: the person in front of it is told which, and what the
+// drive says of itself.
+func dying(t *testing.T, school *lab.School, pc *lab.PC) {
+	t.Helper()
+	pc.BadSector = metadata(t, school)
+	powerOn(t, pc)
+	choose(t, school, pc, "dying")
+	line := await(t, pc, fmt.Sprintf(`^ardoise: notice (disk-fault|not-proven) .*sector %d cannot be (read|written), SMART`, pc.BadSector), lab.WorkLimit)
+	look(t, school, pc, "dying")
+	pc.PowerCut()
+	t.Logf("%s: %s", pc.Name, line.Text)
+}
+
+// metadata is a sector of the master's file system that every reset reads.
+func metadata(t *testing.T, school *lab.School) int64 {
+	t.Helper()
+	library, err := masters.Open(school.Data, masters.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer library.Close()
+	v, err := library.Resolve("golden@1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := library.Open(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, volume := range m.Volumes {
+		for _, e := range m.Chunks.All() {
+			if volume.Kind == "ext4" && e.Stream == volume.Meta && e.Index > 0 {
+				return e.Pieces[0].Offset / 512
+			}
+		}
+	}
+	t.Fatal("the master has no ext4 volume")
+	return 0
 }
 
 // furnish enrols the PCs, puts them into the room and deploys the master to both by one order.
@@ -93,7 +135,11 @@ func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
 	damage(t, pc)
 	powerOn(t, pc)
 	choose(t, school, pc, "reset")
+	await(t, pc, `^ardoise: step look`, lab.WorkLimit)
+	look(t, school, pc, "resetting")
 	done := await(t, pc, clean, lab.WorkLimit)
+	time.Sleep(time.Second)
+	look(t, school, pc, "clean")
 	own := await(t, pc, ran, lab.BootLimit)
 	off(t, pc)
 	t.Logf("%s, reset with the server off: %s; its own system %.1f s after power-on: %s", pc.Name,
@@ -101,25 +147,25 @@ func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
 	damage(t, pc)
 	powerOn(t, pc)
 	choose(t, school, pc, "again")
-	cuts := map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware]
-	for ; cuts > 0 && working(t, pc); cuts-- {
+	// Where nothing is left to write, the PC goes on to its own system: a cut in the read-back leaves that.
+	for cuts := map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware]; ; cuts-- {
+		own = await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran, lab.WorkLimit)
+		if !strings.Contains(own.Text, "phase") {
+			break
+		}
+		if cuts <= 0 {
+			own = await(t, pc, ran, lab.WorkLimit)
+			break
+		}
 		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
 		pc.PowerCut()
 		t.Logf("%s: power cut after %q", pc.Name, pc.Lines()[len(pc.Lines())-1].Text)
 		powerOn(t, pc)
 	}
-	own = await(t, pc, ran, lab.WorkLimit)
 	off(t, pc)
 	t.Logf("%s: after the last power cut its own system was up %.1f s after power-on: %s", pc.Name, own.At.Seconds(),
 		lab.PhaseLine(lab.Phases(pc.Lines())))
 	spotless(t, pc)
-}
-
-// working waits until a PC writes to its disk; false if it has nothing to write any more.
-func working(t *testing.T, pc *lab.PC) bool {
-	t.Helper()
-	line := await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran, lab.WorkLimit)
-	return strings.Contains(line.Text, "phase")
 }
 
 // choose waits for the menu, looks at it, and takes its second entry.
@@ -134,9 +180,15 @@ func choose(t *testing.T, school *lab.School, pc *lab.PC, picture string) {
 			t.Fatal(err)
 		}
 		time.Sleep(700 * time.Millisecond)
-		if err := pc.Screenshot(t.Context(), filepath.Join(school.Logs, fmt.Sprintf("%s-%s-%s.png", pc.Name, picture, key))); err != nil {
-			t.Error(err)
-		}
+		look(t, school, pc, picture+"-"+key)
+	}
+}
+
+// look keeps a picture of what stands on a PC's screen.
+func look(t *testing.T, school *lab.School, pc *lab.PC, name string) {
+	t.Helper()
+	if err := pc.Screenshot(t.Context(), filepath.Join(school.Logs, pc.Name+"-"+name+".png")); err != nil {
+		t.Error(err)
 	}
 }
 
