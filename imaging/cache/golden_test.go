@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/storetest"
 )
 
 // golden is the image that `make golden` makes, captured.
@@ -26,34 +26,7 @@ type golden struct {
 	hash    manifest.Hash
 	encoded []byte
 	names   []byte
-	sink    *sink
-}
-
-// sink keeps the frames of a capture.
-type sink struct {
-	mu     sync.Mutex
-	frames map[chunk.ID]chunk.Frame
-}
-
-func (s *sink) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]bool, len(ids))
-	for i, id := range ids {
-		_, have := s.frames[id]
-		out[i] = !have
-	}
-	return out, nil
-}
-
-func (s *sink) Put(_ context.Context, frames []chunk.Frame) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range frames {
-		f.Payload = bytes.Clone(f.Payload)
-		s.frames[f.ID] = f
-	}
-	return nil
+	sink    storetest.Kept
 }
 
 func openGolden(t testing.TB) *golden {
@@ -70,10 +43,10 @@ func openGolden(t testing.TB) *golden {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &golden{image: image, sink: &sink{frames: map[chunk.ID]chunk.Frame{}}}
+	g := &golden{image: image}
 	var names, encoded bytes.Buffer
 	if g.m, _, err = capture.Run(context.Background(), capture.Options{Disk: image, Size: info.Size(), SectorSize: 512,
-		Sink: g.sink, Names: &names}); err != nil {
+		Sink: &g.sink, Names: &names}); err != nil {
 		t.Fatal(err)
 	}
 	g.m.Name, g.m.Version, g.m.Created = "golden", 1, time.Unix(0, 0).UTC()

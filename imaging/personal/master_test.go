@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ardoise/ardoise/imaging/capture"
@@ -20,6 +19,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/storetest"
 )
 
 const mib = int64(1 << 20)
@@ -74,45 +74,8 @@ func copyPart(t testing.TB, from string, skip int64, to string, seek, n int64) {
 
 // store keeps the chunks of a master in memory.
 type store struct {
-	mu     sync.Mutex
-	codec  *chunk.Codec
-	frames map[chunk.ID]chunk.Frame
-}
-
-func (s *store) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]bool, len(ids))
-	for i, id := range ids {
-		_, have := s.frames[id]
-		out[i] = !have
-	}
-	return out, nil
-}
-
-func (s *store) Put(_ context.Context, frames []chunk.Frame) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range frames {
-		f.Payload = bytes.Clone(f.Payload)
-		s.frames[f.ID] = f
-	}
-	return nil
-}
-
-func (s *store) Fetch(_ context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
-	for _, id := range ids {
-		s.mu.Lock()
-		f, ok := s.frames[id]
-		s.mu.Unlock()
-		if !ok {
-			return fmt.Errorf("no chunk %s", id)
-		}
-		if err := yield(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	storetest.Kept
+	codec *chunk.Codec
 }
 
 func (s *store) content(id chunk.ID) ([]byte, error) {
@@ -156,7 +119,7 @@ func captured(t testing.TB, image, kind string) master {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := master{size: info.Size(), store: &store{codec: codec, frames: map[chunk.ID]chunk.Frame{}}}
+	out := master{size: info.Size(), store: &store{codec: codec}}
 	var names bytes.Buffer
 	out.m, _, err = capture.Run(context.Background(), capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(),
 		Sink: out.store, Names: &names})

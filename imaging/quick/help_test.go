@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +22,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/storetest"
 )
 
 const mib = int64(1 << 20)
@@ -49,48 +48,17 @@ func must(t testing.TB, err ...error) {
 
 // frames keeps what a capture puts, and is a source of it.
 type frames struct {
-	mu    sync.Mutex
-	have  map[chunk.ID]chunk.Frame
+	storetest.Kept
 	asked int
 	fails error
 }
 
-func (s *frames) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]bool, len(ids))
-	for i, id := range ids {
-		_, have := s.have[id]
-		out[i] = !have
-	}
-	return out, nil
-}
-
-func (s *frames) Put(_ context.Context, list []chunk.Frame) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range list {
-		f.Payload = bytes.Clone(f.Payload)
-		s.have[f.ID] = f
-	}
-	return nil
-}
-
-func (s *frames) Fetch(_ context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
+func (s *frames) Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error {
 	s.asked += len(ids)
 	if s.fails != nil {
 		return s.fails
 	}
-	for _, id := range ids {
-		f, ok := s.have[id]
-		if !ok {
-			return fmt.Errorf("chunk %s is not here", id)
-		}
-		if err := yield(f); err != nil {
-			return err
-		}
-	}
-	return nil
+	return s.Kept.Fetch(ctx, ids, yield)
 }
 
 // master is a captured image.
@@ -114,7 +82,7 @@ func captured(t testing.TB, path string) *master {
 	t.Helper()
 	d := open(t, path, false)
 	defer d.Close()
-	c := &master{path: path, frames: &frames{have: map[chunk.ID]chunk.Frame{}}}
+	c := &master{path: path, frames: &frames{}}
 	var names bytes.Buffer
 	var err error
 	c.m, _, err = capture.Run(context.Background(), capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(), Sink: c.frames,

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/ardoise/ardoise/imaging/capture"
@@ -19,6 +18,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
+	"github.com/ardoise/ardoise/masters/storetest"
 )
 
 // tool runs a program of the system.
@@ -32,33 +32,6 @@ func tool(t testing.TB, stdin, name string, args ...string) string {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 	return string(out)
-}
-
-// sink keeps frames in memory, and is a source of them. A capture asks and puts at the same time.
-type sink struct {
-	mu sync.Mutex
-	mapSource
-}
-
-func (s *sink) Missing(_ context.Context, ids []chunk.ID) ([]bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]bool, len(ids))
-	for i, id := range ids {
-		_, have := s.frames[id]
-		out[i] = !have
-	}
-	return out, nil
-}
-
-func (s *sink) Put(_ context.Context, frames []chunk.Frame) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, f := range frames {
-		f.Payload = bytes.Clone(f.Payload)
-		s.frames[f.ID] = f
-	}
-	return nil
 }
 
 // copyPart copies a part of a disk's image to a file of its own, or back.
@@ -116,9 +89,9 @@ func debian(t testing.TB) string {
 
 // captured is a manifest with its chunks and names, of a real disk.
 type captured struct {
-	m     *manifest.Manifest
-	names []byte
-	sink  *sink
+	m      *manifest.Manifest
+	names  []byte
+	source *mapSource
 }
 
 func captureOf(t testing.TB, path string) captured {
@@ -128,19 +101,20 @@ func captureOf(t testing.TB, path string) captured {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	c := captured{sink: &sink{mapSource: mapSource{frames: map[chunk.ID]chunk.Frame{}, asked: map[chunk.ID]int{}}}}
+	var c captured
+	var sink storetest.Kept
 	var names bytes.Buffer
 	c.m, _, err = capture.Run(context.Background(), capture.Options{Disk: d, Size: d.Size(), SectorSize: d.SectorSize(),
-		Sink: c.sink, Names: &names})
+		Sink: &sink, Names: &names})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.names = names.Bytes()
+	c.names, c.source = names.Bytes(), &mapSource{frames: sink.Have, asked: map[chunk.ID]int{}}
 	return c
 }
 
 func (c captured) options(d *disk.Disk, ardoise bool) restore.Options {
-	return restore.Options{Manifest: c.m, Target: d, SectorSize: d.SectorSize(), Source: c.sink, MakeArdoise: ardoise}
+	return restore.Options{Manifest: c.m, Target: d, SectorSize: d.SectorSize(), Source: c.source, MakeArdoise: ardoise}
 }
 
 // restoreTo restores onto a larger, dirty image.
@@ -170,11 +144,11 @@ func TestACapturedDiskIsRestoredAndItsFileSystemsAreClean(t *testing.T) {
 		"fetched": func(*restore.Options) {},
 		"received": func(o *restore.Options) {
 			o.Source = nil
-			*o = turning(*o, &merryGoRound{frames: c.sink.frames, seed: 1, callers: 8})
+			*o = turning(*o, &merryGoRound{frames: c.source.frames, seed: 1, callers: 8})
 		},
 		"received by a disk that turns": func(o *restore.Options) {
 			o.Rotates = true
-			*o = turning(*o, &merryGoRound{frames: c.sink.frames, seed: 2, callers: 16})
+			*o = turning(*o, &merryGoRound{frames: c.source.frames, seed: 2, callers: 16})
 		},
 	} {
 		t.Run(name, func(t *testing.T) { c.mustBeWhole(t, source, c.restoreTo(t, 500*mib, true, how)) })
