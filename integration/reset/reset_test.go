@@ -20,7 +20,8 @@ import (
 // What PCs print.
 const (
 	ran      = `GOLDEN MASTER OK .* boots=1 ` // its own system has checked its own files, and has never run before
-	menu     = `ardoise: menu`                // GRUB, before it draws the menu
+	damaged  = `GOLDEN MASTER DAMAGED`
+	menu     = `ardoise: menu` // GRUB, before it draws the menu
 	deployed = `^ardoise: done deploy golden@1`
 	clean    = `^ardoise: done reset golden@1`
 )
@@ -147,25 +148,45 @@ func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
 	damage(t, pc)
 	powerOn(t, pc)
 	choose(t, school, pc, "again")
-	// Where nothing is left to write, the PC goes on to its own system: a cut in the read-back leaves that.
-	for cuts := map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware]; ; cuts-- {
-		own = await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran, lab.WorkLimit)
+	outlive(t, school, pc, map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware])
+	spotless(t, pc)
+}
+
+// outlive cuts the power of a PC that is being reset, at random points, and lets it finish. Where nothing is left to write,
+// the PC goes on to its own system: a cut in the read-back leaves that.
+func outlive(t *testing.T, school *lab.School, pc *lab.PC, cuts int) {
+	t.Helper()
+	var own lab.Line
+	for before := ""; ; {
+		own = await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran+`|`+damaged, lab.WorkLimit)
+		if strings.Contains(own.Text, "DAMAGED") && strings.Contains(before, "break") {
+			// The cut came before the mark: nothing was written, and the pupil sits at the PC as it was.
+			t.Logf("%s: cut before the first write: it started what it had", pc.Name)
+			off(t, pc)
+			powerOn(t, pc)
+			choose(t, school, pc, "once-more")
+			before = ""
+			continue
+		}
 		if !strings.Contains(own.Text, "phase") {
 			break
 		}
-		if cuts <= 0 {
+		if cuts--; cuts < 0 {
 			own = await(t, pc, ran, lab.WorkLimit)
 			break
 		}
 		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
 		pc.PowerCut()
+		before = lastPhase(pc)
 		t.Logf("%s: power cut after %q", pc.Name, pc.Lines()[len(pc.Lines())-1].Text)
 		powerOn(t, pc)
+	}
+	if strings.Contains(own.Text, "DAMAGED") {
+		t.Fatalf("%s starts a system that is neither the pupil's nor the master's: %s", pc.Name, own.Text)
 	}
 	off(t, pc)
 	t.Logf("%s: after the last power cut its own system was up %.1f s after power-on: %s", pc.Name, own.At.Seconds(),
 		lab.PhaseLine(lab.Phases(pc.Lines())))
-	spotless(t, pc)
 }
 
 // choose waits for the menu, looks at it, and takes its second entry.
@@ -327,4 +348,15 @@ func run(t *testing.T, name string, args ...string) {
 	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
 		t.Fatalf("%s %s: %v: %s", name, strings.Join(args, " "), err, out)
 	}
+}
+
+// lastPhase is the last phase of a reset that a PC told before its power went.
+func lastPhase(pc *lab.PC) string {
+	last := ""
+	for _, line := range pc.Lines() {
+		if strings.HasPrefix(line.Text, "ardoise: phase ") {
+			last = line.Text
+		}
+	}
+	return last
 }
