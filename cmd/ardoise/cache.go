@@ -14,6 +14,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -173,15 +174,12 @@ func (b *bench) describeCache(k *cache.Cache) cached {
 	return out
 }
 
-// maxCachedManifest bounds what decoding a manifest of a cache takes: what agents take anywhere.
-const maxCachedManifest = 512 << 20
-
 func cachedManifest(k *cache.Cache, h manifest.Hash) (*manifest.Manifest, error) {
 	encoded, _, err := k.Manifest(h)
 	if err != nil {
 		return nil, err
 	}
-	m, _, err := manifest.Decode(bytes.NewReader(encoded), maxCachedManifest)
+	m, _, err := manifest.Decode(bytes.NewReader(encoded), job.MaxManifest)
 	return m, err
 }
 

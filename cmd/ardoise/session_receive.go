@@ -26,9 +26,8 @@ import (
 )
 
 const (
-	patience    = 30 * time.Second // that a server which does not answer is waited for: it may be starting
-	maxStatus   = 64 << 20         // bytes of a session's status
-	maxManifest = 512 << 20        // bytes of an encoded manifest
+	patience  = 30 * time.Second // that a server which does not answer is waited for: it may be starting
+	maxStatus = 64 << 20         // bytes of a session's status
 )
 
 // receiving are the flags of session receive.
@@ -169,7 +168,7 @@ func (r *receiving) receive(c *cobra.Command, client *session.Client, hash manif
 	if err != nil {
 		return err
 	}
-	m, got, err := manifest.Decode(bytes.NewReader(encoded), maxManifest)
+	m, got, err := manifest.Decode(bytes.NewReader(encoded), job.MaxManifest)
 	if err != nil {
 		return err
 	}

@@ -22,9 +22,6 @@ var (
 	_ restore.Marker = (*progress)(nil)
 )
 
-// maxManifest is the most that a manifest may be, encoded.
-const maxManifest = 512 << 20
-
 // serial is a FAT serial number that differs from task to task.
 func serial(id string) uint32 {
 	h := chunk.Of([]byte(id))
@@ -133,7 +130,7 @@ func (a *agent) believe(want manifest.Hash, encoded []byte, sig manifest.Signatu
 	if err := sign.Verify(a.trust.SigningKeys, sig.Key, manifest.SignatureContext, want[:], sig.Signature); err != nil {
 		return nil, err
 	}
-	m, got, err := manifest.Decode(bytes.NewReader(encoded), maxManifest)
+	m, got, err := manifest.Decode(bytes.NewReader(encoded), job.MaxManifest)
 	if err == nil && got != want {
 		err = errors.New("its hash changed while it was read")
 	}

@@ -82,9 +82,13 @@ type ReportReply struct {
 const (
 	PartManifest = "manifest"
 	PartNames    = "names"
-	MaxManifest  = 512 << 20 // bytes
-	MaxNames     = 2 << 30   // bytes: some 60 million files
+	MaxNames     = 2 << 30 // bytes: some 60 million files
 )
+
+// MaxManifest is how many bytes a manifest may have, encoded and decoded, wherever server or agent takes one of the other:
+// it is decoded in memory, so this bounds what a stranger's costs. Both ends have the same limit: what one captures the
+// other can deploy.
+const MaxManifest = 512 << 20
 
 // Published answers the end of a capture.
 type Published struct {

@@ -22,7 +22,6 @@ import (
 // Limits of what a server may answer, and of its silence. A long poll is silent for 25 s.
 const (
 	maxJSON     = 8 << 20
-	maxManifest = 512 << 20
 	maxProblem  = 64 << 10
 	maxSentence = 300
 	silence     = 45 * time.Second

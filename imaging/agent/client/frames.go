@@ -92,7 +92,7 @@ func (c *Client) Manifest(ctx context.Context, hash string) ([]byte, manifest.Si
 	err := c.until(ctx, func() error {
 		var header string
 		var err error
-		body, err = c.once(ctx, request{method: http.MethodGet, path: job.PathManifest + url.PathEscape(hash), limit: maxManifest,
+		body, err = c.once(ctx, request{method: http.MethodGet, path: job.PathManifest + url.PathEscape(hash), limit: job.MaxManifest,
 			answered: func(h http.Header) { header = h.Get(job.SignatureHeader) }})
 		if err != nil {
 			return err
