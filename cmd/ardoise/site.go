@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/bits"
 	"net/netip"
 	"os"
 	"path/filepath"
 
+	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/masters/durable"
@@ -57,23 +57,9 @@ func (s *site) running(address string) (server, ca string) {
 	near, _ := netip.ParseAddr(address) // the zero one is like none
 	best, likest := netip.AddrFrom4([4]byte{127, 0, 0, 1}), -1
 	for _, a := range *s.known.Load() {
-		if n := alike(a, near.Unmap()); !a.IsLoopback() && n > likest {
+		if n := agentapi.SharedBits(a, near.Unmap()); !a.IsLoopback() && n > likest {
 			best, likest = a, n
 		}
 	}
 	return netip.AddrPortFrom(best, uint16(s.o.agentPort)).String(), s.ca.Fingerprint()
-}
-
-// alike is how many leading bits two addresses share; 0 where they are of different kinds.
-func alike(a, b netip.Addr) int {
-	if a.BitLen() != b.BitLen() {
-		return 0
-	}
-	x, y := a.AsSlice(), b.AsSlice()
-	for i := range x {
-		if d := x[i] ^ y[i]; d != 0 {
-			return 8*i + bits.LeadingZeros8(d)
-		}
-	}
-	return a.BitLen()
 }

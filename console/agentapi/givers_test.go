@@ -35,12 +35,36 @@ func TestNearGiversComeFirstAndTakeTurns(t *testing.T) {
 	if got := g.choose("z", netip.MustParseAddr("10.1.0.1"), "m", now.Add(giverSilent+1)); len(got) != 0 {
 		t.Errorf("those that are silent are named: %+v", got)
 	}
+}
+
+func TestHowNearAddressesAre(t *testing.T) {
 	for _, tt := range []struct {
-		a, b string
-		want int
-	}{{"10.1.0.1", "10.1.0.250", 0}, {"10.1.0.1", "10.1.1.1", 1}, {"10.1.0.1", "10.1.128.1", 8}, {"10.1.0.1", "138.1.0.1", 24}, {"10.1.0.1", "::1", 128}} {
-		if got := distance(netip.MustParseAddr(tt.a), netip.MustParseAddr(tt.b)); got != tt.want {
-			t.Errorf("from %s to %s: %d, want %d", tt.a, tt.b, got, tt.want)
+		a, b             string // "": the zero address
+		shared, distance int
+	}{
+		{"10.1.0.1", "10.1.0.1", 32, 0},
+		{"10.1.0.1", "10.1.0.250", 24, 0},
+		{"10.1.0.128", "10.1.0.129", 31, 0},
+		{"10.1.0.1", "10.1.1.1", 23, 1},
+		{"10.1.0.1", "10.1.128.1", 16, 8},
+		{"10.1.0.1", "138.1.0.1", 0, 24},
+		{"fe80::1", "fe80::1", 128, 0},
+		{"fe80::1%eth0", "fe80::1%eth1", 128, 0},
+		{"fe80::1", "fe80::100", 119, 1},
+		{"2001:db8::1", "fe80::1", 0, 120},
+		{"10.1.0.1", "::1", 0, 128},
+		{"10.1.0.1", "::ffff:10.1.0.1", 0, 128},
+		{"10.1.0.1", "", 0, 128},
+		{"fe80::1", "", 0, 128},
+		{"", "", 0, 0},
+	} {
+		a, _ := netip.ParseAddr(tt.a)
+		b, _ := netip.ParseAddr(tt.b)
+		for range 2 {
+			if shared, far := SharedBits(a, b), distance(a, b); shared != tt.shared || far != tt.distance {
+				t.Errorf("%v and %v share %d bits and are %d apart, want %d and %d", a, b, shared, far, tt.shared, tt.distance)
+			}
+			a, b = b, a
 		}
 	}
 }

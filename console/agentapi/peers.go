@@ -93,18 +93,26 @@ func (g *givers) choose(key string, near netip.Addr, manifest string, now time.T
 }
 
 // distance tells how far two addresses seem to be from each other: 0 in one network of at most 256 addresses, more where
-// less of them is equal.
+// less of them is equal, most where they are of different kinds.
 func distance(a, b netip.Addr) int {
 	if a.BitLen() != b.BitLen() {
 		return 128
 	}
+	return max(a.BitLen()-SharedBits(a, b)-8, 0)
+}
+
+// SharedBits is how many leading bits two addresses share; 0 where they are of different kinds. Zones do not count.
+func SharedBits(a, b netip.Addr) int {
+	if a.BitLen() != b.BitLen() {
+		return 0
+	}
 	x, y := a.AsSlice(), b.AsSlice()
 	for i := range x {
 		if d := x[i] ^ y[i]; d != 0 {
-			return max(a.BitLen()-8*i-bits.LeadingZeros8(d)-8, 0)
+			return 8*i + bits.LeadingZeros8(d)
 		}
 	}
-	return 0
+	return a.BitLen()
 }
 
 // serving takes the offer of a computer whose disk was just proven, and tells it whether anybody needs it.
