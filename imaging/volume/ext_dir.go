@@ -70,28 +70,34 @@ func (x *ext) entries(number uint64) ([]extEntry, error) {
 	if err != nil {
 		return nil, err
 	}
+	list, err := x.dirNames(n, func(yield func(extRun) error) error { return x.runs(n, noTree, yield) })
+	slices.SortFunc(list, func(a, b extEntry) int { return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.inode, b.inode)) })
+	return list, err
+}
+
+// dirNames reads the names of a directory in the order in which they lie there; walk visits the runs of its block map.
+func (x *ext) dirNames(n *extInode, walk func(yield func(extRun) error) error) ([]extEntry, error) {
 	d := &extDir{x: x, inode: n}
 	if n.flags&extFlagInline != 0 {
-		err = d.inline()
-	} else {
-		block := make([]byte, x.bs)
-		end := (n.size + x.bs - 1) / x.bs
-		err = x.runs(n, noTree, func(r extRun) error {
-			if r.unwritten {
-				return notByFile("directory inode %d has blocks that were never written", number)
-			}
-			for i := uint64(0); i < r.count && r.logical+i < end; i++ {
-				if err := x.readBlock(block, r.physical+i); err != nil {
-					return err
-				}
-				if err := d.block(block, r.logical+i == 0); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+		err := d.inline()
+		return d.list, err
 	}
-	slices.SortFunc(d.list, func(a, b extEntry) int { return cmp.Or(strings.Compare(a.name, b.name), cmp.Compare(a.inode, b.inode)) })
+	block := make([]byte, x.bs)
+	end := (n.size + x.bs - 1) / x.bs
+	err := walk(func(r extRun) error {
+		if r.unwritten {
+			return notByFile("directory inode %d has blocks that were never written", n.number)
+		}
+		for i := uint64(0); i < r.count && r.logical+i < end; i++ {
+			if err := x.readBlock(block, r.physical+i); err != nil {
+				return err
+			}
+			if err := d.block(block, r.logical+i == 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	return d.list, err
 }
 

@@ -75,31 +75,10 @@ func (x *extEdit) mapOf(n *extInode, yield func(extRun) error) error {
 
 // list reads the names of a directory in the order in which they lie there.
 func (x *extEdit) list(n *extInode) ([]extEntry, error) {
-	d := &extDir{x: x.ext, inode: n}
-	if n.flags&extFlagInline != 0 {
-		err := d.inline()
-		return d.list, err
-	}
-	if n.size > maxEditDir {
+	if n.flags&extFlagInline == 0 && n.size > maxEditDir {
 		return nil, notByFile("directory inode %d has %d bytes", n.number, n.size)
 	}
-	block := make([]byte, x.bs)
-	end := (n.size + x.bs - 1) / x.bs
-	err := x.mapOf(n, func(r extRun) error {
-		if r.unwritten {
-			return notByFile("directory inode %d has blocks that were never written", n.number)
-		}
-		for i := uint64(0); i < r.count && r.logical+i < end; i++ {
-			if err := x.readBlock(block, r.physical+i); err != nil {
-				return err
-			}
-			if err := d.block(block, r.logical+i == 0); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return d.list, err
+	return x.dirNames(n, func(yield func(extRun) error) error { return x.mapOf(n, yield) })
 }
 
 // find follows a path from the root, through symbolic links inside the volume.
