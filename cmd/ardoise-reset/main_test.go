@@ -331,7 +331,7 @@ func FuzzToken(f *testing.F) {
 		}
 		r, err := http.NewRequest(http.MethodPost, "https://"+k.Server+job.PathRunningReset, nil)
 		if err != nil {
-			t.Skip() // the client says so
+			return // the client says so
 		}
 		if r.URL.Path != job.PathRunningReset || r.URL.User != nil || strings.ContainsAny(k.Token, " \r\n") {
 			t.Fatalf("token file %q leads to %s", b, r.URL)
