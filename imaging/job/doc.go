@@ -17,6 +17,7 @@
 //	  |-- GET  /agent/v1/names/{hash} ------------------>|  encoded names table
 //	  |-- POST /agent/v1/chunks   IDs ------------------>|  frames, one after the other, in the order asked
 //	  |-- *    /agent/v1/session/{id}/... -------------->|  control channel of a multicast session (package session)
+//	  |-- GET  /agent/v1/script ------------------------>|  text of the script that the running task names
 //	  |-- GET  /agent/v1/heal -------------------------->|  IDs of the running deployment that the server has lost
 //	  |-- POST /agent/v1/heal     frames --------------->|  204 once durable
 //	  |-- POST /agent/v1/capture/{task}/missing  IDs --->|  bytes, one per id: 1 = send it

@@ -30,6 +30,7 @@ type Disk struct {
 	Rotational bool
 	Removable  bool
 	ReadOnly   bool
+	Health     *DiskHealth `json:",omitempty"` // in an inventory; nil: the drive says nothing, or was not asked
 }
 
 // NIC is one network interface.

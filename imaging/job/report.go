@@ -70,6 +70,12 @@ type Outcome struct {
 	Seconds      float64
 	ProvenAt     time.Time // when the read-back had found every byte; zero if it did not
 	Proof        *Proof    `json:",omitempty"` // of a deployment or reset
+
+	Wipe     *WipeProof    `json:",omitempty"` // of a wipe
+	Verify   *Verification `json:",omitempty"` // of a verify that read the disk
+	Output   string        `json:",omitempty"` // of a script, UTF-8 without control characters but tab and newline, at most MaxOutput bytes
+	Exit     int           `json:",omitempty"` // status of a script; -1: it was ended by a signal
+	Unproven bool          `json:",omitempty"` // the disk was, or may have been, changed: no earlier proof of it counts any more
 }
 
 // ReportReply answers a report.

@@ -55,6 +55,8 @@ type Task struct {
 	Disk       DiskRule
 	Exceptions []Exception // extents that are replaced on this computer
 	Level      Level       `json:",omitempty"` // reset: how much is read
+	Wipe       WipeOrder   `json:",omitzero"`  // of a wipe
+	Script     ScriptOrder `json:",omitzero"`  // of a script
 	Countdown  int         // seconds shown before anything is destroyed
 	Ending     Ending
 }
