@@ -113,14 +113,10 @@ func (a *agent) stockFrom(ctx context.Context, e *errand) error {
 		return err
 	}
 	a.Screen.Say(notices.Staging, version(e.t))
-	_, err := c.Fill(ctx, e.m, e.d, func(g cache.Progress) { p.bytes(g.Done, g.Total, 0, 0) })
-	if err == nil {
-		_, err = c.FillFrom(ctx, c.Missing(distinct(e.m)), p.source(), nil)
+	if _, err := a.fill(ctx, e.t, p, c, e.d, e.m, nil); err != nil {
+		return err
 	}
-	if err == nil {
-		err = a.readCache(ctx, p, c, e.d, e.m)
-	}
-	return err
+	return a.readCache(ctx, p, c, e.d, e.m)
 }
 
 // stageManifest finds the manifest in the cache, or brings it there with the names of its files.
@@ -188,7 +184,7 @@ func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash 
 // maxStaged is how many versions a cache is for: the room that a deployment asks for is for two and a quarter.
 const maxStaged = 2
 
-// fill brings what the cache lacks.
+// fill brings what the cache lacks: from the disk, by the session s, unless that is nil, and by HTTPS.
 func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest, s *together) (job.Outcome, error) {
 	var o job.Outcome
 	r, err := c.Fill(ctx, m, d, func(g cache.Progress) { p.bytes(g.Done, g.Total, 0, 0) })
@@ -197,6 +193,7 @@ func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cach
 		return o, err
 	}
 	frames := p.source()
+	fetched := frames.Fetched() // by a deployment that went before
 	s.settle(m)
 	if session := s.carousel(); session != nil {
 		staging := c.Staging(m, a.now)
@@ -214,7 +211,7 @@ func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cach
 	}
 	lacks := c.Missing(distinct(m))
 	r, err = c.FillFrom(ctx, lacks, frames, func(done, total int) {
-		p.bytes(int64(done), int64(total), 0, frames.Fetched())
+		p.bytes(int64(done), int64(total), 0, frames.Fetched()-fetched)
 	})
 	o.StoredBytes = frames.Fetched() + frames.FromPeers()
 	if reception := s.look(0, 0); reception != nil {
