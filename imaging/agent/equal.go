@@ -65,7 +65,8 @@ type errand struct {
 	cache  *cache.Cache // of d; nil: none
 	p      *progress
 	course course
-	origin string // of the proof: menu, start or task
+	origin string     // of the proof: menu, start or task
+	before *job.Proof // the disk's last one when the errand began; nil: none
 	proof  job.Proof
 
 	looked  int64 // bytes that quick has read
@@ -138,15 +139,15 @@ func (a *agent) bring(ctx context.Context, e *errand) (job.Outcome, error) {
 	if err := a.beginProof(e); err != nil {
 		return job.Outcome{}, err
 	}
-	before := last(e.d.Disk)
-	if a.skip(e, before) {
+	e.before = last(e.d.Disk)
+	if a.skip(e) {
 		e.p.step(e.course.end)
 		a.startsFrom(ctx, e)
 		a.endProof(e, nil)
 		return job.Outcome{ProvenAt: a.now().UTC()}, nil
 	}
-	e.proof.Doubt = strange(e.t, before)
-	a.ownBytes(e, before)
+	e.proof.Doubt = strange(e.t, e.before)
+	a.ownBytes(e)
 	kept := false
 	e.p.breaks = func() { a.resumeNext(e.d.Disk, true) }
 	e.p.marked = func() { kept = kept || a.keepEarly(e.d.Disk) }

@@ -47,7 +47,7 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 // lostPower tells whether the drive says that it was switched off under a running system since the last proof. Then data
 // may have reached it without the record that says so.
 func (a *agent) lostPower(e *errand) bool {
-	before := last(e.d.Disk)
+	before := e.before
 	if before == nil || before.Counters == nil || a.PC.Drive == nil {
 		return false
 	}
@@ -57,7 +57,8 @@ func (a *agent) lostPower(e *errand) bool {
 
 // ownBytes adds to the exceptions of a reset those of our own boot code, where the disk holds that version: a deployment
 // brings the master's. Where nothing says what the disk held, a standing grant does: it is for what was there.
-func (a *agent) ownBytes(e *errand, before *job.Proof) {
+func (a *agent) ownBytes(e *errand) {
+	before := e.before
 	same := before != nil && before.Manifest == e.t.Manifest || before == nil && e.offline
 	if e.t.Kind != job.KindReset || !same {
 		return

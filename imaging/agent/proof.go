@@ -157,7 +157,8 @@ func last(d *disk.Disk) *job.Proof {
 // skip tells whether nothing need be read: the last proof of this disk is of what this reset is to find out, nothing was
 // written since, and nothing is unfinished. The proof lies on the disk: whoever is root there can write one that counts. So
 // it stands for a quick reset, which claims no more, and never for a full one.
-func (a *agent) skip(e *errand, last *job.Proof) bool {
+func (a *agent) skip(e *errand) bool {
+	last := e.before
 	if e.t.Kind != job.KindReset || e.proof.Asked != job.LevelQuick || last == nil || !last.Ok || last.Manifest != e.t.Manifest ||
 		last.Exceptions != e.proof.Exceptions || !a.untouched(e.target, last) {
 		return false
