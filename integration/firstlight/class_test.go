@@ -5,18 +5,19 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // class deploys two PCs by one order: the master goes over the wire once, by multicast, and both hold it.
 func class(t *testing.T) {
-	school := raise(t, "class")
+	school := rig.Golden(t, "class")
 	pcs := []*lab.PC{
-		add(t, school, lab.Hardware{Name: "north", Firmware: lab.SecureBoot, Bus: lab.NVMe}),
-		add(t, school, lab.Hardware{Name: "south", Firmware: lab.BIOS, Bus: lab.Virtio, NIC: "e1000"}),
+		rig.Add(t, school, lab.Hardware{Name: "north", Firmware: lab.SecureBoot, Bus: lab.NVMe}),
+		rig.Add(t, school, lab.Hardware{Name: "south", Firmware: lab.BIOS, Bus: lab.Virtio, NIC: "e1000"}),
 	}
 	for _, pc := range pcs {
 		t.Log(describe(pc))
-		powerOn(t, pc)
+		rig.PowerOn(t, pc)
 	}
 	for _, pc := range pcs {
 		code, err := school.Enrol(t.Context(), pc)
@@ -30,8 +31,8 @@ func class(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, pc := range pcs {
-		await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
-		off(t, pc)
+		rig.Await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
+		rig.Off(t, pc)
 		phases(t, pc)
 	}
 	job, err := school.AllDone(t.Context(), id, time.Minute)

@@ -1,15 +1,14 @@
 package firstlight_test
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // rooms limits how many PCs run at once.
@@ -36,7 +35,7 @@ func TestFirstLight(t *testing.T) {
 	t.Run("a master travels from PC to PC", func(t *testing.T) {
 		t.Parallel()
 		places.take(t) // of the reference PC, before the school is raised: both parts share it
-		school := raise(t, "travel")
+		school := rig.Golden(t, "travel")
 		captured := make(chan string, 1)
 		t.Run("a BIOS PC outlives the death of its server and is captured", func(t *testing.T) {
 			t.Parallel()
@@ -51,61 +50,10 @@ func TestFirstLight(t *testing.T) {
 	})
 }
 
-// raise makes a school whose library holds the golden master as version 1, with its daemon running.
-func raise(t *testing.T, name string) *lab.School {
-	t.Helper()
-	school, said, err := lab.OpenGolden(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := school.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Logf("%s", strings.TrimSpace(said))
-	return school
-}
-
-// add puts a PC into the school.
-func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {
-	t.Helper()
-	pc, err := school.AddPC(t.Context(), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() && pc.On() {
-			// Best effort: the test has failed already, and says why.
-			_ = pc.Screenshot(context.Background(), filepath.Join(school.Logs, pc.Name+".png"))
-		}
-		pc.PowerCut()
-	})
-	return pc
-}
-
-// powerOn switches a PC on.
-func powerOn(t *testing.T, pc *lab.PC) {
-	t.Helper()
-	if err := pc.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// await waits for a line of a PC.
-func await(t *testing.T, pc *lab.PC, pattern string, limit time.Duration) lab.Line {
-	t.Helper()
-	line, err := pc.Wait(t.Context(), pattern, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return line
-}
-
 // enrol switches a PC on and approves it by its code.
 func enrol(t *testing.T, school *lab.School, pc *lab.PC) {
 	t.Helper()
-	powerOn(t, pc)
+	rig.PowerOn(t, pc)
 	code, err := school.Enrol(t.Context(), pc)
 	if err != nil {
 		t.Fatal(err)
@@ -155,16 +103,8 @@ func holds(t *testing.T, school *lab.School, master string, pc *lab.PC) {
 // midwrite waits until a PC is in the middle of writing file data.
 func midwrite(t *testing.T, pc *lab.PC) {
 	t.Helper()
-	await(t, pc, `^ardoise: phase data`, lab.WorkLimit)
-	await(t, pc, `^ardoise: step restore [0-9]+ %`, lab.WorkLimit)
-}
-
-// off waits until a PC has switched itself off.
-func off(t *testing.T, pc *lab.PC) {
-	t.Helper()
-	if err := pc.WaitOff(t.Context(), 2*time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	rig.Await(t, pc, `^ardoise: phase data`, lab.WorkLimit)
+	rig.Await(t, pc, `^ardoise: step restore [0-9]+ %`, lab.WorkLimit)
 }
 
 // phases prints when a PC reached which point.

@@ -6,17 +6,18 @@ import (
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // slate is the whole round of a PC with an empty disk under Secure Boot, and then a day with nothing to do.
 func slate(t *testing.T) {
-	school := raise(t, "secureboot")
-	pc := add(t, school, lab.Hardware{Name: "slate", Firmware: lab.SecureBoot, Bus: lab.Virtio})
+	school := rig.Golden(t, "secureboot")
+	pc := rig.Add(t, school, lab.Hardware{Name: "slate", Firmware: lab.SecureBoot, Bus: lab.Virtio})
 	t.Log(describe(pc))
 	enrol(t, school, pc)
 	job := deploy(t, school, "golden", pc, "poweroff")
-	await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
-	off(t, pc)
+	rig.Await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
+	rig.Off(t, pc)
 	phases(t, pc)
 	if !said(pc, "Secure Boot is enabled") && !said(pc, "Secure boot enabled") {
 		t.Error("the kernel did not say that Secure Boot is on: the round proved less than it says")
@@ -26,37 +27,37 @@ func slate(t *testing.T) {
 	divided(t, pc)
 
 	// Nothing to do: the firmware is told "not found" and goes to the disk. The agent must not run.
-	powerOn(t, pc)
-	line := await(t, pc, ran+` .* secureboot=1 boots=1 `, lab.BootLimit)
+	rig.PowerOn(t, pc)
+	line := rig.Await(t, pc, ran+` .* secureboot=1 boots=1 `, lab.BootLimit)
 	if said(pc, "ardoise: ") {
 		t.Error("the agent ran although there was nothing to do")
 	}
-	off(t, pc)
+	rig.Off(t, pc)
 	t.Logf("slate: with nothing to do its own system was up %.1f s after power-on: %s", line.At.Seconds(), line.Text)
 }
 
 // reference is a BIOS PC whose server dies in mid-deploy, which restarts into its own system, and is captured afterwards.
 func reference(t *testing.T, school *lab.School, captured chan<- string) {
-	pc := add(t, school, lab.Hardware{Name: "reference", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000"})
+	pc := rig.Add(t, school, lab.Hardware{Name: "reference", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000"})
 	t.Log(describe(pc))
 	enrol(t, school, pc)
 	job := deploy(t, school, "golden", pc, "disk")
 	midwrite(t, pc)
 	school.Daemon().Kill()
-	await(t, pc, `^ardoise: notice server-lost`, 3*time.Minute)
+	rig.Await(t, pc, `^ardoise: notice server-lost`, 3*time.Minute)
 	if err := school.StartDaemon(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
+	rig.Await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
 	over(t, school, job)
-	await(t, pc, ran+` .* boots=1 `, lab.BootLimit) // and switches itself off, cleanly
-	off(t, pc)
+	rig.Await(t, pc, ran+` .* boots=1 `, lab.BootLimit) // and switches itself off, cleanly
+	rig.Off(t, pc)
 	phases(t, pc)
 
 	job = capture(t, school, pc)
-	powerOn(t, pc)
-	await(t, pc, `^ardoise: done capture golden@2`, lab.WorkLimit)
-	off(t, pc)
+	rig.PowerOn(t, pc)
+	rig.Await(t, pc, `^ardoise: done capture golden@2`, lab.WorkLimit)
+	rig.Off(t, pc)
 	phases(t, pc)
 	over(t, school, job) // its own disk differs from the capture in the journal: a master's is cleared
 	captured <- "golden@2"
@@ -64,7 +65,7 @@ func reference(t *testing.T, school *lab.School, captured chan<- string) {
 
 // secondCopy is a UEFI PC that receives what was captured from the other, and loses its power while it is written.
 func secondCopy(t *testing.T, school *lab.School, captured <-chan string) {
-	pc := add(t, school, lab.Hardware{Name: "copy", Firmware: lab.UEFI, Bus: lab.NVMe, DiskSize: 1<<30 + 512<<20})
+	pc := rig.Add(t, school, lab.Hardware{Name: "copy", Firmware: lab.UEFI, Bus: lab.NVMe, DiskSize: 1<<30 + 512<<20})
 	t.Log(describe(pc))
 	enrol(t, school, pc)
 	master, ok := <-captured
@@ -79,16 +80,16 @@ func secondCopy(t *testing.T, school *lab.School, captured <-chan string) {
 		t.Fatalf("the power was cut too late: the disk holds the master already\n%s", out)
 	}
 
-	powerOn(t, pc)
-	await(t, pc, `^ardoise: done deploy `+master, lab.WorkLimit)
-	off(t, pc)
+	rig.PowerOn(t, pc)
+	rig.Await(t, pc, `^ardoise: done deploy `+master, lab.WorkLimit)
+	rig.Off(t, pc)
 	phases(t, pc)
 	over(t, school, job)
 	holds(t, school, master, pc)
 
-	powerOn(t, pc)
-	line := await(t, pc, ran+` .* boots=2 `, lab.BootLimit) // it has run once on the reference PC
-	off(t, pc)
+	rig.PowerOn(t, pc)
+	line := rig.Await(t, pc, ran+` .* boots=2 `, lab.BootLimit) // it has run once on the reference PC
+	rig.Off(t, pc)
 	t.Logf("copy: %s", line.Text)
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // TestMatrix deploys every combination of firmware, disk and network card that the lab has, two PCs at a time. It is
@@ -25,17 +26,17 @@ func TestMatrix(t *testing.T) {
 				t.Run(fmt.Sprintf("%s, %s disk, %s", firmware, bus, nic), func(t *testing.T) {
 					t.Parallel()
 					places.take(t)
-					school := raise(t, fmt.Sprintf("matrix-%s-%s-%s", firmware, bus, nic))
-					pc := add(t, school, lab.Hardware{Name: "pc", Firmware: firmware, Bus: bus, NIC: nic})
+					school := rig.Golden(t, fmt.Sprintf("matrix-%s-%s-%s", firmware, bus, nic))
+					pc := rig.Add(t, school, lab.Hardware{Name: "pc", Firmware: firmware, Bus: bus, NIC: nic})
 					enrol(t, school, pc)
 					job := deploy(t, school, "golden", pc, "poweroff")
-					await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
-					off(t, pc)
+					rig.Await(t, pc, `^ardoise: done deploy golden@1`, lab.WorkLimit)
+					rig.Off(t, pc)
 					phases(t, pc)
 					over(t, school, job)
 					holds(t, school, "golden@1", pc)
-					powerOn(t, pc)
-					await(t, pc, ran+` .* boots=1 `, lab.BootLimit)
+					rig.PowerOn(t, pc)
+					rig.Await(t, pc, ran+` .* boots=1 `, lab.BootLimit)
 				})
 			}
 		}

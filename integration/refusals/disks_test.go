@@ -9,10 +9,11 @@ import (
 	"testing"
 
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 func TestOrderForADiskThatDoesNotFitIsRefused(t *testing.T) {
-	school := furnished(t, "disks")
+	school := rig.Golden(t, "disks")
 	space := plug(t, school, "agents", "10.77.0.40")
 	tests := map[string]struct {
 		disks []job.Disk
@@ -46,7 +47,7 @@ func TestOrderForADiskThatDoesNotFitIsRefused(t *testing.T) {
 }
 
 func TestRestoreLeavesADiskThatDoesNotFitUntouched(t *testing.T) {
-	school := furnished(t, "restore")
+	school := rig.Golden(t, "restore")
 	if err := school.Daemon().Stop(10e9); err != nil { // the library is opened by one at a time
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // floods is how many requests of each kind are sent.
@@ -25,7 +26,7 @@ const floods = 10_000
 
 // The daemon must live through garbage, and a PC that asks properly meanwhile and afterwards must be served.
 func TestDaemonLivesThroughFloodsOfGarbage(t *testing.T) {
-	school := furnished(t, "floods")
+	school := rig.Golden(t, "floods")
 	attacker := plug(t, school, "attacker", "10.77.0.66")
 	pc := plug(t, school, "pc", "10.77.0.42")
 	wantService(t, school, pc)

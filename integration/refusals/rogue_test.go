@@ -11,13 +11,14 @@ import (
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // A pupil's laptop claims to be a known computer for which a deployment waits: MAC, UUID, serials and disks are right,
 // the key is not. It must get nothing, the computer must be alarmed, and the honest one must still get its task.
 func TestRogueWithTheRightAddressAndTheWrongKeyGetsNothing(t *testing.T) {
-	school := furnished(t, "rogue")
+	school := rig.Golden(t, "rogue")
 	honestSpace := plug(t, school, "honest", "10.77.0.41")
 	laptop := plug(t, school, "laptop", "10.77.0.66")
 	hello := computer(1, diskOf("/dev/sda", 2<<30, 512))
@@ -100,7 +101,7 @@ func refusesRogue(t *testing.T, rogue *lab.StandIn, w want) {
 
 // Without any key there is nothing to prove, and nothing to get; the two public documents are public.
 func TestBrowserWithoutAKeyGetsOnlyWhatIsPublic(t *testing.T) {
-	school := furnished(t, "browser")
+	school := rig.Golden(t, "browser")
 	laptop := plug(t, school, "laptop", "10.77.0.66")
 	client := lab.Browser(laptop)
 	for path, want := range map[string]int{

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // bare raises a school without a daemon.
@@ -26,28 +27,8 @@ func bare(t *testing.T, name string) *lab.School {
 	if err != nil {
 		t.Fatal(err)
 	}
-	closeAtEnd(t, school)
+	rig.CloseAtEnd(t, school)
 	return school
-}
-
-// furnished raises a school with the golden master in its library and its daemon running.
-func furnished(t *testing.T, name string) *lab.School {
-	t.Helper()
-	school, _, err := lab.OpenGolden(t.Context(), name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	closeAtEnd(t, school)
-	return school
-}
-
-// closeAtEnd tears a school down when its test is over.
-func closeAtEnd(t *testing.T, school *lab.School) {
-	t.Cleanup(func() {
-		if err := school.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // plug adds a namespace to the switch.

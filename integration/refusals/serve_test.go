@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 func TestServeRefusesWhatCannotWork(t *testing.T) {
@@ -69,7 +70,7 @@ func occupy(t *testing.T, space, network, port string) {
 }
 
 func TestSecondDaemonOnTheSameDataIsRefused(t *testing.T) {
-	school := furnished(t, "two-daemons")
+	school := rig.Golden(t, "two-daemons")
 	err := within(t, school, school.DHCPSpace(), "serve", "--data", school.Data, "--interface", "eth0", "--boot", school.BootFiles())
 	wantRefusal(t, err, 3, school.Data)
 	err = within(t, school, "", "master", "capture", "other", "--disk", school.Golden(), "--data", school.Data)
@@ -80,7 +81,7 @@ func TestSecondDaemonOnTheSameDataIsRefused(t *testing.T) {
 }
 
 func TestAnotherPXEServerIsNamed(t *testing.T) {
-	school := furnished(t, "rival")
+	school := rig.Golden(t, "rival")
 	rival := plug(t, school, "rival", "10.77.0.9")
 	laptop := plug(t, school, "laptop", "10.77.0.30")
 	stop := startRival(t, school, rival)

@@ -1,7 +1,6 @@
 package reset_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 	"github.com/ardoise/ardoise/masters"
 )
 
@@ -28,22 +28,13 @@ const (
 
 // TestThePupilsReset is one room with two PCs of different firmware.
 func TestThePupilsReset(t *testing.T) {
-	school, said, err := lab.OpenGolden(t.Context(), "reset")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := school.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Log(strings.TrimSpace(said))
+	school := rig.Golden(t, "reset")
 	if out, err := school.Order(t.Context(), "room", "set", "S104", "--reset", "demand", "--level", "quick", "--menu", "on"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	pcs := []*lab.PC{
-		add(t, school, lab.Hardware{Name: "secure", Firmware: lab.SecureBoot, Bus: lab.NVMe, DiskSize: 1 << 30}),
-		add(t, school, lab.Hardware{Name: "legacy", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000", DiskSize: 1 << 30}),
+		rig.Add(t, school, lab.Hardware{Name: "secure", Firmware: lab.SecureBoot, Bus: lab.NVMe, DiskSize: 1 << 30}),
+		rig.Add(t, school, lab.Hardware{Name: "legacy", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000", DiskSize: 1 << 30}),
 	}
 	furnish(t, school, pcs)
 	school.Daemon().Kill() // from here on nobody answers but the school's own DHCP server
@@ -67,10 +58,10 @@ func TestThePupilsReset(t *testing.T) {
 func dying(t *testing.T, school *lab.School, pc *lab.PC) {
 	t.Helper()
 	pc.BadSector = metadata(t, school)
-	powerOn(t, pc)
+	rig.PowerOn(t, pc)
 	choose(t, school, pc, "dying")
-	line := await(t, pc, fmt.Sprintf(`^ardoise: notice (disk-fault|not-proven) .*sector %d cannot be (read|written), SMART`, pc.BadSector), lab.WorkLimit)
-	look(t, school, pc, "dying")
+	line := rig.Await(t, pc, fmt.Sprintf(`^ardoise: notice (disk-fault|not-proven) .*sector %d cannot be (read|written), SMART`, pc.BadSector), lab.WorkLimit)
+	rig.Look(t, school, pc, "dying")
 	pc.PowerCut()
 	t.Logf("%s: %s", pc.Name, line.Text)
 }
@@ -106,7 +97,7 @@ func metadata(t *testing.T, school *lab.School) int64 {
 func furnish(t *testing.T, school *lab.School, pcs []*lab.PC) {
 	t.Helper()
 	for _, pc := range pcs {
-		powerOn(t, pc)
+		rig.PowerOn(t, pc)
 	}
 	for _, pc := range pcs {
 		if _, err := school.Enrol(t.Context(), pc); err != nil {
@@ -121,8 +112,8 @@ func furnish(t *testing.T, school *lab.School, pcs []*lab.PC) {
 		t.Fatal(err)
 	}
 	for _, pc := range pcs {
-		await(t, pc, deployed, lab.WorkLimit)
-		off(t, pc)
+		rig.Await(t, pc, deployed, lab.WorkLimit)
+		rig.Off(t, pc)
 		t.Logf("%s, deployed: %s", pc.Name, lab.PhaseLine(lab.Phases(pc.Lines())))
 	}
 	if _, err := school.AllDone(t.Context(), job, time.Minute); err != nil {
@@ -134,19 +125,19 @@ func furnish(t *testing.T, school *lab.School, pcs []*lab.PC) {
 func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
 	pc.DiskFirst = true // of a BIOS: its set-up; under UEFI the agent has arranged the boot order
 	damage(t, pc)
-	powerOn(t, pc)
+	rig.PowerOn(t, pc)
 	choose(t, school, pc, "reset")
-	await(t, pc, `^ardoise: step look`, lab.WorkLimit)
-	look(t, school, pc, "resetting")
-	done := await(t, pc, clean, lab.WorkLimit)
+	rig.Await(t, pc, `^ardoise: step look`, lab.WorkLimit)
+	rig.Look(t, school, pc, "resetting")
+	done := rig.Await(t, pc, clean, lab.WorkLimit)
 	time.Sleep(time.Second)
-	look(t, school, pc, "clean")
-	own := await(t, pc, ran, lab.BootLimit)
-	off(t, pc)
+	rig.Look(t, school, pc, "clean")
+	own := rig.Await(t, pc, ran, lab.BootLimit)
+	rig.Off(t, pc)
 	t.Logf("%s, reset with the server off: %s; its own system %.1f s after power-on: %s", pc.Name,
 		lab.PhaseLine(lab.Phases(pc.Lines())), own.At.Seconds(), done.Text)
 	damage(t, pc)
-	powerOn(t, pc)
+	rig.PowerOn(t, pc)
 	choose(t, school, pc, "again")
 	outlive(t, school, pc, map[lab.Firmware]int{lab.SecureBoot: 2, lab.BIOS: 3}[pc.Firmware])
 	spotless(t, pc)
@@ -158,12 +149,12 @@ func outlive(t *testing.T, school *lab.School, pc *lab.PC, cuts int) {
 	t.Helper()
 	var own lab.Line
 	for before := ""; ; {
-		own = await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran+`|`+damaged, lab.WorkLimit)
+		own = rig.Await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran+`|`+damaged, lab.WorkLimit)
 		if strings.Contains(own.Text, "DAMAGED") && strings.Contains(before, "break") {
 			// The cut came before the mark: nothing was written, and the pupil sits at the PC as it was.
 			t.Logf("%s: cut before the first write: it started what it had", pc.Name)
-			off(t, pc)
-			powerOn(t, pc)
+			rig.Off(t, pc)
+			rig.PowerOn(t, pc)
 			choose(t, school, pc, "once-more")
 			before = ""
 			continue
@@ -172,19 +163,19 @@ func outlive(t *testing.T, school *lab.School, pc *lab.PC, cuts int) {
 			break
 		}
 		if cuts--; cuts < 0 {
-			own = await(t, pc, ran, lab.WorkLimit)
+			own = rig.Await(t, pc, ran, lab.WorkLimit)
 			break
 		}
 		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
 		pc.PowerCut()
 		before = lastPhase(pc)
 		t.Logf("%s: power cut after %q", pc.Name, pc.Lines()[len(pc.Lines())-1].Text)
-		powerOn(t, pc)
+		rig.PowerOn(t, pc)
 	}
 	if strings.Contains(own.Text, "DAMAGED") {
 		t.Fatalf("%s starts a system that is neither the pupil's nor the master's: %s", pc.Name, own.Text)
 	}
-	off(t, pc)
+	rig.Off(t, pc)
 	t.Logf("%s: after the last power cut its own system was up %.1f s after power-on: %s", pc.Name, own.At.Seconds(),
 		lab.PhaseLine(lab.Phases(pc.Lines())))
 }
@@ -192,7 +183,7 @@ func outlive(t *testing.T, school *lab.School, pc *lab.PC, cuts int) {
 // choose waits for the menu, looks at it, and takes its second entry.
 func choose(t *testing.T, school *lab.School, pc *lab.PC, picture string) {
 	t.Helper()
-	shown := await(t, pc, menu, lab.BootLimit)
+	shown := rig.Await(t, pc, menu, lab.BootLimit)
 	t.Logf("%s: menu %.1f s after power-on", pc.Name, shown.At.Seconds())
 	// GRUB draws a moment after it says so; the first key also ends the countdown.
 	time.Sleep(1500 * time.Millisecond)
@@ -201,15 +192,7 @@ func choose(t *testing.T, school *lab.School, pc *lab.PC, picture string) {
 			t.Fatal(err)
 		}
 		time.Sleep(700 * time.Millisecond)
-		look(t, school, pc, picture+"-"+key)
-	}
-}
-
-// look keeps a picture of what stands on a PC's screen.
-func look(t *testing.T, school *lab.School, pc *lab.PC, name string) {
-	t.Helper()
-	if err := pc.Screenshot(t.Context(), filepath.Join(school.Logs, pc.Name+"-"+name+".png")); err != nil {
-		t.Error(err)
+		rig.Look(t, school, pc, picture+"-"+key)
 	}
 }
 
@@ -279,58 +262,17 @@ func told(t *testing.T, school *lab.School, pcs []*lab.PC) {
 		t.Fatal(err)
 	}
 	pc := pcs[0]
-	powerOn(t, pc)
+	rig.PowerOn(t, pc)
 	choose(t, school, pc, "online")
-	await(t, pc, clean, lab.WorkLimit)
-	await(t, pc, ran, lab.BootLimit)
-	off(t, pc)
+	rig.Await(t, pc, clean, lab.WorkLimit)
+	rig.Await(t, pc, ran, lab.BootLimit)
+	rig.Off(t, pc)
 	said, err := school.Order(t.Context(), "computer", "show", pc.Name)
 	if err != nil || !strings.Contains(said, "proven clean") {
 		t.Errorf("the server says of %s: %v\n%s", pc.Name, err, said)
 	}
 	t.Log(said)
 	spotless(t, pc)
-}
-
-// add puts a PC into the school.
-func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {
-	t.Helper()
-	pc, err := school.AddPC(t.Context(), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() && pc.On() {
-			_ = pc.Screenshot(context.Background(), filepath.Join(school.Logs, pc.Name+".png"))
-		}
-		pc.PowerCut()
-	})
-	return pc
-}
-
-func powerOn(t *testing.T, pc *lab.PC) {
-	t.Helper()
-	if err := pc.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// await waits for a line of a PC.
-func await(t *testing.T, pc *lab.PC, pattern string, limit time.Duration) lab.Line {
-	t.Helper()
-	line, err := pc.Wait(t.Context(), pattern, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return line
-}
-
-// off waits until a PC has switched itself off.
-func off(t *testing.T, pc *lab.PC) {
-	t.Helper()
-	if err := pc.WaitOff(t.Context(), 2*time.Minute); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // spotless looks at the system volume of a PC that is off: of what was done to it nothing is left.

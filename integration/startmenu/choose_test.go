@@ -13,6 +13,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/manifest"
 	"github.com/ardoise/ardoise/pxe/grub"
@@ -49,10 +50,8 @@ func keys(text string) []string {
 // powerOn switches a PC on and waits for its menu.
 func powerOn(t *testing.T, pc *lab.PC) lab.Line {
 	t.Helper()
-	if err := pc.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return await(t, pc, menuLine, menuLimit)
+	rig.PowerOn(t, pc)
+	return rig.Await(t, pc, menuLine, menuLimit)
 }
 
 // press presses keys.
@@ -66,7 +65,7 @@ func press(t *testing.T, pc *lab.PC, keys ...string) {
 // drawn waits until the menu stands on the screen.
 func drawn(t *testing.T, pc *lab.PC) {
 	t.Helper()
-	await(t, pc, `automatically in 5s`, menuLimit)
+	rig.Await(t, pc, `automatically in 5s`, menuLimit)
 }
 
 // inside opens the disk of a PC that is off.
@@ -114,7 +113,7 @@ func TestChoices(t *testing.T) {
 		{Name: "secureboot", Firmware: lab.SecureBoot, Bus: lab.NVMe},
 	} {
 		t.Run(h.Name, func(t *testing.T) {
-			pc := add(t, school, h)
+			pc := rig.Add(t, school, h)
 			i := install(t, pc, library, m, grub.MenuOptions{Reset: true, Passphrase: lines, Arguments: []string{"console=ttyS0"}})
 			i.proven(t, library, m)
 			for _, c := range []struct {
@@ -143,7 +142,7 @@ func TestChoices(t *testing.T) {
 // started waits for the kernel of ARDOISE, and for the agent in it, and checks what it was told.
 func started(t *testing.T, pc *lab.PC, wish string) {
 	t.Helper()
-	agent := await(t, pc, `Run /init as init process`, lab.BootLimit)
+	agent := rig.Await(t, pc, `Run /init as init process`, lab.BootLimit)
 	for _, line := range pc.Lines() {
 		if !strings.Contains(line.Text, "Command line: ") {
 			continue
@@ -175,12 +174,12 @@ func needsPassphrase(t *testing.T, i installed) {
 	press(t, i.pc, keys("technicien")...)
 	press(t, i.pc, keys("tableau et craye")...)
 	if i.pc.Firmware == lab.BIOS {
-		await(t, i.pc, `access denied`, menuLimit)
+		rig.Await(t, i.pc, `access denied`, menuLimit)
 		press(t, i.pc, "c") // GRUB's shell
-		await(t, i.pc, `Enter username`, menuLimit)
+		rig.Await(t, i.pc, `Enter username`, menuLimit)
 		press(t, i.pc, keys("nobody")...)
 		press(t, i.pc, "ret")
-		await(t, i.pc, `access denied`, menuLimit)
+		rig.Await(t, i.pc, `access denied`, menuLimit)
 	}
 	time.Sleep(10 * time.Second) // a refusal is shown for a while
 	press(t, i.pc, "down", "down", "ret")
@@ -200,10 +199,8 @@ func nextDisk(t *testing.T, i installed) {
 			t.Fatal(err)
 		}
 	})
-	if err := i.pc.PowerOn(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	line := await(t, i.pc, `GOLDEN MASTER GRUB`, lab.BootLimit)
+	rig.PowerOn(t, i.pc)
+	line := rig.Await(t, i.pc, `GOLDEN MASTER GRUB`, lab.BootLimit)
 	t.Logf("%s: the system's own loader %.1f s after power-on", i.pc.Name, line.At.Seconds())
 	i.pc.PowerCut()
 	i.inside(t, func(_ *disk.Disk, a *disk.Ardoise) {

@@ -5,20 +5,13 @@ import (
 	"testing"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 )
 
 // TestMenuFromTheNetwork is a menu room whose PCs come by the network, as before their first deployment: they are shown the
 // menu that their disk would show, and what is chosen starts the agent from the server.
 func TestMenuFromTheNetwork(t *testing.T) {
-	school, _, err := lab.OpenGolden(t.Context(), "startmenu-network")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := school.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	school := rig.Golden(t, "startmenu-network")
 	order := func(words ...string) {
 		t.Helper()
 		if out, err := school.Order(t.Context(), words...); err != nil {
@@ -31,15 +24,13 @@ func TestMenuFromTheNetwork(t *testing.T) {
 		{Name: "network-secureboot", Firmware: lab.SecureBoot},
 	} {
 		t.Run(h.Name, func(t *testing.T) {
-			pc := add(t, school, h)
-			if err := pc.PowerOn(t.Context()); err != nil {
-				t.Fatal(err)
-			}
+			pc := rig.Add(t, school, h)
+			rig.PowerOn(t, pc)
 			if _, err := school.Enrol(t.Context(), pc); err != nil {
 				t.Fatal(err)
 			}
 			order("computer", "room", pc.Name, "S104")
-			await(t, pc, `enrolled`, lab.BootLimit)
+			rig.Await(t, pc, `enrolled`, lab.BootLimit)
 			pc.PowerCut()
 
 			shown := powerOn(t, pc)
@@ -48,7 +39,7 @@ func TestMenuFromTheNetwork(t *testing.T) {
 			// The PC has no version to go back to: the one entry starts the disk, which is empty.
 			press(t, pc, "ret")
 			if h.Firmware == lab.BIOS { // what the menu of a UEFI PC says stands on its screen alone
-				await(t, pc, `invalid signature`, menuLimit)
+				rig.Await(t, pc, `invalid signature`, menuLimit)
 			}
 			for _, line := range pc.Lines() {
 				if strings.Contains(line.Text, "ardoise.wish") {

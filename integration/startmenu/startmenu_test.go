@@ -19,6 +19,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/integration/lab/rig"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/manifest"
 	"github.com/ardoise/ardoise/pxe/grub"
@@ -40,11 +41,7 @@ func raise(t *testing.T, name string) (*lab.School, *masters.Library, *manifest.
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := school.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	rig.CloseAtEnd(t, school)
 	school.Logs = filepath.Join(school.Checkout, "build", "lab", name)
 	if err := os.MkdirAll(school.Logs, 0o755); err != nil {
 		t.Fatal(err)
@@ -70,22 +67,6 @@ func raise(t *testing.T, name string) (*lab.School, *masters.Library, *manifest.
 		t.Fatal(err)
 	}
 	return school, library, m
-}
-
-// add puts a PC into the school.
-func add(t *testing.T, school *lab.School, h lab.Hardware) *lab.PC {
-	t.Helper()
-	pc, err := school.AddPC(t.Context(), h)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() && pc.On() {
-			_ = pc.Screenshot(context.Background(), filepath.Join(school.Logs, pc.Name+".png"))
-		}
-		pc.PowerCut()
-	})
-	return pc
 }
 
 // installed is a PC whose disk holds the master and ARDOISE.
@@ -179,16 +160,6 @@ func (i *installed) order(t *testing.T, m *manifest.Manifest) {
 	}
 }
 
-// await waits for a line of a PC.
-func await(t *testing.T, pc *lab.PC, pattern string, limit time.Duration) lab.Line {
-	t.Helper()
-	line, err := pc.Wait(t.Context(), pattern, limit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return line
-}
-
 // firmwareEnd is what firmware prints when it starts what it has found.
 func firmwareEnd(f lab.Firmware) string {
 	if f == lab.BIOS {
@@ -215,26 +186,20 @@ func TestMenuFromTheDisk(t *testing.T) {
 		{Name: "menu-bios", Firmware: lab.BIOS, Bus: lab.AHCI, NIC: "e1000", DiskFirst: true},
 	} {
 		t.Run(h.Name, func(t *testing.T) {
-			pc := add(t, school, h)
+			pc := rig.Add(t, school, h)
 			install(t, pc, library, m, grub.MenuOptions{Reset: true, Arguments: []string{"console=ttyS0"}})
-			if err := pc.PowerOn(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			firmware := await(t, pc, firmwareEnd(h.Firmware), menuLimit)
+			rig.PowerOn(t, pc)
+			firmware := rig.Await(t, pc, firmwareEnd(h.Firmware), menuLimit)
 			handed := cpu(t, pc)
-			shown := await(t, pc, menuLine, menuLimit)
+			shown := rig.Await(t, pc, menuLine, menuLimit)
 			read := cpu(t, pc)
 			drawn(t, pc)
 			t.Logf("%s: firmware's end %.1f s after power-on; from there to the menu read %.1f s (%.1f s of processor), to the menu drawn %.1f s of processor",
 				pc.Name, firmware.At.Seconds(), (shown.At - firmware.At).Seconds(), (read - handed).Seconds(), (cpu(t, pc) - handed).Seconds())
-			if err := pc.Screenshot(t.Context(), filepath.Join(school.Logs, pc.Name+"-menu.png")); err != nil {
-				t.Error(err)
-			}
-			line := await(t, pc, ran, lab.BootLimit)
+			rig.Look(t, school, pc, "menu")
+			line := rig.Await(t, pc, ran, lab.BootLimit)
 			t.Logf("%s: its own system up %.1f s after power-on: %s", pc.Name, line.At.Seconds(), strings.TrimSpace(line.Text))
-			if err := pc.WaitOff(t.Context(), 2*time.Minute); err != nil {
-				t.Error(err)
-			}
+			rig.Off(t, pc)
 		})
 	}
 }
