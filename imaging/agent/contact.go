@@ -26,24 +26,17 @@ func (a *agent) contact(ctx context.Context) {
 }
 
 func (a *agent) refreshPlace(ctx context.Context, p place) error {
-	open, err := disk.Open(p.disk.Path, disk.Mode{Read: true, Write: true})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = open.Close() }()
-	ours, err := ardoise(open)
-	if err != nil {
-		return err
-	}
-	// The site may have replaced its keys since: without the new one the next grant would not be believed.
-	if want := a.learned(); p.trust == nil || p.trust.CA != want.CA || !slices.Equal(p.trust.SigningKeys, want.SigningKeys) {
-		if err := ours.Trust().Store(want); err != nil {
-			return err
+	return p.change(func(open *disk.Disk, ours *disk.Ardoise) error {
+		// The site may have replaced its keys since: without the new one the next grant would not be believed.
+		if want := a.learned(); p.trust == nil || p.trust.CA != want.CA || !slices.Equal(p.trust.SigningKeys, want.SigningKeys) {
+			if err := ours.Trust().Store(want); err != nil {
+				return err
+			}
 		}
-	}
-	a.startMenu(ctx, open)
-	a.tellLocal(ctx, open, a.cacheOf(open))
-	return nil
+		a.startMenu(ctx, open)
+		a.tellLocal(ctx, open, a.cacheOf(open))
+		return nil
+	})
 }
 
 // learned is what is kept of the server that was proven.

@@ -67,6 +67,20 @@ type place struct {
 	untouched bool              // the drive was not written to since the last of them
 }
 
+// change opens the disk of a place for writing and does something with what is ours on it.
+func (p *place) change(do func(*disk.Disk, *disk.Ardoise) error) error {
+	open, err := disk.Open(p.disk.Path, disk.Mode{Read: true, Write: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = open.Close() }()
+	ours, err := ardoise(open)
+	if err != nil {
+		return err
+	}
+	return do(open, ours)
+}
+
 // look reads what our place on one disk holds; the first key and the first mark of all disks count. What cannot be read is
 // told, and counts as not there, but for a mark.
 func (a *agent) look(d job.Disk) error {

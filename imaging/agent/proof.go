@@ -222,29 +222,22 @@ func (a *agent) forget(n int) {
 
 // forgetOn takes away the first n proofs of one disk. Where nothing else was written since, its last one goes on saying so.
 func (a *agent) forgetOn(p *place, n int) error {
-	open, err := disk.Open(p.disk.Path, disk.Mode{Read: true, Write: true})
-	if err != nil {
-		return err
-	}
-	defer func() { _ = open.Close() }()
-	ours, err := ardoise(open)
-	if err != nil {
-		return err
-	}
-	var ids []string
-	for _, q := range p.proofs[:n] {
-		ids = append(ids, q.ID)
-	}
-	newest := &p.proofs[len(p.proofs)-1]
-	still := p.untouched && a.untouched(p.disk, newest)
-	if err := ours.Proofs().Forget(ids...); err != nil {
-		return err
-	}
-	p.proofs = p.proofs[n:]
-	if still {
-		return a.keepProof(ours.Proofs(), p.disk, newest)
-	}
-	return nil
+	return p.change(func(_ *disk.Disk, ours *disk.Ardoise) error {
+		var ids []string
+		for _, q := range p.proofs[:n] {
+			ids = append(ids, q.ID)
+		}
+		newest := &p.proofs[len(p.proofs)-1]
+		still := p.untouched && a.untouched(p.disk, newest)
+		if err := ours.Proofs().Forget(ids...); err != nil {
+			return err
+		}
+		p.proofs = p.proofs[n:]
+		if still {
+			return a.keepProof(ours.Proofs(), p.disk, newest)
+		}
+		return nil
+	})
 }
 
 // clean says at the end of a reset what it came to.
