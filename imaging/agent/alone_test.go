@@ -19,6 +19,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // independent is a PC with all that a reset without the server needs: a master in store, and a grant. The server is down.
@@ -313,42 +314,35 @@ func TestADamagedCacheIsHelpedByTheServer(t *testing.T) {
 func (p *pc) spoilCache() {
 	t := p.t
 	t.Helper()
-	d, err := disk.Open(p.disks[0], disk.Mode{Read: true, Write: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.Close() }()
-	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
-	if err != nil || table.Cache == nil {
-		t.Fatalf("no cache: %v", err)
-	}
-	b, spoiled := make([]byte, 4<<20), 0 // a segment
-	for at := table.Cache.Start + 1<<20; at+(4<<20) <= table.Cache.End(); at += 4 << 20 {
-		if _, err := d.ReadAt(b, at); err != nil {
-			t.Fatal(err)
-		}
-		before := spoiled
-		for off := 0; ; {
-			f, n, err := chunk.Parse(b[off:])
-			if err != nil {
-				break
+	inCache(t, p.disks[0], disk.Mode{Read: true, Write: true}, func(d *disk.Disk, part manifest.Partition) {
+		b, spoiled := make([]byte, 4<<20), 0 // a segment
+		for at := part.Start + 1<<20; at+(4<<20) <= part.End(); at += 4 << 20 {
+			if _, err := d.ReadAt(b, at); err != nil {
+				t.Fatal(err)
 			}
-			off += n
-			if _, of := p.server.Chunks[f.ID]; of {
-				b[off-1] ^= 0xFF
-				spoiled++
+			before := spoiled
+			for off := 0; ; {
+				f, n, err := chunk.Parse(b[off:])
+				if err != nil {
+					break
+				}
+				off += n
+				if _, of := p.server.Chunks[f.ID]; of {
+					b[off-1] ^= 0xFF
+					spoiled++
+				}
+			}
+			if spoiled == before {
+				continue
+			}
+			if _, err := d.WriteAt(b, at); err != nil {
+				t.Fatal(err)
 			}
 		}
-		if spoiled == before {
-			continue
+		if spoiled == 0 {
+			t.Fatal("no chunk of the cache was spoiled")
 		}
-		if _, err := d.WriteAt(b, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if spoiled == 0 {
-		t.Fatal("no chunk of the cache was spoiled")
-	}
+	})
 }
 
 // The menu of a disk that is unfinished starts the agent by itself; that of one that is done, the system.

@@ -14,23 +14,31 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// stored opens the cache of a disk.
-func stored(t *testing.T, path string, f func(*cache.Cache)) {
+// inCache opens a disk and finds the partition of its cache.
+func inCache(t *testing.T, path string, mode disk.Mode, f func(*disk.Disk, manifest.Partition)) {
 	t.Helper()
-	d, err := disk.Open(path, disk.Mode{Read: true})
+	d, err := disk.Open(path, mode)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = d.Close() }()
 	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
 	if err != nil || table.Cache == nil {
-		t.Fatalf("no cache: %v", err)
+		t.Fatalf("no partition for a cache: %v", err)
 	}
-	c, err := cache.Open(d, *table.Cache)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f(c)
+	f(d, *table.Cache)
+}
+
+// stored opens the cache of a disk.
+func stored(t *testing.T, path string, f func(*cache.Cache)) {
+	t.Helper()
+	inCache(t, path, disk.Mode{Read: true}, func(d *disk.Disk, part manifest.Partition) {
+		c, err := cache.Open(d, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(c)
+	})
 }
 
 // covered says how much of a version the cache of a disk has, and which versions it is for.
@@ -233,12 +241,13 @@ func TestADeploymentFillsTheCacheWhereTheRoomIsReset(t *testing.T) {
 			if r := p.life(func(k *job.Task) { k.Kind, k.Manifest = job.KindDeploy, hash }); r.State != job.TaskDone {
 				t.Fatalf("deploy: %+v\n%s", r.Outcome, p.log.String())
 			}
-			c, err := openedCache(t, p.disks[0])
 			if !fills {
-				var none *cache.NoCacheError
-				if !errors.As(err, &none) {
-					t.Errorf("a cache that nobody wanted: %v, %v", c, err)
-				}
+				inCache(t, p.disks[0], disk.Mode{Read: true}, func(d *disk.Disk, part manifest.Partition) {
+					var none *cache.NoCacheError
+					if c, err := cache.Open(d, part); !errors.As(err, &none) {
+						t.Errorf("a cache that nobody wanted: %v, %v", c, err)
+					}
+				})
 				return
 			}
 			if covers, kept := covered(t, p.disks[0], p.server.Manifests[hash]); !covers.Complete() || len(kept) != 1 {
@@ -251,19 +260,4 @@ func TestADeploymentFillsTheCacheWhereTheRoomIsReset(t *testing.T) {
 			})
 		})
 	}
-}
-
-// openedCache opens the cache of a disk for reading.
-func openedCache(t *testing.T, path string) (*cache.Cache, error) {
-	t.Helper()
-	d, err := disk.Open(path, disk.Mode{Read: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.Close() }()
-	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
-	if err != nil || table.Cache == nil {
-		t.Fatalf("no partition for a cache: %v", err)
-	}
-	return cache.Open(d, *table.Cache)
 }
