@@ -2,12 +2,14 @@ package lab_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/integration/lab"
 )
@@ -117,6 +119,46 @@ func TestRoomIsABadNetworkWhenTold(t *testing.T) {
 		if exists(left) {
 			t.Errorf("%s is left", left)
 		}
+	}
+}
+
+// What a switch holds for a slow port must not make the server wait: it has left the server's card.
+func TestNoPortOfARoomHoldsTheServerUp(t *testing.T) {
+	needRoot(t)
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if n := arrive(t, r, func() { blast(t, r, lab.PCAddress(0)+":4000", 1) }); n != 1 {
+		t.Fatal("the first packet did not arrive") // the others need not wait for ARP
+	}
+	if err := r.ShapePC(t.Context(), 0, lab.Cable{Mbit: 1, Queue: 16 << 20}); err != nil { // 3,000 packets take it half a minute
+		t.Fatal(err)
+	}
+	refused := 0
+	err = lab.Inside(r.Server(), func() error {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		to := &unix.SockaddrInet4{Port: 4000, Addr: [4]byte(net.ParseIP(lab.PCAddress(0)).To4())}
+		for range 3000 {
+			if err := unix.Sendto(fd, make([]byte, 1000), 0, to); errors.Is(err, unix.EAGAIN) {
+				refused++
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || refused > 0 {
+		t.Errorf("the server's socket was full %d times in 3,000, %v", refused, err)
 	}
 }
 
