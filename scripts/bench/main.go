@@ -3,6 +3,7 @@
 //	boot      power-on to the agent's first report, BIOS and Secure Boot, with 0, 0.5 and 2 % of all packets lost
 //	tftp      16 MiB with blksize 1468 to a stock client, from our server and from tftpd-hpa, in turn
 //	deploy    a master onto an empty disk, and once more: the second must write nothing
+//	offline   starts with the server off: the menu, a reset from it, and PCs that ask the network first
 //
 // It prints a table, and writes the same as JSON with a description of the machine: a figure without its machine says
 // nothing. One PC runs at a time; on a machine that does other work the figures are worth little, so its load before
@@ -31,12 +32,13 @@ type Result struct {
 	Boots   []Boot      `json:"boots"`
 	TFTP    []Transfer  `json:"tftp"`
 	Deploys []Deployed  `json:"deploys"`
+	Offline []Offline   `json:"offline"`
 	Missed  []string    `json:"missed"` // promises that were not kept
 	Phases  [][2]string `json:"phases"` // of each boot: its name, its points
 }
 
 func main() {
-	only := flag.String("only", "boot,tftp,deploy", "which measurements")
+	only := flag.String("only", "boot,tftp,deploy,offline", "which measurements")
 	out := flag.String("o", filepath.Join("build", "bench.json"), "file for the figures")
 	folder := flag.String("serve-tftp", "", "serve a folder with our TFTP server and do nothing else: bench runs itself so")
 	flag.Parse()
@@ -90,7 +92,7 @@ func measure(ctx context.Context, only []string) (result Result, err error) {
 	for _, measurement := range []struct {
 		name string
 		run  func(context.Context, *lab.School, *Result) error
-	}{{"boot", boots}, {"tftp", transfers}, {"deploy", deploys}} {
+	}{{"boot", boots}, {"tftp", transfers}, {"deploy", deploys}, {"offline", offlines}} {
 		if !slices.Contains(only, measurement.name) {
 			continue
 		}
