@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
@@ -285,6 +286,14 @@ func (a *agent) introduction() job.Hello {
 	disks, err := a.PC.Disks()
 	if err != nil {
 		a.Screen.Note("disks: %v", err)
+	}
+	if a.PC.Drive != nil {
+		disks = slices.Clone(disks)
+		for i, d := range disks {
+			if h := a.PC.Drive(d).Health; h != nil {
+				disks[i].Health = h.Told()
+			}
+		}
 	}
 	return job.Hello{AgentVersion: a.Version, MAC: a.MAC.String(), WeakKey: true, NewKey: a.newKey,
 		Inventory: a.PC.Inventory(disks), Timings: a.Timings, Interrupted: a.mark, Proofs: a.proofs()}

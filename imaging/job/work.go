@@ -100,5 +100,5 @@ type DiskHealth struct {
 	Reallocated  int64 // sectors
 	Pending      int64 // sectors that could not be read and wait for being written
 	MediaErrors  int64 // reads that the drive could not do
-	Celsius      int64
+	Celsius      int64 // -274 where it does not say: -1 is a temperature
 }

@@ -4,20 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"unsafe"
 
 	"github.com/ardoise/ardoise/imaging/job"
 )
-
-// The kernel checks the size of what it is given against the number of the call.
-func TestStructuresHaveTheKernelsSize(t *testing.T) {
-	if n := unsafe.Sizeof(admin{}); n != 72 || ioctlAdmin != 0xC0484E41 {
-		t.Errorf("an admin command has %d bytes, its call is %#x", n, ioctlAdmin)
-	}
-	if n := unsafe.Sizeof(sgHeader{}); n != 88 {
-		t.Errorf("a SCSI command has %d bytes", n)
-	}
-}
 
 func TestWhatIsNoDriveSaysNothing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "disk.img")

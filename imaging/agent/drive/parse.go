@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ardoise/ardoise/imaging/disk/command"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -19,8 +20,23 @@ type Health struct {
 	Pending     int64 // ATA: sectors that wait to be
 	Reported    int64 // ATA: faults that could not be corrected, reported to hosts
 	MediaErrors int64 // NVMe: the same
-	Used        int64 // NVMe: percent of the life of the medium, may be over 100
+	Used        int64 // percent of the life of the medium, may be over 100; ATA: of flash
 	Spare       int64 // NVMe: percent of the spare blocks that are left
+	PowerOn     int64 // hours under power
+	Celsius     int64 // temperature now; unknownCelsius where it is not told
+}
+
+// unknownCelsius is below everything that a drive may say.
+const unknownCelsius = -274
+
+// Told is the same for an inventory.
+func (h Health) Told() *job.DiskHealth {
+	t := &job.DiskHealth{State: job.HealthOK, Says: h.String(), PowerOnHours: h.PowerOn, Used: h.Used, Spare: h.Spare,
+		Reallocated: h.Reallocated, Pending: h.Pending, MediaErrors: max(h.MediaErrors, h.Reported), Celsius: h.Celsius}
+	if h.Failing {
+		t.State = job.HealthFailing
+	}
+	return t
 }
 
 // String says it in a few words, in English: "SMART: 12 reallocated, 3 pending".
@@ -61,16 +77,16 @@ func warnings(bits uint8) string {
 
 // unknown is the state of a drive that tells nothing.
 func unknown() Health {
-	return Health{Reallocated: -1, Pending: -1, Reported: -1, MediaErrors: -1, Used: -1, Spare: -1}
+	return Health{Reallocated: -1, Pending: -1, Reported: -1, MediaErrors: -1, Used: -1, Spare: -1, PowerOn: -1, Celsius: unknownCelsius}
 }
 
 // parseNVMe reads a SMART / Health Information page (NVMe 2.0, figure 207). ok is false when it is none.
 //
 //	0  1  critical warning        48 16  data units written, thousands of 512 bytes, rounded up
 //	1  2  temperature, K          80 16  host write commands
-//	3  1  available spare, %     144 16  unsafe shutdowns
-//	4  1  its threshold, %       160 16  media and data integrity faults
-//	5  1  percentage used
+//	3  1  available spare, %     128 16  hours under power
+//	4  1  its threshold, %       144 16  unsafe shutdowns
+//	5  1  percentage used        160 16  media and data integrity faults
 func parseNVMe(b []byte) (h Health, c *job.WriteCounter, ok bool) {
 	h = unknown()
 	if len(b) < page {
@@ -81,6 +97,7 @@ func parseNVMe(b []byte) (h Health, c *job.WriteCounter, ok bool) {
 	commands, commandsOK := counter128(b[80:])
 	unsafe, unsafeOK := counter128(b[144:])
 	media, mediaOK := counter128(b[160:])
+	hours, hoursOK := counter128(b[128:])
 	// A page of zeros, of 0xFF, or of something else: bits 6 and 7 of the warning are reserved, percents end at 100, and
 	// nothing works below 200 K or above 400 K (0: not told).
 	if b[0]&0xC0 != 0 || b[3] > 100 || b[4] > 100 || kelvin != 0 && (kelvin < 200 || kelvin > 400) ||
@@ -89,6 +106,12 @@ func parseNVMe(b []byte) (h Health, c *job.WriteCounter, ok bool) {
 	}
 	h.Warning, h.Failing = b[0], b[0] != 0
 	h.Spare, h.Used, h.MediaErrors = int64(b[3]), int64(b[5]), int64(media)
+	if hoursOK && hours < maxHours {
+		h.PowerOn = int64(hours)
+	}
+	if kelvin != 0 {
+		h.Celsius = int64(kelvin) - 273
+	}
 	// A drive that was partitioned was written to: one that counts nothing at all does not count.
 	if units > 0 && commands > 0 {
 		c = &job.WriteCounter{Source: "nvme", Commands: commands, Sectors: units, Unsafe: unsafe}
@@ -128,9 +151,24 @@ func parseGeneral(b []byte) *job.WriteCounter {
 	return &job.WriteCounter{Source: "ata-statistics", Sectors: sectors}
 }
 
+// maxHours is what no drive has been under power: a century.
+const maxHours = 100 * 366 * 24
+
+// parseWear reads the Solid State Device Statistics page of the Device Statistics log (ACS-4 9.5.10): the percentage of
+// its endurance that was used, 8 bits, as the first statistic.
+func parseWear(b []byte) (used int64, ok bool) {
+	if len(b) < page || b[2] != 0x07 || binary.LittleEndian.Uint16(b) == 0 || b[15]&(statSupported|statValid) != statSupported|statValid {
+		return -1, false
+	}
+	return int64(b[8]), true
+}
+
 // The attributes that all vendors number alike.
 const (
 	attrReallocated = 5
+	attrPowerOn     = 9
+	attrAirflow     = 190
+	attrCelsius     = 194
 	attrReported    = 187
 	attrPending     = 197
 )
@@ -160,35 +198,27 @@ func parseSMART(b []byte) (h Health, ok bool) {
 			h.Reported, ok = raw, true
 		case attrPending:
 			h.Pending, ok = raw, true
+		case attrPowerOn: // some count minutes besides in the upper bytes
+			if raw &= 1<<24 - 1; raw < maxHours {
+				h.PowerOn, ok = raw, true
+			}
+		case attrCelsius, attrAirflow: // the lowest byte; lowest and highest ever lie above it
+			if c := int64(int8(a[5])); c >= -40 && (a[0] == attrCelsius || h.Celsius == unknownCelsius) {
+				h.Celsius = c
+			}
 		}
 	}
 	return h, ok
 }
 
-// parseStatus reads the sense data of SMART RETURN STATUS (ACS-4 7.48.8, SAT-4 12.2.9): whether a threshold was exceeded.
-// ok is false when the drive says neither.
-//
-//	0x72 ... length of descriptors at byte 7, descriptors from byte 8
-//	ATA Status Return: 0x09 0x0C, LBA 15:8 at byte 9, LBA 23:16 at byte 11: 4F C2 well, F4 2C failing
-func parseStatus(sense []byte) (failing, ok bool) {
-	if len(sense) < 8 || sense[0]&0x7F != 0x72 {
-		return false, false
-	}
-	d := sense[8:min(len(sense), 8+int(sense[7]))]
-	for len(d) >= 2 {
-		n := 2 + int(d[1])
-		if n > len(d) {
-			break
-		}
-		if d[0] == 0x09 && n >= 14 {
-			switch [2]byte{d[9], d[11]} {
-			case [2]byte{0x4F, 0xC2}:
-				return false, true
-			case [2]byte{0xF4, 0x2C}:
-				return true, true
-			}
-		}
-		d = d[n:]
+// parseStatus reads what SMART RETURN STATUS gives back (ACS-4 7.48.8): LBA 15:8 and 23:16 are 4F C2 when the drive is
+// well, F4 2C when a threshold was exceeded. ok is false when it says neither.
+func parseStatus(r command.Registers) (failing, ok bool) {
+	switch r.LBA >> 8 & 0xFFFF {
+	case 0xC24F:
+		return false, true
+	case 0x2CF4:
+		return true, true
 	}
 	return false, false
 }

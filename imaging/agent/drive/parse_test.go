@@ -5,6 +5,9 @@ import (
 	"encoding/binary"
 	"strings"
 	"testing"
+
+	"github.com/ardoise/ardoise/imaging/disk/command"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // nvmePage is a healthy drive: 27 °C, 3 % used, 41 TB written by 310 million commands.
@@ -17,6 +20,7 @@ func nvmePage() []byte {
 	binary.LittleEndian.PutUint64(b[64:], 900_000_000)
 	binary.LittleEndian.PutUint64(b[80:], 310_000_000)
 	binary.LittleEndian.PutUint64(b[112:], 412)
+	binary.LittleEndian.PutUint64(b[128:], 8_760)
 	binary.LittleEndian.PutUint64(b[144:], 17)
 	return b
 }
@@ -114,6 +118,9 @@ func smartPage() []byte {
 	put(1, 5, 12)
 	put(2, 187, 4)
 	put(3, 197, 3)
+	put(4, 9, 20_000|0x21<<24)
+	put(5, 190, 30)
+	put(6, 194, 0x0A2D0026)
 	return sealed(b)
 }
 
@@ -127,7 +134,7 @@ func TestAttributesOfAnATADrive(t *testing.T) {
 		"zeros":             make([]byte, page),
 		"ones":              bytes.Repeat([]byte{0xFF}, page),
 		"one bit is wrong":  changed(smartPage(), func(b []byte) { b[19] ^= 1 }),
-		"no such attribute": sealed(append([]byte{16, 0, 9, 0x33, 0, 100, 100, 1}, make([]byte, page-8)...)),
+		"no such attribute": sealed(append([]byte{16, 0, 12, 0x33, 0, 100, 100, 1}, make([]byte, page-8)...)),
 	} {
 		if h, ok := parseSMART(b); ok {
 			t.Errorf("%s: believed: %+v", name, h)
@@ -135,34 +142,52 @@ func TestAttributesOfAnATADrive(t *testing.T) {
 	}
 }
 
-// returned is sense data with an ATA Status Return descriptor behind one that means nothing to us.
-func returned(mid, high byte) []byte {
-	return append([]byte{0x72, 0x01, 0x00, 0x1D, 0, 0, 0, 18, 0x80, 0x02, 1, 2},
-		0x09, 0x0C, 0, 0, 0, 0, 0, 0, 0, mid, 0, high, 0, 0x50)
-}
-
 func TestStatusOfAnATADrive(t *testing.T) {
-	for name, c := range map[string]struct {
-		sense       []byte
-		failing, ok bool
-	}{
-		"well":             {returned(0x4F, 0xC2), false, true},
-		"failing":          {returned(0xF4, 0x2C), true, true},
-		"neither":          {returned(0x4F, 0x2C), false, false},
-		"cut short":        {returned(0xF4, 0x2C)[:20], false, false},
-		"fixed format":     {append([]byte{0x70}, returned(0xF4, 0x2C)[1:]...), false, false},
-		"nothing":          {nil, false, false},
-		"a wrong length":   {changed(returned(0xF4, 0x2C), func(b []byte) { b[7] = 4 }), false, false},
-		"endless nonsense": {append([]byte{0x72, 0, 0, 0, 0, 0, 0, 56}, make([]byte, 56)...), false, false},
-	} {
-		if failing, ok := parseStatus(c.sense); failing != c.failing || ok != c.ok {
-			t.Errorf("%s: failing %v, told %v", name, failing, ok)
+	for lba, want := range map[uint64][2]bool{0xC24F00: {false, true}, 0x2CF400: {true, true}, 0x2C4F00: {}, 0: {}, 0xFFFFFF: {}} {
+		if failing, ok := parseStatus(command.Registers{LBA: lba}); failing != want[0] || ok != want[1] {
+			t.Errorf("%06X: failing %v, told %v", lba, failing, ok)
 		}
 	}
 }
 
+// wearPage is page 07h of the Device Statistics log: 41 % of the endurance used.
+func wearPage() []byte {
+	b := make([]byte, page)
+	b[0], b[2] = 1, 7
+	binary.LittleEndian.PutUint64(b[8:], 0xC0<<56|41)
+	return b
+}
+
+func TestWearOfAnATADrive(t *testing.T) {
+	if used, ok := parseWear(wearPage()); !ok || used != 41 {
+		t.Errorf("%d %%, %v", used, ok)
+	}
+	for name, b := range map[string][]byte{"nothing": nil, "zeros": make([]byte, page), "ones": bytes.Repeat([]byte{0xFF}, page),
+		"another page": generalPage(), "not valid": changed(wearPage(), func(b []byte) { b[15] = 0x80 })} {
+		if used, ok := parseWear(b); ok {
+			t.Errorf("%s: %d %% used", name, used)
+		}
+	}
+}
+
+func TestAnInventoryHasTheHealthOfItsDisks(t *testing.T) {
+	h, _, _ := parseNVMe(nvmePage())
+	want := job.DiskHealth{State: job.HealthOK, Says: h.String(), PowerOnHours: 8_760, Used: 3, Spare: 100, Reallocated: -1,
+		Pending: -1, MediaErrors: 0, Celsius: 27}
+	if got := h.Told(); *got != want {
+		t.Errorf("%+v, want %+v", *got, want)
+	}
+	a, _ := parseSMART(smartPage())
+	a.Failing = true
+	want = job.DiskHealth{State: job.HealthFailing, Says: a.String(), PowerOnHours: 20_000, Used: -1, Spare: -1, Reallocated: 12,
+		Pending: 3, MediaErrors: 4, Celsius: 38}
+	if got := a.Told(); *got != want {
+		t.Errorf("%+v, want %+v", *got, want)
+	}
+}
+
 func FuzzAnswers(f *testing.F) {
-	for _, b := range [][]byte{nvmePage(), generalPage(), smartPage(), returned(0x4F, 0xC2), returned(0xF4, 0x2C), {}} {
+	for _, b := range [][]byte{nvmePage(), generalPage(), smartPage(), wearPage(), {}} {
 		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -176,9 +201,11 @@ func FuzzAnswers(f *testing.F) {
 		if c := parseGeneral(b); c != nil && (c.Sectors == 0 || c.Sectors >= 1<<48) {
 			t.Errorf("counter %+v", c)
 		}
-		if h, ok := parseSMART(b); ok && h.Reallocated < 0 && h.Pending < 0 && h.Reported < 0 {
+		if h, ok := parseSMART(b); ok && h.Reallocated < 0 && h.Pending < 0 && h.Reported < 0 && h.PowerOn < 0 {
 			t.Errorf("believed without saying anything: %+v", h)
 		}
-		parseStatus(b)
+		if used, ok := parseWear(b); ok && (used < 0 || used > 255) {
+			t.Errorf("%d %% used", used)
+		}
 	})
 }
