@@ -16,26 +16,56 @@ import (
 
 func TestADiskThatDropsAnyOneWriteFailsTheDeploy(t *testing.T) {
 	t.Run("fetched", func(t *testing.T) {
-		dropEach(t, func(o restore.Options, _ *testMaster) restore.Options { return o })
+		dropEach(t, nil, func(o restore.Options, _ *testMaster) restore.Options { return o })
 	})
 	t.Run("received", func(t *testing.T) {
 		// One caller, so that the writes are the same in each run.
-		dropEach(t, func(o restore.Options, tm *testMaster) restore.Options {
+		dropEach(t, nil, func(o restore.Options, tm *testMaster) restore.Options {
 			return turning(o, &merryGoRound{frames: tm.source.frames, callers: 1})
+		})
+	})
+	t.Run("quick", func(t *testing.T) {
+		// Everything was read before: what is written is all that is read back.
+		wrong := map[int]bool{}
+		dropEach(t, func(tm *testMaster, d *memDisk) {
+			for i, e := range tm.m.Chunks.All() {
+				if wrong[i] = i%3 == 0 && len(e.Pieces) > 0; wrong[i] {
+					d.put(e.Pieces[0].Offset, []byte("differs"))
+				}
+			}
+			for _, f := range tm.m.Fills {
+				d.put(f.Offset+f.Length/2, []byte("dirt"))
+			}
+		}, func(o restore.Options, tm *testMaster) restore.Options {
+			w := word{m: tm.m, read: map[int]bool{}}
+			for i := range tm.m.Chunks.All() {
+				w.read[i] = !wrong[i]
+			}
+			o.Vouched = w
+			return o
 		})
 	})
 }
 
-// dropEach drops each write of a deploy in turn. how changes the options of each run.
-func dropEach(t *testing.T, how func(restore.Options, *testMaster) restore.Options) {
+// dropEach drops each write of a run in turn. dirty, where it is not nil, changes a disk that holds the master; else the
+// disk is empty. how changes the options of each run.
+func dropEach(t *testing.T, dirty func(*testMaster, *memDisk), how func(restore.Options, *testMaster) restore.Options) {
 	tm := school(t, 8*mib, manifest.GPT, 7)
+	fresh := func() *memDisk {
+		d := newDisk(8 * mib)
+		if dirty != nil {
+			mustRun(t, options(tm, d, false))
+			dirty(tm, d)
+		}
+		return d
+	}
 	count := 0
-	whole := newDisk(8 * mib)
+	whole := fresh()
 	whole.drop = func(int64, int) bool { count++; return false }
 	mustRun(t, how(options(tm, whole, false), tm))
 	caught := 0
 	for lost := 1; lost <= count; lost++ {
-		d, n := newDisk(8*mib), 0
+		d, n := fresh(), 0
 		d.drop = func(int64, int) bool { n++; return n == lost }
 		marker := &memMarker{}
 		o := how(options(tm, d, false), tm)

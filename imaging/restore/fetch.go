@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"slices"
 	"sort"
 
@@ -42,8 +44,17 @@ func (r *run) groups(entries []uint32, pending func(uint32) bool) []group {
 		}
 		out = append(out, group{first: i})
 	}
+	// Few of the many entries are asked about: one bit of many, chosen by the id, tells of most that they are not.
+	asked := make([]uint64, 1<<bits.Len(uint(len(out)/4)))
+	bit := func(id chunk.ID) (word, mask uint64) {
+		return binary.LittleEndian.Uint64(id[:]) % uint64(len(asked)), 1 << (id[8] % 64)
+	}
+	for _, g := range out {
+		word, mask := bit(id(g.first))
+		asked[word] |= mask
+	}
 	for i, e := range r.m.Chunks.All() {
-		if len(e.Pieces) == 0 || pending(uint32(i)) || !r.intact(uint32(i)) {
+		if word, mask := bit(e.ID); asked[word]&mask == 0 || len(e.Pieces) == 0 || pending(uint32(i)) || !r.intact(uint32(i)) {
 			continue
 		}
 		at, found := sort.Find(len(out), func(k int) int {

@@ -123,6 +123,9 @@ func (r *run) holdHeads(f *findings) {
 		end = h.End()
 		heads = r.hold(heads, h)
 	}
+	for _, h := range heads {
+		r.held = append(r.held, h.Extent)
+	}
 	r.w.mu.Lock()
 	r.w.heads = heads
 	r.w.mu.Unlock()

@@ -68,6 +68,7 @@ type Progress struct {
 type Report struct {
 	ReadBytes     int64 // read from the disk
 	ReadBackBytes int64 // of these, after the last write, to prove it
+	FillBytes     int64 // of these, of fills, before anything was written: journals, and what is zeros
 	WrittenBytes  int64 // written to the disk, the mark and ARDOISE left out
 	FetchedBytes  int64 // of frames from the Source, headers included
 	FetchedChunks int

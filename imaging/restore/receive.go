@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -63,7 +64,7 @@ func (r *run) receive(ctx context.Context) (*findings, error) {
 	x.run = ctx
 	x.ctx, x.stop = context.WithCancelCause(ctx)
 	defer x.stop(nil)
-	r.begin(PhaseReceive, r.readTotal())
+	r.begin(PhaseReceive, r.total(r.everything()))
 	r.scanRest(x.f)
 	if err := r.findArdoise(x.f); err != nil {
 		return nil, err
@@ -142,7 +143,7 @@ func (x *reception) probe() error {
 		draw = rand.IntN
 	}
 	h := x.r.newHasher()
-	var buf []byte
+	d, b := x.r.disk(), &sweep.Batch{}
 	seen, held := 0, 0
 	for k, n := 0, x.r.m.Chunks.Len(); k < probes; k++ {
 		if err := x.over(); err != nil {
@@ -152,16 +153,9 @@ func (x *reception) probe() error {
 		if first == end {
 			continue
 		}
-		i := uint32(first + draw(end-first))
-		b := x.r.batchOfOne(i)
-		if len(b.spans) == 0 {
+		if !d.One(b, uint32(first+draw(end-first))) {
 			continue // it is in no place
 		}
-		if need := b.need(); need > len(buf) {
-			buf = disk.Aligned(need)
-		}
-		b.buf = buf
-		x.r.fill(b)
 		h.judge(b)
 		seen++
 		if len(h.wrong) == 0 {
@@ -172,7 +166,7 @@ func (x *reception) probe() error {
 	if seen > 0 && held == 0 {
 		x.ledger.lackAll()
 		x.f.fills = x.r.m.Fills
-		total := x.r.readTotal()
+		total := x.r.total(x.r.everything())
 		for _, f := range x.f.fills {
 			total -= f.Length
 		}
@@ -182,15 +176,6 @@ func (x *reception) probe() error {
 	return nil
 }
 
-// batchOfOne is entry i alone.
-func (r *run) batchOfOne(i uint32) *batch {
-	b := &batch{first: i, end: i + 1}
-	for _, p := range r.m.Chunks.At(int(i)).Pieces {
-		b.spans = append(b.spans, span{entry: i, piece: p})
-	}
-	return b
-}
-
 // scan judges, in disk order, what nobody has judged yet, and then the fills.
 func (x *reception) scan() error {
 	if x.fillsKnown.Load() {
@@ -198,10 +183,10 @@ func (x *reception) scan() error {
 	}
 	known := func(i uint32) bool { return x.ledger.need(i) != NeedUnknown }
 	// Half of the cores are left to those who bring chunks.
-	if err := x.r.sweep(x.ctx, (x.r.o.workers()+1)/2, known, x.note); err != nil {
+	if err := x.r.sweep(x.ctx, (x.r.o.workers()+1)/2+1, known, x.note); err != nil {
 		return err
 	}
-	if err := x.r.scanFills(x.ctx, x.f); err != nil {
+	if err := x.r.scanFills(x.ctx, x.f, x.r.m.Fills); err != nil {
 		return err
 	}
 	x.fillsKnown.Store(true)
@@ -209,14 +194,11 @@ func (x *reception) scan() error {
 }
 
 // note enters the verdicts on a batch, and returns the bytes that are found held.
-func (x *reception) note(h *hasher, b *batch) int64 {
+func (x *reception) note(h *hasher, b *sweep.Batch) int64 {
 	var found int64
 	wrong := h.wrong
-	for spans := b.spans; len(spans) > 0; {
-		i := spans[0].entry
-		for len(spans) > 0 && spans[0].entry == i {
-			spans = spans[1:]
-		}
+	for k := range b.Found {
+		i := b.Found[k].Index
 		if len(wrong) > 0 && wrong[0] == i {
 			wrong = wrong[1:]
 			x.ledger.judge(i, false)

@@ -33,13 +33,15 @@ type run struct {
 	done     atomic.Int64 // bytes of this phase
 
 	readBytes, fetchedBytes, fetchedChunks, copied atomic.Int64
+	fillBytes                                      int64 // read of fills
 	came                                           came
 
 	vouched Vouched // what need not be read; nil: nothing
 
-	marked string      // the phase that the marks name
-	broken bool        // breakDisk has begun
-	dirty  atomic.Bool // something has been written
+	marked string            // the phase that the marks name
+	broken bool              // breakDisk has begun
+	dirty  atomic.Bool       // something has been written
+	held   []manifest.Extent // places of heads that were broken, by offset
 }
 
 // came counts what came by a carousel, and which entries the disk held.
@@ -66,6 +68,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 
 func (r *run) finalReport() Report {
 	r.report.ReadBytes, r.report.WrittenBytes = r.readBytes.Load(), r.w.written.Load()
+	r.report.FillBytes = r.fillBytes
 	r.report.FetchedBytes, r.report.FetchedChunks = r.fetchedBytes.Load(), int(r.fetchedChunks.Load())
 	r.report.CopiedChunks = int(r.copied.Load())
 	r.report.CarouselChunks, r.report.CarouselBytes = int(r.came.chunks.Load()), r.came.bytes.Load()
@@ -122,7 +125,7 @@ func (r *run) run(ctx context.Context) error {
 
 // look finds out what differs.
 func (r *run) look(ctx context.Context) (*findings, error) {
-	f, err := r.scan(ctx, PhaseScan)
+	f, err := r.scan(ctx, PhaseScan, r.everything())
 	if err != nil {
 		return nil, err
 	}
@@ -332,13 +335,19 @@ func (r *run) setMarks(ctx context.Context, phase string) error {
 	return nil
 }
 
-// readBack proves the disk: everything is read from the medium and compared again.
-func (r *run) readBack(ctx context.Context, _ *findings) error {
+// readBack proves the disk: it is read from the medium and compared again. Where nobody vouched for anything that is all of
+// it, since a write may have gone elsewhere; else what was written, since most of elsewhere is not looked at anyway.
+func (r *run) readBack(ctx context.Context, found *findings) error {
 	if err := r.setMarks(ctx, PhaseVerify); err != nil {
 		return err
 	}
-	before := r.readBytes.Load()
-	f, err := r.scan(ctx, PhaseVerify)
+	s := r.everything()
+	if r.vouched != nil {
+		s = r.written(found)
+	}
+	before, fills := r.readBytes.Load(), r.fillBytes
+	f, err := r.scan(ctx, PhaseVerify, s)
+	r.fillBytes = fills // read back they count as that
 	r.report.ReadBackBytes = r.readBytes.Load() - before
 	if err != nil {
 		return err

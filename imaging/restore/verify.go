@@ -66,7 +66,7 @@ func Verify(ctx context.Context, o Options) (Differences, Report, error) {
 	if err != nil {
 		return Differences{}, Report{}, err
 	}
-	f, err := r.scan(ctx, PhaseVerify)
+	f, err := r.scan(ctx, PhaseVerify, r.everything())
 	if err != nil {
 		return Differences{}, r.finalReport(), err
 	}
@@ -93,7 +93,7 @@ func Look(ctx context.Context, o Options) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	f, err := r.scan(ctx, PhaseScan)
+	f, err := r.scan(ctx, PhaseScan, r.everything())
 	if err != nil {
 		return Preview{}, err
 	}

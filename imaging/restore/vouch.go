@@ -1,6 +1,10 @@
 package restore
 
 import (
+	"cmp"
+	"slices"
+	"sort"
+
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -36,8 +40,7 @@ func (r *run) isVouched(i uint32) bool {
 	return r.vouched.Entry(int(i))
 }
 
-// passes tells whether a scan passes over entry i. What was read before Run is read again once something was written: the
-// disk may have dropped or misplaced it.
+// passes tells whether a scan passes over entry i: what nobody vouches for and nobody has read before Run it reads.
 func (r *run) passes(i uint32) bool {
 	if r.vouched == nil {
 		return false
@@ -47,6 +50,39 @@ func (r *run) passes(i uint32) bool {
 	}
 	done, _ := r.readBefore(i)
 	return done
+}
+
+// written is what of the entries and fills was written: what differed, and what lies on a head that was broken.
+func (r *run) written(f *findings) scope {
+	broken := func(off, n int64) bool {
+		k := sort.Search(len(r.held), func(k int) bool { return r.held[k].End() > off })
+		return k < len(r.held) && r.held[k].Offset < off+n
+	}
+	s := scope{fills: slices.Clone(f.fills), skip: func(i uint32) bool {
+		return !f.differs(i) && !slices.ContainsFunc(r.m.Chunks.At(int(i)).Pieces, func(p manifest.Piece) bool {
+			return broken(p.Offset, int64(p.Length))
+		})
+	}}
+	for _, x := range r.m.Fills {
+		for _, h := range r.held {
+			part := x
+			part.Offset = max(x.Offset, h.Offset)
+			if part.Length = min(x.End(), h.End()) - part.Offset; part.Length > 0 {
+				s.fills = append(s.fills, part)
+			}
+		}
+	}
+	slices.SortFunc(s.fills, func(a, b manifest.Fill) int { return cmp.Compare(a.Offset, b.Offset) })
+	apart := s.fills[:0]
+	end := int64(0)
+	for _, x := range s.fills {
+		if cut := max(0, end-x.Offset); cut < x.Length {
+			x.Offset, x.Length = x.Offset+cut, x.Length-cut
+			apart, end = append(apart, x), x.End()
+		}
+	}
+	s.fills = apart
+	return s
 }
 
 // readBefore tells whether entry i was read before Run, what was found then, and nothing else has happened since.
