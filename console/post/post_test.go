@@ -1,0 +1,334 @@
+package post_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"math/big"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/mail"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ardoise/ardoise/console/notices"
+	"github.com/ardoise/ardoise/console/post"
+)
+
+// hostile is a report with names that computers and people have chosen with care.
+func hostile(_ context.Context, since, until time.Time) (post.Report, error) {
+	return post.Report{Box: "lycée Zola", Link: "https://ardoise.example:8443/jobs/12", Since: since, Until: until, Jobs: []post.Job{{
+		ID: "12", Kind: "deploy", What: "Bureautique@7", By: "Élodie\r\nBcc: all@example.org", Ended: until.Add(-time.Hour), Total: 28, Done: 27,
+		Failed: []post.Failure{{Computer: `<script>alert(1)</script>`, Room: "S104", Happened: "le disque ne répond plus", Do: "changez-le"}}}}}, nil
+}
+
+// clock is a time that tests move.
+type clock struct{ now time.Time }
+
+func (c *clock) Now() time.Time { return c.now }
+
+func morning(hour, minute int) time.Time {
+	return time.Date(2026, 11, 23, hour, minute, 0, 0, time.UTC)
+}
+
+// opened opens a post whose reports go to a mail server and a hook.
+func opened(t *testing.T, c *clock, source post.Source, trust *tls.Config, s post.Settings) (*post.Post, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "post.json")
+	p, err := post.Open(post.Options{Path: path, Source: source, Now: c.Now, Zone: time.UTC, TLS: trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Set(s); err != nil {
+		t.Fatal(err)
+	}
+	return p, path
+}
+
+// smtp runs a real SMTP server that takes mail by STARTTLS only, and returns its address, its mailbox and what trusts it.
+func smtp(t *testing.T) (address, box string, trust *tls.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: der}, "key.pem": {Type: "PRIVATE KEY", Bytes: secret}} {
+		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address = l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	box = filepath.Join(dir, "box")
+	server := exec.Command("/usr/bin/python3", "-m", "aiosmtpd", "-n", "-l", address, "--tlscert", filepath.Join(dir, "cert.pem"),
+		"--tlskey", filepath.Join(dir, "key.pem"), "-c", "aiosmtpd.handlers.Mailbox", box)
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait()
+	})
+	for range 200 {
+		if c, err := net.Dial("tcp", address); err == nil {
+			_ = c.Close()
+			pool := x509.NewCertPool()
+			cert, err := x509.ParseCertificate(der)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pool.AddCert(cert)
+			return address, box, &tls.Config{RootCAs: pool}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the SMTP server does not listen")
+	return "", "", nil
+}
+
+// letters reads what a mailbox has.
+func letters(t *testing.T, box string) []*mail.Message {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(box, "new", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []*mail.Message
+	for _, name := range names {
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = f.Close() })
+		m, err := mail.ReadMessage(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// parts decodes the bodies of a letter by their type.
+func parts(t *testing.T, m *mail.Message) map[string]string {
+	t.Helper()
+	kind, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/alternative" {
+		t.Fatalf("%s, %v", kind, err)
+	}
+	out := map[string]string{}
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := r.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return out
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kind, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
+		body, err := io.ReadAll(quotedprintable.NewReader(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[kind] = string(body)
+	}
+}
+
+func TestTheMorningsReportArrivesOnceByMail(t *testing.T) {
+	address, box, trust := smtp(t)
+	c := &clock{morning(1, 0)}
+	p, path := opened(t, c, hostile, trust, post.Settings{At: "07:00", Language: notices.French, Mail: &post.Mail{Server: address,
+		TLS: post.StartTLS, From: "ardoise@example.org", To: []string{"tech@example.org", "chef@example.org"}}})
+	for _, at := range []time.Time{morning(6, 59), morning(7, 0), morning(7, 1), morning(23, 0)} {
+		c.now = at
+		if err := p.Tick(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := post.Open(post.Options{Path: path, Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := again.Tick(t.Context()); err != nil { // a restart sends nothing again
+		t.Fatal(err)
+	}
+	got := letters(t, box)
+	if len(got) != 1 {
+		t.Fatalf("%d letters arrived", len(got))
+	}
+	h := got[0].Header
+	subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
+	if err != nil || subject != "Ardoise lycée Zola : 27 postes sur 28 sont prêts, 1 à regarder" {
+		t.Errorf("%q, %v", subject, err)
+	}
+	if to, err := h.AddressList("To"); err != nil || len(to) != 2 {
+		t.Errorf("%v, %v", to, err)
+	}
+	if h.Get("Bcc") != "" {
+		t.Error("the name of a person has added a recipient")
+	}
+	bodies := parts(t, got[0])
+	for _, want := range []string{"Déploiement Bureautique@7: 27 sur 28 faits", "<script>alert(1)</script> (S104): le disque ne répond plus", "Maintenant: changez-le", "https://ardoise.example:8443/jobs/12"} {
+		if !strings.Contains(bodies["text/plain"], want) {
+			t.Errorf("the text does not say %q:\n%s", want, bodies["text/plain"])
+		}
+	}
+	if html := bodies["text/html"]; strings.Contains(html, "<script>") || !strings.Contains(html, "&lt;script&gt;alert(1)") {
+		t.Errorf("the page says\n%s", html)
+	}
+}
+
+func TestAServerThatNobodyVouchesForGetsNothing(t *testing.T) {
+	address, box, _ := smtp(t)
+	c := &clock{morning(1, 0)}
+	p, _ := opened(t, c, hostile, nil, post.Settings{At: "07:00", Language: notices.English, Mail: &post.Mail{Server: address, TLS: post.StartTLS,
+		User: "u", Password: "p", From: "a@example.org", To: []string{"b@example.org"}}})
+	var unknown *tls.CertificateVerificationError
+	if err := p.Try(t.Context()); !errors.As(err, &unknown) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(letters(t, box)); n != 0 {
+		t.Errorf("%d letters arrived", n)
+	}
+}
+
+func TestAHookIsTriedAgainAndSigned(t *testing.T) {
+	var bodies [][]byte
+	var signature string
+	broken := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if broken {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		bodies, signature = append(bodies, body), r.Header.Get(post.SignatureHeader)
+	}))
+	defer server.Close()
+	c := &clock{morning(1, 0)}
+	p, _ := opened(t, c, hostile, nil, post.Settings{At: "07:00", Language: notices.English, Hook: &post.Hook{URL: server.URL, Secret: "s3cret"}})
+	c.now = morning(7, 0)
+	if err := p.Tick(t.Context()); err == nil {
+		t.Fatal("a hook that answers 502 has taken it")
+	}
+	if _, failure := p.Settings(); failure == nil {
+		t.Error("nobody is told that the hook does not take reports")
+	}
+	broken = false
+	c.now = morning(7, 2)
+	if err := p.Tick(t.Context()); err != nil || len(bodies) != 0 {
+		t.Fatalf("tried again too soon: %v, %d", err, len(bodies))
+	}
+	c.now = morning(7, 6)
+	if err := p.Tick(t.Context()); err != nil || len(bodies) != 1 {
+		t.Fatalf("%v, %d", err, len(bodies))
+	}
+	mac := hmac.New(sha256.New, []byte("s3cret"))
+	mac.Write(bodies[0])
+	if want := "sha256=" + hex.EncodeToString(mac.Sum(nil)); signature != want {
+		t.Errorf("signed %s, want %s", signature, want)
+	}
+	var r post.Report
+	if err := json.Unmarshal(bodies[0], &r); err != nil || r.Jobs[0].Failed[0].Room != "S104" || !r.Until.Equal(morning(7, 0)) {
+		t.Errorf("%v: %+v", err, r)
+	}
+}
+
+func TestAQuietNightSendsNothing(t *testing.T) {
+	calls := 0
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
+	defer server.Close()
+	c := &clock{morning(1, 0)}
+	p, _ := opened(t, c, func(_ context.Context, since, until time.Time) (post.Report, error) {
+		return post.Report{Since: since, Until: until}, nil
+	}, nil, post.Settings{At: "07:00", Language: notices.French, Hook: &post.Hook{URL: server.URL}})
+	c.now = morning(7, 0)
+	if err := p.Tick(t.Context()); err != nil || calls != 0 {
+		t.Errorf("%v, %d calls", err, calls)
+	}
+	if err := p.Try(t.Context()); err != nil || calls != 1 {
+		t.Errorf("a trial: %v, %d calls", err, calls)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	good := func() post.Settings {
+		return post.Settings{At: "07:00", Language: notices.French,
+			Mail: &post.Mail{Server: "mail.example.org:587", TLS: post.StartTLS, User: "u", Password: "geheim", From: "a@example.org", To: []string{"b@example.org"}},
+			Hook: &post.Hook{URL: "https://example.org/h", Secret: "s"}}
+	}
+	for field, spoil := range map[string]func(*post.Settings){
+		"at":       func(s *post.Settings) { s.At = "7:00" },
+		"language": func(s *post.Settings) { s.Language = "de" },
+		"server":   func(s *post.Settings) { s.Mail.Server = "mail.example.org" },
+		"tls":      func(s *post.Settings) { s.Mail.TLS = "" },
+		"password": func(s *post.Settings) { s.Mail.TLS = post.Plain },
+		"from":     func(s *post.Settings) { s.Mail.From = "a@example.org\r\nBcc: c@example.org" },
+		"to":       func(s *post.Settings) { s.Mail.To = []string{"nobody"} },
+		"url":      func(s *post.Settings) { s.Hook.URL = "file:///etc/passwd" },
+	} {
+		s := good()
+		spoil(&s)
+		var bad *post.FieldError
+		if err := s.Check(); !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	c := &clock{morning(1, 0)}
+	p, path := opened(t, c, hostile, nil, good())
+	shown, _ := p.Settings()
+	if raw, _ := json.Marshal(shown); strings.Contains(string(raw), "geheim") {
+		t.Errorf("a secret is shown: %s", raw)
+	}
+	if err := p.Set(shown); err != nil { // given back as it was shown
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), "geheim") {
+		t.Errorf("the password is gone: %v", err)
+	}
+	shown.Mail.Server = "thief.example.org:587"
+	if err := p.Set(shown); err != nil {
+		t.Fatal(err)
+	}
+	if raw, err := os.ReadFile(path); err != nil || strings.Contains(string(raw), "geheim") {
+		t.Errorf("a password goes to a server that it was not for: %v", err)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
+		t.Errorf("others may read it: %v, %v", info.Mode(), err)
+	}
+}

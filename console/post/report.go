@@ -1,0 +1,162 @@
+package post
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	texttemplate "text/template"
+	"time"
+
+	"github.com/ardoise/ardoise/console/notices"
+)
+
+// Report is what happened between two mornings.
+type Report struct {
+	Box   string    `json:"box"`            // name of the box
+	Link  string    `json:"link,omitempty"` // of the console
+	Since time.Time `json:"since"`
+	Until time.Time `json:"until"`
+	Trial bool      `json:"trial,omitempty"` // somebody tries the settings
+	Jobs  []Job     `json:"jobs"`            // that ended, oldest first
+}
+
+// Job is one that ended.
+type Job struct {
+	ID        string    `json:"id"`
+	Kind      string    `json:"kind"`
+	What      string    `json:"what,omitempty"` // NAME@V
+	By        string    `json:"by"`
+	Ended     time.Time `json:"ended"`
+	Total     int       `json:"total"` // computers
+	Done      int       `json:"done"`
+	Cancelled int       `json:"cancelled"`
+	Failed    []Failure `json:"failed"`
+}
+
+// Failure is a computer that a job did not succeed on.
+type Failure struct {
+	Computer string `json:"computer"`
+	Room     string `json:"room,omitempty"`
+	Happened string `json:"happened"` // a sentence
+	Do       string `json:"do"`       // what to do now
+}
+
+// Counts are the computers of all jobs: how many are done, of how many, and how many failed.
+func (r Report) Counts() (done, total, failed int) {
+	for _, j := range r.Jobs {
+		done, total, failed = done+j.Done, total+j.Total, failed+len(j.Failed)
+	}
+	return done, total, failed
+}
+
+// words are what a mail says, in one language.
+type words struct {
+	subject, allWell, trial, intro, jobBy, done, cancelled, failed, do, look string
+	kinds                                                                    map[string]string
+	clock                                                                    string
+}
+
+func wordsOf(l notices.Language) words {
+	if l == notices.English {
+		return words{subject: "Ardoise %s: %d of %d computers are ready, %d to look at", allWell: "Ardoise %s: all %d computers are ready",
+			trial: "This is a trial: somebody wants to see whether reports arrive.",
+			intro: "What ended between %s and %s:", jobBy: "ordered by %s, ended at %s", done: "%d of %d done", cancelled: "%d cancelled",
+			failed: "To look at", do: "Now", look: "Look at it in the console",
+			kinds: map[string]string{"deploy": "Deployment", "reset": "Reset", "stage": "Staging", "capture": "Capture", "verify": "Check",
+				"wipe": "Wipe", "inventory": "Inventory", "script": "Script", "shutdown": "Shutdown"}, clock: "Jan 2, 15:04"}
+	}
+	return words{subject: "Ardoise %s : %d postes sur %d sont prêts, %d à regarder", allWell: "Ardoise %s : les %d postes sont prêts",
+		trial: "Ceci est un essai : quelqu'un veut voir si les rapports arrivent.",
+		intro: "Ce qui s'est terminé entre le %s et le %s :", jobBy: "ordonné par %s, terminé le %s", done: "%d sur %d faits",
+		cancelled: "%d annulés", failed: "À regarder", do: "Maintenant", look: "Voir dans la console",
+		kinds: map[string]string{"deploy": "Déploiement", "reset": "Remise à zéro", "stage": "Préparation", "capture": "Capture",
+			"verify": "Vérification", "wipe": "Effacement", "inventory": "Inventaire", "script": "Script", "shutdown": "Arrêt"},
+		clock: "02/01 15:04"}
+}
+
+// Subject is the first line of a report.
+func (r Report) Subject(l notices.Language) string {
+	w := wordsOf(l)
+	done, total, failed := r.Counts()
+	if failed == 0 && done == total {
+		return fmt.Sprintf(w.allWell, r.Box, total)
+	}
+	return fmt.Sprintf(w.subject, r.Box, done, total, failed)
+}
+
+// view is a report in the words of a language.
+type view struct {
+	Subject, Trial, Intro, Failed, Do, Look, Link string
+	Jobs                                          []jobView
+}
+
+type jobView struct {
+	Title, By, Counts string
+	Failed            []Failure
+}
+
+func (r Report) view(l notices.Language, zone *time.Location) view {
+	w := wordsOf(l)
+	clock := func(t time.Time) string { return t.In(zone).Format(w.clock) }
+	out := view{Subject: r.Subject(l), Intro: fmt.Sprintf(w.intro, clock(r.Since), clock(r.Until)), Failed: w.failed, Do: w.do,
+		Look: w.look, Link: r.Link}
+	if r.Trial {
+		out.Trial = w.trial
+	}
+	for _, j := range r.Jobs {
+		kind := w.kinds[j.Kind]
+		if kind == "" {
+			kind = j.Kind
+		}
+		x := jobView{Title: strings.TrimSpace(fmt.Sprintf("%s %s", kind, j.What)), By: fmt.Sprintf(w.jobBy, j.By, clock(j.Ended)),
+			Counts: fmt.Sprintf(w.done, j.Done, j.Total), Failed: j.Failed}
+		if j.Cancelled > 0 {
+			x.Counts += ", " + fmt.Sprintf(w.cancelled, j.Cancelled)
+		}
+		out.Jobs = append(out.Jobs, x)
+	}
+	return out
+}
+
+const asText = `{{with .Trial}}{{.}}
+
+{{end}}{{.Intro}}
+{{range .Jobs}}
+* {{.Title}}: {{.Counts}}
+  {{.By}}
+{{with .Failed}}  {{$.Failed}}:
+{{range .}}  - {{.Computer}}{{with .Room}} ({{.}}){{end}}: {{.Happened}}
+    {{$.Do}}: {{.Do}}
+{{end}}{{end}}{{end}}{{with .Link}}
+{{$.Look}}: {{.}}
+{{end}}`
+
+const asHTML = `<!doctype html><meta charset="utf-8"><div style="font-family:sans-serif;max-width:42em;color:#1d2b33">
+<h1 style="font-size:1.2em">{{.Subject}}</h1>{{with .Trial}}<p><em>{{.}}</em></p>{{end}}<p>{{.Intro}}</p>
+{{range .Jobs}}<h2 style="font-size:1em;margin-bottom:0">{{.Title}}: {{.Counts}}</h2><p style="margin-top:0;color:#5a6a72">{{.By}}</p>
+{{with .Failed}}<p style="margin-bottom:0"><strong>{{$.Failed}}</strong></p><ul>{{range .}}<li><strong><bdi>{{.Computer}}</bdi></strong>
+{{- with .Room}} (<bdi>{{.}}</bdi>){{end}}: {{.Happened}}<br>{{$.Do}}: {{.Do}}</li>{{end}}</ul>{{end}}{{end}}
+{{with .Link}}<p><a href="{{.}}">{{$.Look}}</a></p>{{end}}</div>
+`
+
+// Text renders a report for people who read plain mail.
+func (r Report) Text(l notices.Language, zone *time.Location) (string, error) {
+	t, err := texttemplate.New("text").Parse(asText)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, r.view(l, zone))
+	return b.String(), err
+}
+
+// HTML renders a report; whatever comes from computers and people is escaped.
+func (r Report) HTML(l notices.Language, zone *time.Location) (string, error) {
+	t, err := template.New("html").Parse(asHTML)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	err = t.Execute(&b, r.view(l, zone))
+	return b.String(), err
+}
