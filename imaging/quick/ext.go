@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -19,7 +20,9 @@ type extVolume struct {
 	t      *volume.ExtTables
 	r      *records
 	tables []volume.ExtTable // the master's, by their place
-	differ []uint64          // blocks of metadata that differ, in order
+
+	mu     sync.Mutex
+	differ []uint64 // blocks of metadata that differ, in order once all were compared
 	trees  []tree
 }
 
@@ -54,9 +57,11 @@ func (l *look) ext(i int) error {
 		return err
 	}
 	l.v.metas.set(uint64(v.Meta))
-	if err := l.compare(v, func(s uint32) bool { return s == v.Meta }, x.each); err != nil {
+	c := comparison{l: l, stream: v.Meta, wants: x.hasInodes, each: x.each}
+	if err := c.compare(v); err != nil {
 		return err
 	}
+	slices.Sort(x.differ)
 	if err := x.follow(); err != nil {
 		return err
 	}
@@ -95,6 +100,18 @@ func (x *extVolume) unused(have []volume.ExtTable) error {
 	return nil
 }
 
+// tablesFrom returns the inode tables from the one on that ends behind a byte of the volume.
+func (x *extVolume) tablesFrom(base int64) []volume.ExtTable {
+	return x.tables[sort.Search(len(x.tables), func(i int) bool { return x.tables[i].Offset+x.tables[i].Length > base }):]
+}
+
+// hasInodes tells whether inodes lie in a chunk of metadata.
+func (x *extVolume) hasInodes(e manifest.Entry) bool {
+	base := int64(e.Index) * chunk.MaxSize
+	t := x.tablesFrom(base)
+	return len(t) > 0 && t[0].Offset < base+int64(e.Length)
+}
+
 // each takes one chunk of metadata.
 func (x *extVolume) each(c compared) error {
 	base := int64(c.e.Index) * chunk.MaxSize
@@ -103,8 +120,7 @@ func (x *extVolume) each(c compared) error {
 	}
 	size := x.t.InodeSize()
 	end := base + int64(len(c.want))
-	first := sort.Search(len(x.tables), func(i int) bool { return x.tables[i].Offset+x.tables[i].Length > base })
-	for _, t := range x.tables[first:] {
+	for _, t := range x.tablesFrom(base) {
 		if t.Offset >= end {
 			break
 		}
@@ -118,11 +134,13 @@ func (x *extVolume) each(c compared) error {
 
 // note marks the blocks that differ.
 func (x *extVolume) note(c compared, base int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	bs := x.t.BlockSize()
 	for at := int64(0); at < int64(len(c.want)); at += bs {
 		end := min(at+bs, int64(len(c.want)))
 		if !bytes.Equal(c.have[at:end], c.want[at:end]) {
-			x.differ = append(x.differ, uint64((base+at)/bs)) // chunks come in the order of the disk
+			x.differ = append(x.differ, uint64((base+at)/bs))
 		}
 	}
 }
@@ -140,9 +158,11 @@ func (x *extVolume) inode(number uint64, have, want []byte) {
 	if !ok || !f.Plain || f.Open || !x.t.SameInode(have, want) {
 		return
 	}
-	x.r.same.set(number)
+	x.r.same.add(number)
 	if len(f.Nodes) > 0 {
+		x.mu.Lock()
 		x.trees = append(x.trees, tree{number, f.Nodes, f.Depth})
+		x.mu.Unlock()
 	}
 }
 

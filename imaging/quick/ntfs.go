@@ -3,6 +3,7 @@ package quick
 import (
 	"bytes"
 	"slices"
+	"sync"
 
 	"github.com/ardoise/ardoise/imaging/volume/ntfs"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -17,13 +18,15 @@ const tableAhead = 256 << 10
 
 // ntfsVolume is an NTFS volume that is looked at.
 type ntfsVolume struct {
-	l      *look
-	v      *manifest.Volume
-	d      *ntfs.Volume // as it is on the disk
-	r      *records
-	differ []int64 // clusters of metadata that differ, in order
+	l    *look
+	v    *manifest.Volume
+	d    *ntfs.Volume // as it is on the disk
+	r    *records
+	next uint64 // behind the last record of the master's file table
+
+	mu     sync.Mutex
+	differ []int64 // clusters of metadata that differ, in order once all were compared
 	lists  []attributeList
-	next   uint64 // behind the last record of the master's file table
 }
 
 // attributeList is a file whose list of attributes lies outside of its record.
@@ -60,16 +63,20 @@ func (l *look) ntfs(i int) error {
 	if err := x.inPlace(); err != nil {
 		return err
 	}
-	table := func(s uint32) bool { return s == x.r.table }
-	if err := l.compare(v, table, x.each); err != nil {
+	all := func(manifest.Entry) bool { return true }
+	table := comparison{l: l, stream: x.r.table, wants: all, each: x.each}
+	if err := table.compare(v); err != nil {
 		return err
 	}
 	if err := x.behind(); err != nil {
 		return err
 	}
-	if err := l.compare(v, func(s uint32) bool { return s == v.Meta }, x.note); err != nil {
+	rest := comparison{l: l, stream: v.Meta, wants: func(manifest.Entry) bool { return false }, each: x.note}
+	if err := rest.compare(v); err != nil {
 		return err
 	}
+	slices.Sort(x.differ)
+	x.differ = slices.Compact(x.differ)
 	for _, a := range x.lists {
 		if x.moved(a.runs) {
 			x.r.bad.set(a.number)
@@ -164,8 +171,10 @@ func (x *ntfsVolume) each(c compared) error {
 func (x *ntfsVolume) record(number uint64, have, want []byte) error {
 	equal := bytes.Equal(have, want)
 	if !equal {
-		if err := x.asleep(number, have); err != nil {
-			return err
+		if p, err := x.d.Part(have, number); err == nil {
+			if err := x.asleep(&p); err != nil {
+				return err
+			}
 		}
 	}
 	p, err := x.d.Part(want, number)
@@ -173,32 +182,33 @@ func (x *ntfsVolume) record(number uint64, have, want []byte) error {
 		return nil // no file, or none that was understood when it was captured
 	}
 	if equal {
-		if err := x.asleep(number, have); err != nil {
+		if err := x.asleep(&p); err != nil {
 			return err
 		}
 	}
 	switch {
 	case p.Extends:
 		if !equal {
-			x.r.bad.set(p.Base)
+			x.r.bad.add(p.Base)
 		}
 		return nil
 	case !equal:
 		return nil
 	}
-	x.r.same.set(number)
+	x.r.same.add(number)
 	for i := range p.Attributes {
 		if a := &p.Attributes[i]; a.Type == ntfs.TypeAttributeList && !a.Resident {
+			x.mu.Lock()
 			x.lists = append(x.lists, attributeList{number, a.Runs})
+			x.mu.Unlock()
 		}
 	}
 	return nil
 }
 
 // asleep doubts a volume on which a record of the disk is the hibernation file of a Windows that sleeps.
-func (x *ntfsVolume) asleep(number uint64, raw []byte) error {
-	p, err := x.d.Part(raw, number)
-	if err != nil || !p.InUse || p.Extends || !p.InRoot("hiberfil.sys") {
+func (x *ntfsVolume) asleep(p *ntfs.Part) error {
+	if !p.InUse || p.Extends || !p.InRoot("hiberfil.sys") {
 		return nil
 	}
 	for i := range p.Attributes {
@@ -234,7 +244,11 @@ func (x *ntfsVolume) behind() error {
 			return doubtf("on the disk, %v", err)
 		}
 		for i := range n {
-			if err := x.asleep(first+i, part[int64(i)*x.d.Record:][:x.d.Record]); err != nil {
+			p, err := x.d.Part(part[int64(i)*x.d.Record:][:x.d.Record], first+i)
+			if err != nil {
+				continue // no record that Windows would understand
+			}
+			if err := x.asleep(&p); err != nil {
 				return err
 			}
 		}
@@ -244,9 +258,8 @@ func (x *ntfsVolume) behind() error {
 
 // note takes one chunk of metadata and marks the clusters that differ.
 func (x *ntfsVolume) note(c compared) error {
-	if &c.have[0] == &c.want[0] {
-		return nil
-	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	base := int64(c.e.Index) * chunk.MaxSize
 	const step = 512 // a cluster has at least as much
 	for at := int64(0); at < int64(len(c.want)); at += step {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sort"
+	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -135,7 +136,7 @@ func Look(ctx context.Context, o Options) (*Verdict, error) {
 			break
 		}
 	}
-	l.v.ReadBytes = l.readBytes
+	l.v.ReadBytes = l.readBytes.Load()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -238,6 +239,13 @@ func (b bitset) has(i uint64) bool { return i/64 < uint64(len(b)) && b[i/64]>>(i
 func (b bitset) set(i uint64) {
 	if i/64 < uint64(len(b)) {
 		b[i/64] |= 1 << (i % 64)
+	}
+}
+
+// add is set where several goroutines do it at once.
+func (b bitset) add(i uint64) {
+	if i/64 < uint64(len(b)) {
+		atomic.OrUint64(&b[i/64], 1<<(i%64))
 	}
 }
 

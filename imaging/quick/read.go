@@ -5,19 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"sort"
+	"sync"
+	"sync/atomic"
 
-	"github.com/zeebo/blake3"
-
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-const (
-	fetchAtOnce = 32       // chunks that differ and are compared together: 16 MiB of the disk's and the master's
-	bridge      = 16 << 10 // a gap up to this is read through rather than sought over
-)
+// fetchAtOnce is how many chunks that differ are compared together: 16 MiB of the disk's and the master's, while as many of
+// the disk's are gathered.
+const fetchAtOnce = 32
 
 // look is one Look.
 type look struct {
@@ -30,10 +31,15 @@ type look struct {
 	exceptions []exception // by offset
 	volumes    []*records  // by volume; nil where nothing is vouched for
 	sniff      bitset      // streams that may be swap files
-	readBytes  int64
+	disk       sweep.Disk
+	readBytes  atomic.Int64
 	total      int64 // bytes of metadata to be read
-	buf        []byte
+
+	mu sync.Mutex // guards the verdict while a sweep is at work
 }
+
+// readers is how many read at once. What is read lies apart, and a drive without heads is faster for each that waits.
+func readers() int { return max(4, min(8, runtime.GOMAXPROCS(0)+1)) }
 
 // exception is bytes that the disk is to have over the master's.
 type exception struct {
@@ -54,7 +60,8 @@ type records struct {
 func (r *records) vouches(number uint64) bool { return r.same.has(number) && !r.bad.has(number) }
 
 func newLook(ctx context.Context, o Options) (*look, error) {
-	l := &look{o: o, ctx: ctx, m: o.Manifest, volumes: make([]*records, len(o.Manifest.Volumes)), buf: make([]byte, chunk.MaxSize)}
+	l := &look{o: o, ctx: ctx, m: o.Manifest, volumes: make([]*records, len(o.Manifest.Volumes))}
+	l.disk = sweep.Disk{Table: &l.m.Chunks, Size: o.Disk.Size(), Read: l.readAt}
 	n := uint64(l.m.Chunks.Len())
 	l.v = &Verdict{m: l.m, entries: newBitset(n), read: newBitset(n), equal: newBitset(n),
 		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount))}
@@ -105,7 +112,7 @@ func (l *look) overlayAt(b []byte, off int64) {
 // readAt reads from the disk, in full or not at all.
 func (l *look) readAt(b []byte, off int64) error {
 	n, err := l.o.Disk.ReadAt(b, off)
-	l.readBytes += int64(n)
+	l.readBytes.Add(int64(n))
 	if n == len(b) {
 		return nil
 	}
@@ -113,21 +120,6 @@ func (l *look) readAt(b []byte, off int64) error {
 		err = io.ErrUnexpectedEOF
 	}
 	return doubtf("%d bytes at byte %d of the disk cannot be read: %v", len(b), off, err)
-}
-
-// content reads what the disk holds in the places of an entry, holes as zeros, into b.
-func (l *look) content(e manifest.Entry, b []byte) ([]byte, error) {
-	b = b[:e.Length]
-	at := uint32(0)
-	for _, p := range e.Pieces {
-		clear(b[at:p.At])
-		if err := l.readAt(b[p.At:p.At+p.Length], p.Offset); err != nil {
-			return nil, err
-		}
-		at = p.At + p.Length
-	}
-	clear(b[at:])
-	return b, nil
 }
 
 // entryRange returns the entries of a volume: they are ordered by their first place, and none lies in two volumes.
@@ -148,58 +140,103 @@ type compared struct {
 	have, want []byte // the same memory where nothing differs
 }
 
-// compare reads the entries of some streams of a volume, tells which are as the master has them, and gives each to look
-// with both contents.
-func (l *look) compare(v *manifest.Volume, ofStream func(uint32) bool, each func(compared) error) error {
-	var waiting []compared
-	flush := func() error {
-		if err := l.fetch(waiting); err != nil {
-			return err
-		}
-		for _, c := range waiting {
-			if err := each(c); err != nil {
-				return err
-			}
-		}
-		waiting = waiting[:0]
-		return nil
+// comparison is how the records of one stream of a volume are compared.
+type comparison struct {
+	l      *look
+	stream uint32
+	wants  func(manifest.Entry) bool // whether each takes an entry that does not differ, too
+	each   func(compared) error      // takes an entry with both contents; called by several goroutines at once
+
+	filling  sync.Mutex
+	waiting  []compared // differ, and wait for the master's
+	fetching sync.Mutex
+}
+
+// compare reads the entries of a stream of v, tells which are as the master has them, and looks at them.
+func (c *comparison) compare(v *manifest.Volume) error {
+	first, end := c.l.entryRange(v)
+	skip := func(i uint32) bool {
+		return int(i) < first || int(i) >= end || c.l.m.Chunks.At(int(i)).Stream != c.stream
 	}
-	first, end := l.entryRange(v)
-	for i := first; i < end; i++ {
-		e := l.m.Chunks.At(i)
-		if !ofStream(e.Stream) {
-			continue
+	err := c.l.disk.Sweep(c.l.ctx, readers(), skip, func() func(*sweep.Batch) error {
+		into := make([]byte, chunk.MaxSize)
+		return func(b *sweep.Batch) error { return c.batch(b, into) }
+	})
+	if err != nil {
+		return err
+	}
+	return c.fetched(c.waiting)
+}
+
+// batch judges what was read together.
+func (c *comparison) batch(b *sweep.Batch, into []byte) error {
+	for k := range b.Found {
+		f := &b.Found[k]
+		if f.Unread {
+			return doubtf("%d bytes at byte %d of the disk cannot be read", f.Bytes(), f.Entry.Pieces[0].Offset)
 		}
-		if err := l.ctx.Err(); err != nil {
-			return err
+		touched := c.l.touched(f.Entry)
+		equal := !touched && f.ID() == f.Entry.ID
+		c.l.noted(f, touched, equal)
+		var err error
+		switch {
+		case !equal:
+			err = c.differs(compared{entry: int(f.Index), e: f.Entry, have: slices.Clone(f.Content(into))})
+		case c.wants(f.Entry):
+			content := f.Content(into)
+			err = c.each(compared{int(f.Index), f.Entry, content, content})
 		}
-		have, err := l.content(e, l.buf)
 		if err != nil {
 			return err
 		}
-		l.v.MetadataBytes += onDisk(e)
-		l.tell(PhaseRecords, l.v.MetadataBytes, l.total)
-		touched := l.touched(e)
-		equal := !touched && chunk.ID(blake3.Sum256(have)) == e.ID
-		if !touched { // restore proves those with an exception inside by itself
-			l.v.read.set(uint64(i))
-		}
-		if equal {
-			l.v.equal.set(uint64(i))
-			if err := each(compared{i, e, have, have}); err != nil {
-				return err
-			}
-			continue
-		}
-		l.v.DifferingBytes += onDisk(e)
-		waiting = append(waiting, compared{entry: i, e: e, have: slices.Clone(have)})
-		if len(waiting) == fetchAtOnce {
-			if err := flush(); err != nil {
-				return err
-			}
+	}
+	return nil
+}
+
+// noted enters into the verdict what was found of metadata.
+func (l *look) noted(f *sweep.Found, touched, equal bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.v.MetadataBytes += f.Bytes()
+	l.tell(PhaseRecords, l.v.MetadataBytes, l.total)
+	if !touched { // restore proves those with an exception inside by itself
+		l.v.read.set(uint64(f.Index))
+	}
+	if equal {
+		l.v.equal.set(uint64(f.Index))
+	} else {
+		l.v.DifferingBytes += f.Bytes()
+	}
+}
+
+// differs keeps a chunk until there are some to be fetched. Who finds enough fetches; the others go on meanwhile, until
+// there are enough again.
+func (c *comparison) differs(d compared) error {
+	c.filling.Lock()
+	c.waiting = append(c.waiting, d)
+	if len(c.waiting) < fetchAtOnce {
+		c.filling.Unlock()
+		return nil
+	}
+	c.fetching.Lock()
+	defer c.fetching.Unlock()
+	list := c.waiting
+	c.waiting = nil
+	c.filling.Unlock()
+	return c.fetched(list)
+}
+
+// fetched looks at chunks that differ.
+func (c *comparison) fetched(list []compared) error {
+	if err := c.l.fetch(list); err != nil {
+		return err
+	}
+	for _, d := range list {
+		if err := c.each(d); err != nil {
+			return err
 		}
 	}
-	return flush()
+	return nil
 }
 
 func onDisk(e manifest.Entry) int64 {
@@ -281,6 +318,7 @@ type master struct {
 	v     *manifest.Volume
 	index []int // its entries of metadata, by their place
 	last  compared
+	batch sweep.Batch
 }
 
 func (l *look) master(v *manifest.Volume) *master {
@@ -324,13 +362,13 @@ func (m *master) chunk(index uint32) ([]byte, error) {
 	if m.last.entry == i {
 		return m.last.want, nil
 	}
-	e := t.At(i)
-	have, err := m.l.content(e, m.l.buf)
-	if err != nil {
-		return nil, err
+	if !m.l.disk.One(&m.batch, uint32(i)) || m.batch.Found[0].Unread {
+		return nil, doubtf("the metadata at byte %d of the volume cannot be read", int64(index)*chunk.MaxSize)
 	}
-	c := compared{entry: i, e: e, want: slices.Clone(have)}
-	if m.l.touched(e) || chunk.ID(blake3.Sum256(have)) != e.ID {
+	f := &m.batch.Found[0]
+	e := f.Entry
+	c := compared{entry: i, e: e, want: slices.Clone(f.Content(make([]byte, chunk.MaxSize)))}
+	if m.l.touched(e) || f.ID() != e.ID {
 		one := []compared{{entry: i, e: e}}
 		if err := m.l.fetch(one); err != nil {
 			return nil, err

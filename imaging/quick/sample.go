@@ -9,8 +9,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/zeebo/blake3"
-
+	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -94,36 +94,52 @@ func (l *look) sample() error {
 		}
 		return n == 0, nil
 	}
+	taken := newBitset(uint64(l.m.Chunks.Len()))
+	for i := range uint64(l.m.Chunks.Len()) {
+		if !l.v.entries.has(i) {
+			continue
+		}
+		ok, err := take()
+		if err != nil {
+			return err
+		}
+		if ok {
+			taken.set(i)
+		}
+	}
 	total := l.v.VouchedBytes / sampleShare
-	for i, e := range l.m.Chunks.All() {
-		if !l.v.entries.has(uint64(i)) {
-			continue
-		}
-		if err := l.ctx.Err(); err != nil {
-			return err
-		}
-		taken, err := take()
-		if err != nil {
-			return err
-		}
-		if !taken {
-			continue
-		}
-		have, err := l.content(e, l.buf)
-		if err != nil {
-			return err
-		}
-		if chunk.ID(blake3.Sum256(have)) != e.ID {
-			return doubtf("the sample at byte %d differs, though the record of its file does not", e.Pieces[0].Offset)
-		}
-		l.v.SampledBytes += onDisk(e)
-		l.tell(PhaseSample, l.v.SampledBytes, total)
+	skip := func(i uint32) bool { return !taken.has(uint64(i)) }
+	err := l.disk.Sweep(l.ctx, readers(), skip, func() func(*sweep.Batch) error {
+		return func(b *sweep.Batch) error { return l.sampled(b, total) }
+	})
+	if err != nil {
+		return err
 	}
 	return l.sampleFills(take)
 }
 
+// sampled judges what was drawn and read together.
+func (l *look) sampled(b *sweep.Batch, total int64) error {
+	for k := range b.Found {
+		f := &b.Found[k]
+		at := f.Entry.Pieces[0].Offset
+		if f.Unread {
+			return doubtf("%d bytes at byte %d of the disk cannot be read", f.Bytes(), at)
+		}
+		if f.ID() != f.Entry.ID {
+			return doubtf("the sample at byte %d differs, though the record of its file does not", at)
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.v.SampledBytes += b.Bytes
+	l.tell(PhaseSample, l.v.SampledBytes, total)
+	return nil
+}
+
 // sampleFills does the same with fills, in steps of a chunk.
 func (l *look) sampleFills(take func() (bool, error)) error {
+	have, want := disk.Aligned(chunk.MaxSize), make([]byte, chunk.MaxSize)
 	for k, f := range l.m.Fills {
 		for _, e := range without(f.Extent, l.v.Fill(k)) {
 			for at := e.Offset; at < e.End(); at += chunk.MaxSize {
@@ -134,11 +150,17 @@ func (l *look) sampleFills(take func() (bool, error)) error {
 				if !taken {
 					continue
 				}
-				b := l.buf[:min(chunk.MaxSize, e.End()-at)]
+				if err := l.ctx.Err(); err != nil {
+					return err
+				}
+				n := min(chunk.MaxSize, e.End()-at)
+				b, want := have[:n], want[:n]
 				if err := l.readAt(b, at); err != nil {
 					return err
 				}
-				want := bytes.Repeat([]byte{f.Byte}, len(b))
+				for i := range want {
+					want[i] = f.Byte
+				}
 				l.overlayAt(want, at)
 				if !bytes.Equal(b, want) {
 					return doubtf("the sample at byte %d differs: it should be all %#02x", at, f.Byte)

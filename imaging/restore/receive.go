@@ -143,7 +143,7 @@ func (x *reception) probe() error {
 		draw = rand.IntN
 	}
 	h := x.r.newHasher()
-	d, b := x.r.disk(), &sweep.Batch{}
+	b := &sweep.Batch{}
 	seen, held := 0, 0
 	for k, n := 0, x.r.m.Chunks.Len(); k < probes; k++ {
 		if err := x.over(); err != nil {
@@ -153,7 +153,7 @@ func (x *reception) probe() error {
 		if first == end {
 			continue
 		}
-		if !d.One(b, uint32(first+draw(end-first))) {
+		if !x.r.disk.One(b, uint32(first+draw(end-first))) {
 			continue // it is in no place
 		}
 		h.judge(b)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -26,6 +27,7 @@ type run struct {
 	ours       *disk.Ardoise       // as it is on the disk now, or nil
 	markers    []Marker
 	w          *writer
+	disk       sweep.Disk // the target as a scan reads it
 	report     Report
 
 	telling  sync.Mutex // guards progress
@@ -217,6 +219,7 @@ func prepare(ctx context.Context, o Options) (*run, error) {
 		return nil, err
 	}
 	r.w = &writer{r: r, sector: int64(sector)}
+	r.disk = sweep.Disk{Table: &r.m.Chunks, Size: r.t.Size(), InTurn: o.Rotates, Read: r.fill}
 	if err := r.checkPlaces(); err != nil {
 		return nil, err
 	}

@@ -117,7 +117,7 @@ func (r *run) total(s scope) int64 {
 // advances the phase.
 func (r *run) sweep(ctx context.Context, workers int, skip func(uint32) bool, note func(*hasher, *sweep.Batch) int64) error {
 	var mu sync.Mutex
-	return r.disk().Sweep(ctx, workers, skip, func() func(*sweep.Batch) error {
+	return r.disk.Sweep(ctx, workers, skip, func() func(*sweep.Batch) error {
 		h := r.newHasher()
 		return func(b *sweep.Batch) error {
 			h.judge(b)
@@ -127,12 +127,6 @@ func (r *run) sweep(ctx context.Context, workers int, skip func(uint32) bool, no
 			return nil
 		}
 	})
-}
-
-// disk is the target as a sweep reads it.
-func (r *run) disk() *sweep.Disk {
-	return &sweep.Disk{Table: &r.m.Chunks, Size: r.t.Size(), InTurn: r.o.Rotates,
-		Read: func(p []byte, off int64) error { _, err := r.read(p, off); return err }}
 }
 
 // read fills p or says why not. Heads that are broken just now read as what they will be.
@@ -149,15 +143,20 @@ func (r *run) read(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// fill is read, for a sweep.
+func (r *run) fill(p []byte, off int64) error {
+	_, err := r.read(p, off)
+	return err
+}
+
 // hasher judges entries: one per worker.
 type hasher struct {
 	r          *run
-	of         *sweep.Hasher
 	wrong      []uint32
 	unreadable []uint32
 }
 
-func (r *run) newHasher() *hasher { return &hasher{r: r, of: sweep.NewHasher()} }
+func (r *run) newHasher() *hasher { return &hasher{r: r} }
 
 // judge hashes the entries of b.
 func (h *hasher) judge(b *sweep.Batch) {
@@ -167,7 +166,7 @@ func (h *hasher) judge(b *sweep.Batch) {
 		switch {
 		case f.Unread:
 			h.wrong, h.unreadable = append(h.wrong, f.Index), append(h.unreadable, f.Index)
-		case h.of.ID(f) != h.r.expected(f.Index, f.Entry.ID):
+		case f.ID() != h.r.expected(f.Index, f.Entry.ID):
 			h.wrong = append(h.wrong, f.Index)
 		}
 	}

@@ -13,19 +13,23 @@ const (
 	sparsely = 32        // a content with pieces of less than a part in so many is hashed as a tree with subtrees of zeros
 )
 
-// Hasher gives ids of what was found. It belongs to one goroutine; the zero value is not ready.
-type Hasher struct {
+// hasher gives ids of what was found.
+type hasher struct {
 	sum     *blake3.Hasher
 	zeros   []byte
 	zeroIDs [chunk.MaxSize/readUnit + 1]chunk.ID // of contents of so many units of zeros
 	tree    tree
 }
 
-// NewHasher makes a Hasher.
-func NewHasher() *Hasher { return &Hasher{sum: blake3.New(), zeros: make([]byte, zeroRun)} }
+// ID returns the id of what the disk holds of an entry, which is not Unread.
+func (f *Found) ID() chunk.ID {
+	if f.batch.hash == nil {
+		f.batch.hash = &hasher{sum: blake3.New(), zeros: make([]byte, zeroRun)}
+	}
+	return f.batch.hash.id(f)
+}
 
-// ID returns the id of what the disk holds of an entry that was read.
-func (h *Hasher) ID(f *Found) chunk.ID {
+func (h *hasher) id(f *Found) chunk.ID {
 	spans, length := f.spans(), f.Entry.Length
 	zero, data := true, uint32(0)
 	for _, s := range spans {
@@ -51,7 +55,7 @@ func (h *Hasher) ID(f *Found) chunk.ID {
 
 // ofZeros returns the id of length zeros: an empty disk has nothing else, so the answer is kept for each length that is
 // a multiple of readUnit.
-func (h *Hasher) ofZeros(length uint32) chunk.ID {
+func (h *hasher) ofZeros(length uint32) chunk.ID {
 	known := length%readUnit == 0 && length <= chunk.MaxSize
 	if known && h.zeroIDs[length/readUnit] != (chunk.ID{}) {
 		return h.zeroIDs[length/readUnit]
@@ -66,7 +70,7 @@ func (h *Hasher) ofZeros(length uint32) chunk.ID {
 }
 
 // allZero stops at the first byte that is not: on a disk with content that is soon.
-func (h *Hasher) allZero(b []byte) bool {
+func (h *hasher) allZero(b []byte) bool {
 	for len(b) > readUnit {
 		if !bytes.Equal(b[:readUnit], h.zeros[:readUnit]) {
 			return false
@@ -76,7 +80,7 @@ func (h *Hasher) allZero(b []byte) bool {
 	return bytes.Equal(b, h.zeros[:len(b)])
 }
 
-func (h *Hasher) hole(n int) {
+func (h *hasher) hole(n int) {
 	for n > 0 {
 		k := min(n, len(h.zeros))
 		_, _ = h.sum.Write(h.zeros[:k])

@@ -18,12 +18,15 @@ const (
 	readUnit    = 4 << 10  // reads begin and end at multiples of it
 )
 
-// Disk is what is read.
+// Disk is what is read. It keeps the memory of its sweeps for the next one.
 type Disk struct {
 	Table  *manifest.Table
 	Size   int64                           // bytes
 	Read   func(p []byte, off int64) error // fills p or says why not; called by all workers at once
 	InTurn bool                            // one read at a time: the disk has heads that move
+
+	mu    sync.Mutex
+	spare []*Batch // memory of former sweeps
 }
 
 // span is a piece of an entry on the disk, and where its bytes are in the batch's buffer.
@@ -48,6 +51,7 @@ type Batch struct {
 	spans []span  // by entry, in stream order
 	order []int
 	buf   []byte
+	hash  *hasher
 }
 
 // Sweep reads, with so many workers at once, the entries that skip does not pass over (nil: none) and gives them to judges,
@@ -61,7 +65,8 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	next := uint32(0)
 	for range workers {
 		all.Go(func() {
-			b, each := &Batch{}, judge()
+			b, each := d.batch(), judge()
+			defer d.keep(b)
 			for ctx.Err() == nil {
 				taking.Lock()
 				next = d.take(b, next, skip)
@@ -84,6 +89,24 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	}
 	all.Wait()
 	return context.Cause(ctx)
+}
+
+// batch returns memory for a worker.
+func (d *Disk) batch() *Batch {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := len(d.spare); n > 0 {
+		b := d.spare[n-1]
+		d.spare = d.spare[:n-1]
+		return b
+	}
+	return &Batch{}
+}
+
+func (d *Disk) keep(b *Batch) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.spare = append(d.spare, b)
 }
 
 // One reads entry i alone into b, and tells whether it is in any place.

@@ -89,7 +89,7 @@ func TestEveryEntryIsJudgedOnceAndRight(t *testing.T) {
 		var mu sync.Mutex
 		seen := map[uint32]int{}
 		err := d.Sweep(context.Background(), 1+int(seed), skip, func() func(*sweep.Batch) error {
-			h, into := sweep.NewHasher(), make([]byte, chunk.MaxSize)
+			into := make([]byte, chunk.MaxSize)
 			return func(b *sweep.Batch) error {
 				mu.Lock()
 				defer mu.Unlock()
@@ -104,7 +104,7 @@ func TestEveryEntryIsJudgedOnceAndRight(t *testing.T) {
 					if f.Unread {
 						continue
 					}
-					if id := h.ID(f); id != f.Entry.ID || string(f.Content(into)) != string(contents[f.Index]) {
+					if id := f.ID(); id != f.Entry.ID || string(f.Content(into)) != string(contents[f.Index]) {
 						return fmt.Errorf("entry %d, %d bytes in %v: %s", f.Index, f.Entry.Length, f.Entry.Pieces, id)
 					}
 				}
@@ -182,7 +182,7 @@ func FuzzID(f *testing.F) {
 		d := sweep.Disk{Table: table, Size: int64(n), Read: medium{b: on}.read}
 		var batch sweep.Batch
 		d.One(&batch, 0)
-		if got := sweep.NewHasher().ID(&batch.Found[0]); got != chunk.Of(content) {
+		if got := batch.Found[0].ID(); got != chunk.Of(content) {
 			t.Errorf("%d bytes at %d of %d: %s", n, at, length, got)
 		}
 	})
@@ -196,8 +196,7 @@ func BenchmarkABlockInAHole(b *testing.B) {
 	d := sweep.Disk{Table: table, Size: 4096, Read: medium{b: on}.read}
 	var batch sweep.Batch
 	d.One(&batch, 0)
-	h := sweep.NewHasher()
 	for b.Loop() {
-		h.ID(&batch.Found[0])
+		batch.Found[0].ID()
 	}
 }
