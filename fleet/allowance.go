@@ -29,17 +29,19 @@ const (
 )
 
 // worth returns the events that are still within the allowance of a computer, or of anybody.
-func (f *Fleet) worth(of string, events ...Event) []Event { return f.within(of, eventBounds(), events) }
+func (f *Fleet) worth(of string, events ...Event) []Event {
+	return f.allowed(of, eventBounds(), events)
+}
 
 // worthALine returns the events of the boot server that still go to the log: a disk is full of lines as well.
 func (f *Fleet) worthALine(events ...Event) []Event {
-	return f.within(anybodysLine, lineBounds(), events)
+	return f.allowed(anybodysLine, lineBounds(), events)
 }
 
 // may takes one from an allowance and tells whether it was there.
-func (f *Fleet) may(of string, b bounds) bool { return len(f.within(of, b, []Event{{}})) == 1 }
+func (f *Fleet) may(of string, b bounds) bool { return len(f.allowed(of, b, []Event{{}})) == 1 }
 
-func (f *Fleet) within(of string, b bounds, events []Event) []Event {
+func (f *Fleet) allowed(of string, b bounds, events []Event) []Event {
 	f.allowing.Lock()
 	defer f.allowing.Unlock()
 	now := f.o.Now()

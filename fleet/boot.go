@@ -147,8 +147,15 @@ func (f *Fleet) bootRecord(mac, uuid string) (Computer, bool) {
 			best, found, top = c, true, score
 		}
 	}
-	for _, c := range f.computers {
-		weigh(c)
+	shown := traits{}
+	if mac != "" {
+		shown.macs = []string{mac}
+	}
+	if !badUUID(uuid) {
+		shown.uuid = uuid
+	}
+	for _, c := range f.computers.showing(shown) {
+		weigh(*c)
 	}
 	if !found {
 		for _, a := range f.pending {
@@ -207,7 +214,7 @@ func (f *Fleet) keep(ctx context.Context, x sighted) error {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
 	f.mu.RLock()
-	c, ok := f.computers[x.computer]
+	c, ok := f.computers.get(x.computer)
 	f.mu.RUnlock()
 	if !ok || c.Style == x.style {
 		return nil
@@ -233,7 +240,7 @@ func (f *Fleet) Saw(s Sighting) {
 		}
 		c, known := f.bootRecord(mac, b.UUID)
 		if known {
-			e.Computer = c.ID
+			e.Computer, e.Room, e.Site = c.ID, c.Room, f.siteOf(c)
 		}
 		if wants, _ := f.wantsAgent(c, known); s.Config && wants {
 			out = f.tried(&b, e)
@@ -247,7 +254,7 @@ func (f *Fleet) Saw(s Sighting) {
 		f.remember(out...) // what else strangers do is nobody's history, and would push out what is somebody's
 	}
 	style := ""
-	if s.Works && f.computers[e.Computer].Style != s.Style {
+	if kept, _ := f.computers.get(e.Computer); s.Works && kept.Style != s.Style {
 		style = Clean(s.Style, 8)
 	}
 	f.mu.Unlock()

@@ -20,13 +20,14 @@ const (
 	Enrolled State = "enrolled" // proves itself with the key that a person approved
 	Refused  State = "refused"  // a person said no to this key
 	Alarm    State = "alarm"    // enrolled, and another key claimed to be it
+	Expected State = "expected" // on a list that was imported, or its key was forgotten: a key must be approved
 )
 
 // Computer is a PC and what is known of it. Values are never changed once they are stored: they are replaced.
 type Computer struct {
 	ID         string
 	Name       string
-	State      State // Enrolled or Refused; Shown adds alarm
+	State      State // Enrolled or Refused; Shown adds alarm and expected
 	Key        string
 	WeakKey    bool // the key lies in the key slot of ARDOISE, not under a TPM
 	KeyStored  bool // the computer has come back with this key: it survives a restart
@@ -53,6 +54,10 @@ type Computer struct {
 	Resets    *Resets    `json:",omitempty"`
 	ProofIDs  []string   `json:",omitempty"` // that are known already, newest last
 	Token     *Token     `json:",omitempty"` // of its running system
+
+	Site string   `json:",omitempty"` // that it was given to; what its room says comes first
+	Tags []string `json:",omitempty"` // in order
+	Note string   `json:",omitempty"` // of a person
 }
 
 // Proven says what a computer's disk held when it was last read back.
@@ -74,8 +79,11 @@ type Claim struct {
 
 // Shown is the state a person is shown.
 func (c Computer) Shown() State {
-	if c.State == Enrolled && c.Claim != nil {
+	switch {
+	case c.State == Enrolled && c.Claim != nil:
 		return Alarm
+	case c.State == Enrolled && c.Key == "":
+		return Expected
 	}
 	return c.State
 }
@@ -121,6 +129,11 @@ func cleanInventory(in job.Inventory) job.Inventory {
 			*s = Clean(*s, maxString)
 		}
 		d.Size, d.SectorSize = max(d.Size, 0), max(d.SectorSize, 0)
+		if d.Health != nil {
+			h := *d.Health
+			h.State, h.Says = Clean(h.State, 32), Clean(h.Says, 300)
+			d.Health = &h
+		}
 	}
 	in.NICs = slices.Clone(in.NICs[:min(len(in.NICs), maxNICs)])
 	for i := range in.NICs {

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -37,7 +38,7 @@ func (f *Fleet) Hello(ctx context.Context, in Introduction) (job.Welcome, error)
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
 	f.mu.RLock()
-	known, ok := f.computers[f.byKey[in.Key]]
+	known, ok := f.computers.get(f.computers.byKey[in.Key])
 	f.mu.RUnlock()
 	switch {
 	case ok && known.State == Refused:
@@ -54,7 +55,14 @@ func (f *Fleet) Hello(ctx context.Context, in Introduction) (job.Welcome, error)
 	if like != nil && like.Key != "" && (like.KeyStored || !in.Hello.NewKey) {
 		return f.alarm(ctx, *like, in)
 	}
-	return f.await(in, like)
+	w, err := f.await(in, like)
+	if err != nil {
+		return w, err
+	}
+	if x, ok := f.windowFor(in.Address, like); ok {
+		return f.admit(ctx, x, in)
+	}
+	return w, nil
 }
 
 // cleanHello bounds everything in a hello.
@@ -105,7 +113,7 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 	}
 	events := f.helloEvents(c, in, began)
 	proofs := in.Hello.Proofs // what is too much is told again
-	proofs = proofs[:len(f.within(c.ID+"/proofs", proofBounds(), make([]Event, len(proofs))))]
+	proofs = proofs[:len(f.allowed(c.ID+"/proofs", proofBounds(), make([]Event, len(proofs))))]
 	events = append(events, f.takeProofs(&c, Task{}, proofs)...)
 	if !slices.Equal(old.ProofIDs, c.ProofIDs) || !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
 		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
@@ -216,6 +224,7 @@ func (f *Fleet) freeName(c Computer) string {
 type Approval struct {
 	Code string // as the computer's own screen shows it
 	Name string // to give; "" for the one proposed
+	Room string // that it is put into; "": that of the record it becomes, or none
 	By   string // who approves
 }
 
@@ -243,6 +252,13 @@ func (f *Fleet) Approve(ctx context.Context, p Approval) (Computer, error) {
 	if err != nil {
 		return Computer{}, err
 	}
+	if p.Room != "" {
+		r, ok := f.rooms[fold(p.Room)]
+		if !ok {
+			return Computer{}, refuse(CodeNoRoom, Clean(p.Room, 64), "")
+		}
+		c.Room, c.Site = r.Name, SiteOf(r.Name)
+	}
 	c.ApprovedBy = Clean(p.By, 64)
 	e := f.event("approved", Info, c, Task{}, "key %s approved by %s", short(c.Key), c.ApprovedBy)
 	if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}}); err != nil {
@@ -254,6 +270,21 @@ func (f *Fleet) Approve(ctx context.Context, p Approval) (Computer, error) {
 	return c, nil
 }
 
+// ApproveAll is Approve for several, one after the other. It returns who was enrolled, and why the others were not, joined.
+func (f *Fleet) ApproveAll(ctx context.Context, ps []Approval) ([]Computer, error) {
+	var out []Computer
+	var errs []error
+	for _, p := range ps {
+		c, err := f.Approve(ctx, p)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		out = append(out, c)
+	}
+	return out, errors.Join(errs...)
+}
+
 // record decides which record an approved applicant becomes. The caller holds deciding.
 func (f *Fleet) record(a applicant, p Approval) (Computer, error) {
 	c := a.Computer
@@ -261,7 +292,7 @@ func (f *Fleet) record(a applicant, p Approval) (Computer, error) {
 	if p.Name != "" && !validName(p.Name) {
 		return c, refuse(CodeBadName, Clean(p.Name, 64), "")
 	}
-	old, suggested := f.computers[a.suggests]
+	old, suggested := f.computers.get(a.suggests)
 	switch {
 	case suggested && (p.Name == "" || strings.EqualFold(p.Name, old.Name)):
 		if old.State != Enrolled || old.Key != "" && old.KeyStored {
@@ -317,7 +348,7 @@ func (f *Fleet) Refuse(ctx context.Context, ref, by string) (Computer, error) {
 		c.Claim = nil
 	case c.State == Enrolled:
 		for _, at := range []time.Time{{}, f.o.Now().Add(time.Second)} {
-			if busy := f.clash(c, at); busy != nil {
+			if _, _, busy := f.clash(c, at); busy != nil {
 				return c, busy
 			}
 		}
@@ -351,9 +382,9 @@ func (f *Fleet) waitsAs(name string) bool {
 // oldestRefused returns who must be forgotten so that one more can be refused. The caller holds deciding.
 func (f *Fleet) oldestRefused() []string {
 	var refused []Computer
-	for _, c := range f.computers {
+	for _, c := range f.computers.byID {
 		if c.State == Refused {
-			refused = append(refused, c)
+			refused = append(refused, *c)
 		}
 	}
 	if len(refused) < maxRefused {
@@ -403,7 +434,7 @@ func (f *Fleet) Rekey(ctx context.Context, ref, by string) (Computer, error) {
 func (f *Fleet) relent(ctx context.Context, id, by string) (Computer, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	c, ok := f.computers[id]
+	c, ok := f.computers.get(id)
 	if !ok || c.State != Refused {
 		return c, refuse(CodeNoComputer, id, "")
 	}
@@ -415,6 +446,26 @@ func (f *Fleet) relent(ctx context.Context, id, by string) (Computer, error) {
 		change.Computers = []Computer{c}
 	}
 	return c, f.commit(ctx, change)
+}
+
+// Forget removes the record of a computer that has no key: one that is expected, or was refused.
+func (f *Fleet) Forget(ctx context.Context, ref, by string) (Computer, error) {
+	f.deciding.Lock()
+	defer f.deciding.Unlock()
+	c, err := f.Find(ref)
+	if err != nil {
+		return c, err
+	}
+	kept, ok := f.computers.get(c.ID)
+	switch {
+	case !ok || kept.State == Enrolled && kept.Key != "":
+		return c, refuse(CodeAlreadyWithKey, c.Name, "it is %s", c.Shown())
+	case len(f.active[c.ID]) > 0:
+		return c, refuse(CodeBusy, c.Name, "task %s is not over", f.active[c.ID][0])
+	}
+	change := Change{Forgotten: []string{c.ID}, Rooms: f.withdraw(map[string]map[string]bool{fold(c.Room): {c.ID: true}}),
+		Events: []Event{f.event("forgotten", Warning, kept, Task{}, "the record of %s was removed by %s", kept.Name, Clean(by, 64))}}
+	return kept, f.commit(ctx, change)
 }
 
 // edit changes a record that exists.

@@ -35,6 +35,25 @@ const (
 	CodePolicy         Code = "policy"           // the room's policy forbids it
 	CodeWrongToken     Code = "wrong-token"      // no computer's running system has it
 	CodeEmpty          Code = "empty-order"      // no computer of the room can take it
+	CodeNoSite         Code = "no-site"          // no such site
+	CodeBadSite        Code = "bad-site"         // a site cannot be like that
+	CodeSiteNeeded     Code = "site-needed"      // rooms, computers or schedules are of it
+	CodeBadFilter      Code = "bad-filter"       // the query cannot be understood
+	CodeNoFilter       Code = "no-filter"        // no such saved filter
+	CodeBadTag         Code = "bad-tag"          // not a tag
+	CodeBadNote        Code = "bad-note"         // not a note
+	CodeNoSchedule     Code = "no-schedule"      // no such schedule
+	CodeBadSchedule    Code = "bad-schedule"     // a schedule cannot be like that
+	CodeNoScript       Code = "no-script"        // no such script
+	CodeBadScript      Code = "bad-script"       // a script cannot be like that
+	CodeNotApproved    Code = "not-approved"     // another administrator must approve the script first
+	CodeOwnScript      Code = "own-script"       // who wrote it cannot approve it while there are other administrators
+	CodeScriptNeeded   Code = "script-needed"    // jobs or schedules run it
+	CodeBadWindow      Code = "bad-window"       // an enrolment window cannot be like that
+	CodeWindowOpen     Code = "window-open"      // another room of the site has one
+	CodeNoWindow       Code = "no-window"        // none is open for the room
+	CodeNoWake         Code = "no-wake"          // this server cannot wake anybody
+	CodeBadSheet       Code = "bad-sheet"        // a list of computers that cannot be read, or has wrong lines
 )
 
 // RefusedError is a refusal with its reason. What is the thing refused: a computer's name, a job, a code.

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,10 +49,12 @@ type Fleet struct {
 	deciding sync.Mutex // held by one decision at a time, over its commit
 
 	mu        sync.RWMutex // guards what follows; never held over input or output, so that firmware is answered at once
-	computers map[string]Computer
-	byKey     map[string]string // key -> computer id
+	computers register
 	jobs      map[string]Job
 	tasks     map[string]Task
+	tasksOf   map[string][]string      // job -> ids of its tasks, in order
+	jobsOf    map[string][]string      // session -> ids of its jobs, in order
+	latest    map[string]string        // computer id -> id of its newest task
 	active    map[string][]string      // computer id -> ids of its tasks that are not over
 	arrivals  map[string]chan struct{} // computer id -> closed when a task arrives
 	pending   waitingRoom
@@ -63,14 +65,22 @@ type Fleet struct {
 	recent    []Event // newest last
 	lastJob   int
 	begun     map[string][]string // session id -> manifests that it sends, since this daemon was started
-	rooms     map[string]Room     // by roomKey
-	byToken   map[string]string   // hash of a token -> computer id
+	rooms     map[string]Room     // by name, folded, as what follows
+	sites     map[string]Site
+	windows   map[string]Window // by room
+	schedules map[string]Schedule
+	filters   map[string]SavedFilter
+	scripts   map[string]Script
 	planned   map[string]ownBytes // by computer id
 
 	spool chan sighted // of pxe, on their way to the store
 
 	allowing   sync.Mutex           // guards allowances
 	allowances map[string]allowance // by computer id, and anybody
+
+	listening sync.RWMutex // guards listeners
+	listeners map[int]func(Change)
+	listener  int // number of the last one
 }
 
 // Open loads a fleet from its store.
@@ -92,14 +102,17 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		return nil, fmt.Errorf("loading the fleet: %w", err)
 	}
 	f := &Fleet{
-		o: o, opened: o.Now(), computers: map[string]Computer{}, byKey: map[string]string{}, jobs: map[string]Job{}, tasks: map[string]Task{},
-		active:   map[string][]string{},
+		o: o, opened: o.Now(), computers: newRegister(), jobs: map[string]Job{}, tasks: map[string]Task{},
+		active: map[string][]string{}, tasksOf: map[string][]string{}, jobsOf: map[string][]string{}, latest: map[string]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
 		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
 		allowances: map[string]allowance{}, begun: map[string][]string{},
-		rooms: map[string]Room{}, byToken: map[string]string{}, planned: map[string]ownBytes{},
+		rooms: map[string]Room{}, planned: map[string]ownBytes{}, sites: map[string]Site{}, windows: map[string]Window{},
+		schedules: map[string]Schedule{}, filters: map[string]SavedFilter{}, scripts: map[string]Script{},
+		listeners: map[int]func(Change){},
 	}
-	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks, Rooms: s.Rooms})
+	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks, Rooms: s.Rooms, Sites: s.Sites, Windows: s.Windows,
+		Schedules: s.Schedules, Filters: s.Filters, Scripts: s.Scripts})
 	return f, nil
 }
 
@@ -127,39 +140,38 @@ func (f *Fleet) commit(ctx context.Context, c Change) error {
 	f.apply(c)
 	f.mu.Unlock()
 	f.tell(c.Events...)
+	f.announce(c)
 	return nil
 }
 
 // apply makes a committed change visible. The caller holds mu, or is alone.
 func (f *Fleet) apply(c Change) {
 	for _, id := range c.Forgotten {
-		f.unlink(f.computers[id])
+		f.computers.remove(id)
 		delete(f.planned, id)
-		delete(f.computers, id)
 	}
-	for _, x := range c.Computers {
-		if old, ok := f.computers[x.ID]; ok {
-			f.unlink(old)
-		}
-		f.computers[x.ID] = x
-		if x.Token != nil {
-			f.byToken[x.Token.Hash] = x.ID
-		}
-		if x.Key != "" {
-			f.byKey[x.Key] = x.ID
-		}
-	}
+	f.computers.put(c.Computers...)
 	for _, name := range c.ForgottenRooms {
-		delete(f.rooms, roomKey(name))
+		delete(f.rooms, fold(name))
 	}
 	for _, x := range c.Rooms {
-		f.rooms[roomKey(x.Name)] = x
+		f.rooms[fold(x.Name)] = x
 	}
+	f.applySmall(c)
 	for _, x := range c.Jobs {
+		if _, known := f.jobs[x.ID]; !known && x.Session != "" {
+			f.jobsOf[x.Session] = insert(f.jobsOf[x.Session], x.ID)
+		}
 		f.jobs[x.ID] = x
 	}
 	for _, x := range c.Tasks {
+		if _, known := f.tasks[x.ID]; !known {
+			f.tasksOf[x.Job] = insert(f.tasksOf[x.Job], x.ID)
+		}
 		f.tasks[x.ID] = x
+		if compareNumbers(f.latest[x.Computer], x.ID) < 0 {
+			f.latest[x.Computer] = x.ID
+		}
 		f.index(x)
 		if ch, ok := f.arrivals[x.Computer]; ok {
 			close(ch)
@@ -169,12 +181,43 @@ func (f *Fleet) apply(c Change) {
 	f.remember(c.Events...)
 }
 
-// unlink forgets how a record is found by its key and its token. The caller holds mu, or is alone.
-func (f *Fleet) unlink(c Computer) {
-	delete(f.byKey, c.Key)
-	if c.Token != nil {
-		delete(f.byToken, c.Token.Hash)
+// applySmall is apply for what is kept beside computers, rooms, jobs and tasks.
+func (f *Fleet) applySmall(c Change) {
+	for _, x := range c.Removed {
+		switch id := fold(x.ID); x.Kind {
+		case RecordSite:
+			delete(f.sites, id)
+		case RecordWindow:
+			delete(f.windows, id)
+		case RecordSchedule:
+			delete(f.schedules, id)
+		case RecordFilter:
+			delete(f.filters, id)
+		case RecordScript:
+			delete(f.scripts, id)
+		}
 	}
+	for _, x := range c.Sites {
+		f.sites[fold(x.Name)] = x
+	}
+	for _, x := range c.Windows {
+		f.windows[fold(x.Room)] = x
+	}
+	for _, x := range c.Schedules {
+		f.schedules[fold(x.ID)] = x
+	}
+	for _, x := range c.Filters {
+		f.filters[fold(x.Name)] = x
+	}
+	for _, x := range c.Scripts {
+		f.scripts[fold(x.Hash)] = x
+	}
+}
+
+// insert puts an id into its place among others; most are the last.
+func insert(ids []string, id string) []string {
+	at, _ := slices.BinarySearchFunc(ids, id, compareNumbers)
+	return slices.Insert(ids, at, id)
 }
 
 // index keeps the tasks that are not over at hand: years of others must not slow down an answer to firmware.
@@ -201,9 +244,9 @@ func (f *Fleet) tell(events ...Event) {
 			level = slog.LevelWarn
 		}
 		f.mu.RLock()
-		name := f.computers[e.Computer].Name
+		c, _ := f.computers.get(e.Computer)
 		f.mu.RUnlock()
-		f.o.Log.Log(context.Background(), level, e.Kind, "computer", name, "mac", e.MAC, "task", e.Task, "detail", e.Detail)
+		f.o.Log.Log(context.Background(), level, e.Kind, "computer", c.Name, "mac", e.MAC, "task", e.Task, "detail", e.Detail)
 	}
 }
 
@@ -215,10 +258,13 @@ func (f *Fleet) remember(events ...Event) {
 	}
 }
 
-// event makes an event of now.
+// event makes an event of now. The caller holds mu or deciding.
 func (f *Fleet) event(kind string, s Severity, c Computer, t Task, format string, args ...any) Event {
-	e := Event{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Computer: c.ID, Job: t.Job, Task: t.ID,
+	e := Event{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Computer: c.ID, Room: c.Room, Job: t.Job, Task: t.ID,
 		Detail: fmt.Sprintf(format, args...)}
+	if c.ID != "" || c.Room != "" {
+		e.Site = f.siteOf(c)
+	}
 	if len(c.MACs) > 0 {
 		e.MAC = c.MACs[0]
 	}
@@ -234,82 +280,11 @@ func (f *Fleet) random(n int) (string, error) {
 	return hex.EncodeToString(b), nil
 }
 
-// Computers lists all computers, pending and unknown ones included, by name.
-func (f *Fleet) Computers() []Computer {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	var out []Computer
-	taken := map[string]bool{}
-	for _, c := range f.computers {
-		for _, m := range c.MACs { // what it does since it last spoke to us, the boot server knows
-			b := f.boots[m]
-			c.BootLoop = c.BootLoop || b.Loop
-			if !b.Seen.IsZero() && !b.Seen.Before(c.LastSeen) {
-				c.Stage, c.LastSeen = b.Stage, b.Seen
-			}
-		}
-		if at := f.heard[c.ID]; at.After(c.LastSeen) {
-			c.Stage, c.LastSeen = StageAgent, at
-		}
-		out = append(out, c)
-		for _, m := range c.MACs {
-			taken[m] = true
-		}
-	}
-	for _, p := range f.pending {
-		out = append(out, p.Computer)
-		for _, m := range p.MACs {
-			taken[m] = true
-		}
-	}
-	for mac, b := range f.boots {
-		if !taken[mac] {
-			out = append(out, Computer{ID: mac, Name: mac, State: Unknown, MACs: []string{mac}, LastSeen: b.Seen, Stage: b.Stage,
-				Style: b.Style, BootLoop: b.Loop, Inventory: job.Inventory{UUID: b.UUID}, Address: b.Address})
-		}
-	}
-	slices.SortFunc(out, func(a, b Computer) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
-	})
-	return out
-}
-
-// Find returns the computer that a person means by its name, id, code or one of its MAC addresses.
-func (f *Fleet) Find(ref string) (Computer, error) {
-	mac := NormalMAC(ref)
-	var found []Computer
-	for _, c := range f.Computers() {
-		switch {
-		case c.ID == ref, strings.EqualFold(c.Name, ref):
-			return c, nil
-		case c.Code != "" && c.Code == ref, mac != "" && slices.Contains(c.MACs, mac):
-			found = append(found, c)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return Computer{}, refuse(CodeNoComputer, Clean(ref, 64), "")
-	case 1:
-		return found[0], nil
-	}
-	return Computer{}, refuse(CodeSeveral, Clean(ref, 64), "%d computers have it", len(found))
-}
-
-// byName finds an enrolled or refused record. The caller holds deciding or mu.
-func (f *Fleet) byName(name string) (Computer, bool) {
-	for _, c := range f.computers {
-		if strings.EqualFold(c.Name, name) {
-			return c, true
-		}
-	}
-	return Computer{}, false
-}
-
 // Authorise returns the enrolled computer that a proven key belongs to. Nothing but the key counts.
 func (f *Fleet) Authorise(key string) (Computer, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	c, ok := f.computers[f.byKey[key]]
+	c, ok := f.computers.get(f.computers.byKey[key])
 	if key == "" || !ok || c.State != Enrolled {
 		return Computer{}, refuse(CodeNotEnrolled, "", "this key is not an enrolled computer's")
 	}
@@ -340,25 +315,30 @@ type JobState struct {
 func (j JobState) Active() bool { return slices.ContainsFunc(j.Tasks, Task.Active) }
 
 // Jobs lists jobs, newest first.
-func (f *Fleet) Jobs() []JobState {
+func (f *Fleet) Jobs() []JobState { return f.Newest(0) }
+
+// Newest lists the newest jobs, at most n of them, the newest first; 0: all.
+func (f *Fleet) Newest(n int) []JobState {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	index := map[string]int{}
-	var out []JobState
-	for _, j := range f.jobs {
-		index[j.ID] = len(out)
-		out = append(out, JobState{Job: j})
+	ids := slices.SortedFunc(maps.Keys(f.jobs), func(a, b string) int { return compareNumbers(b, a) })
+	if n > 0 {
+		ids = ids[:min(len(ids), n)]
 	}
-	for _, t := range f.tasks {
-		if i, ok := index[t.Job]; ok {
-			out[i].Tasks = append(out[i].Tasks, t)
-		}
+	out := make([]JobState, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, f.stateOf(id))
 	}
-	for i := range out {
-		slices.SortFunc(out[i].Tasks, func(a, b Task) int { return compareNumbers(a.ID, b.ID) })
-	}
-	slices.SortFunc(out, func(a, b JobState) int { return compareNumbers(b.Job.ID, a.Job.ID) })
 	return out
+}
+
+// stateOf returns a job with its tasks. The caller holds mu.
+func (f *Fleet) stateOf(id string) JobState {
+	j := JobState{Job: f.jobs[id]}
+	for _, t := range f.tasksOf[id] {
+		j.Tasks = append(j.Tasks, f.tasks[t])
+	}
+	return j
 }
 
 // compareNumbers orders "2-10" after "2-9".
@@ -368,12 +348,12 @@ func compareNumbers(a, b string) int {
 
 // JobByID returns one job.
 func (f *Fleet) JobByID(id string) (JobState, error) {
-	for _, j := range f.Jobs() {
-		if j.Job.ID == id {
-			return j, nil
-		}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if _, ok := f.jobs[id]; !ok {
+		return JobState{}, refuse(CodeNoJob, Clean(id, 32), "")
 	}
-	return JobState{}, refuse(CodeNoJob, Clean(id, 32), "")
+	return f.stateOf(id), nil
 }
 
 // nextJob numbers a new job. The caller holds deciding.

@@ -12,7 +12,7 @@ func (f *Fleet) Giving(key, task string) (manifest string, wanted bool, err erro
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	c = f.computers[c.ID]
+	c, _ = f.computers.get(c.ID)
 	t, ok := f.tasks[task]
 	if !ok || t.Computer != c.ID {
 		return "", false, refuse(CodeNotYours, Clean(task, 32), "")

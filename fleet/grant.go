@@ -44,6 +44,9 @@ func (f *Fleet) held(c Computer) *Target {
 		if !t.Wrote {
 			return t.Before.target()
 		}
+		if f.jobs[t.Job].Kind == job.KindWipe {
+			return nil
+		}
 		j := f.jobOf(t)
 		return &Target{Master: j.Master, Version: j.Version, Manifest: j.Manifest, Disk: provenDisk(c, j)}
 	}
@@ -93,7 +96,7 @@ func (f *Fleet) Local(ctx context.Context, key string) (LocalBoot, error) {
 func (f *Fleet) granted(key string) (Computer, Room, *Target, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	c, ok := f.computers[f.byKey[key]]
+	c, ok := f.computers.get(f.computers.byKey[key])
 	if key == "" || !ok {
 		return c, Room{}, nil, refuse(CodeNotEnrolled, "", "this key is not an enrolled computer's")
 	}
@@ -240,6 +243,17 @@ func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
 		}
 	}
 	return f.commit(ctx, Change{Computers: []Computer{c}})
+}
+
+// canOffline tells whether Offline says yes. The caller holds mu.
+func (f *Fleet) canOffline(c *Computer) bool {
+	r, in := f.roomOf(*c)
+	l, g := c.Local, c.Grant
+	return c.State == Enrolled && in && r.Policy != job.PolicyNever && r.Menu && c.Runs != nil && l != nil && l.State.Place &&
+		g != nil && l.State.Counter != 0 && l.State.Counter == g.Counter && g.Digest != "" && g.Target != nil &&
+		g.Target.Manifest == c.Runs.Manifest && slices.ContainsFunc(l.State.Cached, func(x job.Cached) bool {
+		return x.Manifest == c.Runs.Manifest && x.Missing == 0
+	})
 }
 
 // Offline says whether a computer can be reset without the server: "yes", or "no, because ...".

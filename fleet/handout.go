@@ -79,7 +79,7 @@ func (f *Fleet) handOut(ctx context.Context, key string, own ownBytes) (*job.Env
 		over, why := f.overdue(t)
 		j := f.jobOf(t)
 		var need *needed
-		if over == "" && Destroys(j.Kind) {
+		if over == "" && (Destroys(j.Kind) || j.Kind == job.KindVerify) {
 			_, of, err := f.own(c, j.Manifest)
 			switch {
 			case err != nil:
@@ -120,7 +120,7 @@ func (f *Fleet) aim(t *Task, c Computer) {
 		return
 	}
 	t.Before = c.Runs
-	if j := f.jobs[t.Job]; j.Kind == job.KindReset && j.Version == 0 {
+	if j := f.jobs[t.Job]; (j.Kind == job.KindReset || j.Kind == job.KindVerify) && j.Version == 0 {
 		t.Target = f.held(c)
 	}
 }
@@ -162,7 +162,7 @@ func (f *Fleet) overdue(t Task) (state, why string) {
 		return job.TaskCancelled, OutcomeCancelled
 	case t.Handouts >= maxHandouts:
 		return job.TaskFailed, OutcomeNoProgress
-	case f.jobs[t.Job].Kind == job.KindReset && t.Target == nil:
+	case (f.jobs[t.Job].Kind == job.KindReset || f.jobs[t.Job].Kind == job.KindVerify) && t.Target == nil:
 		return job.TaskCancelled, OutcomeNotProven
 	}
 	return "", ""
@@ -176,7 +176,7 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own ownBytes) 
 	}
 	now := f.o.Now().UTC()
 	again := t.State == job.TaskRunning
-	t.State, t.Nonce = job.TaskRunning, nonce
+	t.State, t.Nonce, t.Untouched = job.TaskRunning, nonce, false
 	t.Handouts++
 	if t.Started.IsZero() {
 		t.Started = now
@@ -189,7 +189,7 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own ownBytes) 
 	}
 	change := Change{Tasks: []Task{t}}
 	c.LastSeen = now
-	if Destroys(f.jobs[t.Job].Kind) && c.Runs != nil {
+	if f.jobs[t.Job].changes() && c.Runs != nil {
 		c.Runs = nil // from here on its disk may change without our hearing of it
 	}
 	change.Computers = []Computer{c}
@@ -228,7 +228,7 @@ func (f *Fleet) Cancel(ctx context.Context, id, by string, force bool) (JobState
 		if !t.Active() {
 			continue
 		}
-		c := f.computers[t.Computer]
+		c, _ := f.computers.get(t.Computer)
 		quiet := f.o.Now().Sub(f.lastWord(t)) > silence
 		switch {
 		case t.State == job.TaskWaiting, !t.Wrote && quiet:

@@ -52,8 +52,10 @@ const (
 
 // traits are what a computer shows of itself without proof.
 type traits struct {
-	uuid, serial string
-	macs         []string
+	uuid   string
+	maker  string // of serial; "": a list that was imported did not say
+	serial string // of the computer, or of its board with two slashes before it
+	macs   []string
 }
 
 func traitsOf(in job.Inventory, macs []string) traits {
@@ -63,11 +65,16 @@ func traitsOf(in job.Inventory, macs []string) traits {
 	}
 	switch {
 	case !badSerial(in.Serial):
-		t.serial = strings.ToLower(in.Manufacturer + "/" + in.Serial)
+		t.maker, t.serial = strings.ToLower(in.Manufacturer), strings.ToLower(in.Serial)
 	case !badSerial(in.BoardSerial):
-		t.serial = strings.ToLower(in.Manufacturer + "//" + in.BoardSerial)
+		t.maker, t.serial = strings.ToLower(in.Manufacturer), strings.ToLower("//"+in.BoardSerial)
 	}
 	return t
+}
+
+// sameSerial tells whether two computers show one serial number: two makers may give the same to two.
+func sameSerial(a, b traits) bool {
+	return a.serial != "" && a.serial == b.serial && (a.maker == b.maker || a.maker == "" || b.maker == "")
 }
 
 // likeness says how much two computers look like one: above zero, one suggests the other.
@@ -82,7 +89,7 @@ func likeness(a, b traits) int {
 		}
 	}
 	judge(a.uuid != "" && b.uuid != "", a.uuid == b.uuid, weightUUID)
-	judge(a.serial != "" && b.serial != "", a.serial == b.serial, weightSerial)
+	judge(a.serial != "" && b.serial != "", sameSerial(a, b), weightSerial)
 	shared := slices.ContainsFunc(a.macs, func(m string) bool { return slices.Contains(b.macs, m) })
 	judge(len(a.macs) > 0 && len(b.macs) > 0, shared, weightMAC)
 	return score
@@ -93,7 +100,7 @@ func likeness(a, b traits) int {
 // with a new network card, or a new board in the old case, still shows something that is known.
 func strangers(a, b traits) bool {
 	board := a.uuid != "" && b.uuid != "" || a.serial != "" && b.serial != ""
-	same := a.uuid != "" && a.uuid == b.uuid || a.serial != "" && a.serial == b.serial ||
+	same := a.uuid != "" && a.uuid == b.uuid || sameSerial(a, b) ||
 		slices.ContainsFunc(a.macs, func(m string) bool { return slices.Contains(b.macs, m) })
 	return board && !same
 }
@@ -102,13 +109,13 @@ func strangers(a, b traits) bool {
 func (f *Fleet) suggest(t traits) *Computer {
 	var best *Computer
 	top := 0
-	for _, c := range f.computers {
+	for _, c := range f.computers.showing(t) {
 		if c.State != Enrolled {
 			continue
 		}
 		s := likeness(t, traitsOf(c.Inventory, c.MACs))
 		if s > top || s == top && best != nil && c.ID < best.ID {
-			best, top = &c, s
+			best, top = c, s
 		}
 	}
 	return best

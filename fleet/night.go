@@ -44,7 +44,7 @@ func (f *Fleet) RunClock(ctx context.Context) error {
 // Tick does what is due now: nights, tasks that nobody asked for in time, computers to be woken.
 func (f *Fleet) Tick(ctx context.Context) error {
 	f.forgetOld()
-	return errors.Join(f.expire(ctx), f.nights(ctx), f.wakeUp(ctx))
+	return errors.Join(f.expire(ctx), f.closeWindows(ctx), f.giveSchedules(ctx), f.nights(ctx), f.wakeUp(ctx))
 }
 
 // keptJobs is how many jobs are kept in memory, besides those that are not over; the store has more.
@@ -70,13 +70,30 @@ func (f *Fleet) forgetOld() {
 	ids := slices.SortedFunc(maps.Keys(f.jobs), compareNumbers)
 	for _, id := range ids[:len(ids)-keptJobs] {
 		if !needed[id] && !sessions[f.jobs[id].Session] {
-			delete(f.jobs, id)
+			f.drop(f.jobs[id])
 		}
 	}
-	maps.DeleteFunc(f.tasks, func(_ string, t Task) bool {
-		_, kept := f.jobs[t.Job]
-		return !kept
-	})
+}
+
+// drop forgets a job and its tasks, which the store keeps. The caller holds mu.
+func (f *Fleet) drop(j Job) {
+	for _, id := range f.tasksOf[j.ID] {
+		if c := f.tasks[id].Computer; f.latest[c] == id {
+			delete(f.latest, c)
+		}
+		delete(f.tasks, id)
+	}
+	delete(f.tasksOf, j.ID)
+	delete(f.jobs, j.ID)
+	if j.Session == "" {
+		return
+	}
+	left := slices.DeleteFunc(f.jobsOf[j.Session], func(id string) bool { return id == j.ID })
+	if len(left) == 0 {
+		delete(f.jobsOf, j.Session)
+		return
+	}
+	f.jobsOf[j.Session] = left
 }
 
 // nightOf returns when a room's night of this day begins.
@@ -110,7 +127,7 @@ func (f *Fleet) nights(ctx context.Context) error {
 // night orders one room's night, and keeps in the same decision that it was. The caller holds deciding.
 func (f *Fleet) night(ctx context.Context, r Room, late time.Duration) error {
 	pass := func(severity Severity, format string, args ...any) error {
-		e := f.event("night", severity, Computer{}, Task{}, "room %s: %s", r.Name, fmt.Sprintf(format, args...))
+		e := f.event("night", severity, Computer{Room: r.Name}, Task{}, "room %s: %s", r.Name, fmt.Sprintf(format, args...))
 		return f.commit(ctx, Change{Rooms: []Room{r}, Events: []Event{e}})
 	}
 	if late > nightWindow {
@@ -127,7 +144,7 @@ func (f *Fleet) night(ctx context.Context, r Room, late time.Duration) error {
 	}
 	// Nobody waits at night, so everything is read: what a quick reset cannot see ends there.
 	_, err := f.give(ctx, Order{Kind: job.KindReset, Computers: names, Level: job.LevelFull, Ending: job.EndPowerOff, By: theNight,
-		Within: nightWithin, Wake: true, Skip: true}, &r)
+		Within: nightWithin, Wake: true, Skip: true}, Change{Rooms: []Room{r}})
 	var refused *RefusedError
 	if errors.As(err, &refused) {
 		return pass(Warning, "no computer could be reset: %v", refused)
@@ -147,7 +164,7 @@ func (f *Fleet) expire(ctx context.Context) error {
 		for _, id := range ids {
 			t := f.tasks[id]
 			quiet := now.Sub(f.lastWord(t)) > silence && now.Sub(f.opened) > silence
-			away := t.State == job.TaskWaiting || Destroys(f.jobs[t.Job].Kind) && !t.Wrote && quiet
+			away := t.State == job.TaskWaiting || f.jobs[t.Job].Kind != job.KindCapture && !t.Wrote && quiet
 			if away && now.After(f.jobs[t.Job].Expires) {
 				over = append(over, t)
 			}
@@ -156,7 +173,8 @@ func (f *Fleet) expire(ctx context.Context) error {
 	f.mu.RUnlock()
 	for _, t := range over {
 		out := &job.Outcome{Code: OutcomeExpired, Detail: outcomeDetail(OutcomeExpired)}
-		if _, err := f.end(ctx, f.computers[t.Computer], t, job.TaskCancelled, out); err != nil {
+		c, _ := f.computers.get(t.Computer)
+		if _, err := f.end(ctx, c, t, job.TaskCancelled, out); err != nil {
 			return err
 		}
 	}
@@ -174,6 +192,43 @@ func (f *Fleet) wakeUp(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// WakeNow wakes computers by Wake-on-LAN. It returns those that a packet was sent for.
+func (f *Fleet) WakeNow(ctx context.Context, refs []string, by string) ([]Computer, error) {
+	if f.o.Wake == nil {
+		return nil, refuse(CodeNoWake, "", "")
+	}
+	if len(refs) == 0 || len(refs) > maxTargets {
+		return nil, refuse(CodeBadOrder, "", "1 to %d computers are woken at once", maxTargets)
+	}
+	var out []Computer
+	var change Change
+	f.deciding.Lock()
+	for _, ref := range refs {
+		c, err := f.Find(ref)
+		if err == nil && len(c.MACs) == 0 {
+			err = refuse(CodeNoMAC, c.Name, "")
+		}
+		if err != nil {
+			f.deciding.Unlock()
+			return nil, err
+		}
+		out = append(out, c)
+		change.Events = append(change.Events, f.event("woken", Info, c, Task{}, "by Wake-on-LAN, asked for by %s", Clean(by, 64)))
+	}
+	err := f.commit(ctx, change)
+	f.deciding.Unlock()
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, c := range out { // packets, so no lock is held
+		if err := f.o.Wake(ctx, c.MACs); err != nil {
+			errs = append(errs, fmt.Errorf("waking %s: %w", c.Name, err))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
 // toWake keeps whom to wake now, before they are: a daemon that is killed meanwhile does not wake a school all night.
 func (f *Fleet) toWake(ctx context.Context, errs *[]error) []Computer {
 	if f.o.Wake == nil {
@@ -187,7 +242,7 @@ func (f *Fleet) toWake(ctx context.Context, errs *[]error) []Computer {
 	f.mu.RLock()
 	for id, tasks := range f.active {
 		t, ok := f.activeOf(id)
-		c := f.computers[id]
+		c, _ := f.computers.get(id)
 		if !ok || len(tasks) == 0 || t.State != job.TaskWaiting || !f.jobs[t.Job].Wake || t.Woken >= maxWakes || len(c.MACs) == 0 ||
 			now.Sub(t.WokenAt) < wakeEvery || now.Sub(f.heard[id]) < wakeEvery {
 			continue

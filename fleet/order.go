@@ -33,7 +33,16 @@ type Order struct {
 	Wake      bool          // wake its computers when the time has come
 	Skip      bool          // leave out the computers that cannot take it
 	Unicast   bool          // deploy, stage: each computer fetches for itself
-	Related   []string      // deploy, stage: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
+	Rooms     []string      // also all computers of these rooms
+	Sites     []string      // also all enrolled computers of these sites; "" is the site without a name
+	Filter    string        // also all enrolled computers that this query of package filter matches; "": none
+	Retries   int           // how often a task that failed is tried again within Within
+	Instead   bool          // tasks of other orders that wait for these computers are cancelled
+	Wipe      job.WipeOrder
+	Script    job.ScriptOrder // script: only Hash counts
+	Related   []string        // deploy, stage: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
+
+	schedule string // id of the schedule that gives it
 }
 
 // Planned is what an order would do to one computer.
@@ -41,8 +50,18 @@ type Planned struct {
 	Computer Computer
 	Disk     job.Disk // as it was when the computer was last seen; zero when no disk was ever reported
 	Loses    string   // what is lost, for a person; "" for nothing
-	Target   *Target  // reset: what it becomes equal to
+	Target   *Target  // reset, verify: what it becomes, or is, equal to
 	Refusal  *RefusedError
+	Conflict *Conflict // another order stands in the way; with Instead it gives way, unless there is a refusal
+	Warning  string    // for a person: "lessons until 18:00"; "" for nothing
+}
+
+// Conflict is an order that stands in the way of another.
+type Conflict struct {
+	Job   string // id
+	Kind  job.Kind
+	By    string
+	State string // of its task
 }
 
 // limits of an order's free text and numbers.
@@ -50,6 +69,7 @@ const (
 	maxNote      = 4000 // what a version takes
 	maxCountdown = 600
 	maxTargets   = 1000
+	maxRetries   = 5
 	maxAhead     = 366 * 24 * time.Hour
 )
 
@@ -58,34 +78,83 @@ func (f *Fleet) Plan(o Order) ([]Planned, error) {
 	if err := f.check(&o); err != nil {
 		return nil, err
 	}
-	var computers []Computer
-	if o.Room != "" {
-		r, err := f.Room(o.Room)
-		if err != nil {
-			return nil, err
-		}
-		computers = f.InRoom(r.Name)
+	computers, err := f.targets(o)
+	if err != nil {
+		return nil, err
 	}
-	if n := len(o.Computers) + len(computers); n == 0 || n > maxTargets {
-		return nil, refuse(CodeBadOrder, "", "an order is for 1 to %d computers, not %d", maxTargets, n)
-	}
-	for _, ref := range o.Computers {
-		c, err := f.Find(ref)
-		if err != nil {
-			return nil, err
-		}
-		computers = append(computers, c)
-	}
-	seen := map[string]bool{}
-	var out []Planned
+	out := make([]Planned, 0, len(computers))
 	for _, c := range computers {
-		if seen[c.ID] {
-			continue
-		}
-		seen[c.ID] = true
 		out = append(out, f.planOne(o, c))
 	}
 	return out, nil
+}
+
+// targets lists the computers that an order is for, each once: those that it names, then those that it describes.
+func (f *Fleet) targets(o Order) ([]Computer, error) {
+	var out []Computer
+	seen := map[string]bool{}
+	add := func(cs ...Computer) {
+		for _, c := range cs {
+			if !seen[c.ID] {
+				seen[c.ID] = true
+				out = append(out, c)
+			}
+		}
+	}
+	for _, ref := range o.Computers {
+		c, err := f.Find(ref)
+		if err != nil && o.schedule == "" { // who was named a year ago may be gone
+			return nil, err
+		}
+		if err == nil {
+			add(c)
+		}
+	}
+	rooms, err := f.within(o)
+	if err != nil {
+		return nil, err
+	}
+	add(rooms...)
+	if o.Filter != "" {
+		q, err := parse(o.Filter)
+		if err != nil {
+			return nil, err
+		}
+		add(slices.DeleteFunc(f.selected(q), func(c Computer) bool { return c.State != Enrolled })...)
+	}
+	if n := len(out); n == 0 || n > maxTargets {
+		return nil, refuse(CodeBadOrder, "", "an order is for 1 to %d computers, not %d", maxTargets, n)
+	}
+	return out, nil
+}
+
+// within lists the computers of an order's rooms and sites.
+func (f *Fleet) within(o Order) ([]Computer, error) {
+	rooms, sites := map[string]bool{}, map[string]bool{}
+	names := o.Rooms
+	if o.Room != "" {
+		names = append([]string{o.Room}, names...)
+	}
+	for _, name := range names {
+		r, err := f.Room(name)
+		if err != nil {
+			return nil, err
+		}
+		rooms[fold(r.Name)] = true
+	}
+	for _, name := range o.Sites {
+		s, err := f.Site(name)
+		if err != nil {
+			return nil, err
+		}
+		sites[fold(s.Name)] = true
+	}
+	if len(rooms)+len(sites) == 0 {
+		return nil, nil
+	}
+	return f.matching(func(c *Computer) bool {
+		return c.Room != "" && rooms[fold(c.Room)] || c.State == Enrolled && len(sites) > 0 && sites[fold(f.siteOf(*c))]
+	}), nil
 }
 
 // check refuses orders that make no sense and fills in defaults.
@@ -112,20 +181,41 @@ func (f *Fleet) check(o *Order) error {
 		if (o.Version > 0) != (o.Manifest != "") {
 			return refuse(CodeBadOrder, o.Master, "a reset is to a version, or to what each computer holds")
 		}
-	case job.KindCapture, job.KindInventory:
+	case job.KindVerify:
+		if (o.Version > 0) != (o.Manifest != "") {
+			return refuse(CodeBadOrder, o.Master, "a disk is compared with a version, or with what it was proven to hold")
+		}
+		if o.Version == 0 {
+			o.Master = ""
+		}
+	case job.KindWipe:
+		if !slices.Contains([]string{"", job.WipeAuto, job.WipeSanitize, job.WipeSecureErase, job.WipeOverwrite}, o.Wipe.Method) {
+			return refuse(CodeBadOrder, Clean(o.Wipe.Method, 32), "a disk is wiped by %s, %s, %s or %s", job.WipeAuto, job.WipeSanitize,
+				job.WipeSecureErase, job.WipeOverwrite)
+		}
+	case job.KindScript:
+		if err := f.checkScript(o); err != nil {
+			return err
+		}
+	case job.KindCapture, job.KindInventory, job.KindShutdown:
 	default:
 		return refuse(CodeBadOrder, Clean(string(o.Kind), 32), "no such kind of job")
 	}
 	if o.Ending == "" {
 		o.Ending = job.EndDisk
+		if o.Kind == job.KindWipe || o.Kind == job.KindShutdown { // there is no disk to start, or nobody wants it
+			o.Ending = job.EndPowerOff
+		}
 	}
 	switch {
 	case o.Ending != job.EndDisk && o.Ending != job.EndPowerOff && o.Ending != job.EndStay:
 		return refuse(CodeBadOrder, Clean(string(o.Ending), 32), "a computer ends with disk, poweroff or stay")
-	case o.Kind == job.KindCapture && (len(o.Computers) > 1 || o.Room != ""):
+	case o.Kind == job.KindCapture && (len(o.Computers) != 1 || o.Room != "" || len(o.Rooms)+len(o.Sites) > 0 || o.Filter != ""):
 		return refuse(CodeBadOrder, "", "a capture is made from one computer")
 	case o.Countdown < 0 || o.Countdown > maxCountdown:
 		return refuse(CodeBadOrder, "", "a countdown has 0 to %d seconds", maxCountdown)
+	case o.Retries < 0 || o.Retries > maxRetries:
+		return refuse(CodeBadOrder, "", "a task that failed is tried again 0 to %d times", maxRetries)
 	case o.Within < 0:
 		return refuse(CodeBadOrder, "", "an order cannot have expired before it is given")
 	}
@@ -139,36 +229,39 @@ func (f *Fleet) check(o *Order) error {
 	return nil
 }
 
+// checkScript refuses a script that nobody approved, and fills in what was approved.
+func (f *Fleet) checkScript(o *Order) error {
+	s, err := f.Script(o.Script.Hash)
+	switch {
+	case err != nil:
+		return err
+	case s.ApprovedBy == "":
+		return refuse(CodeNotApproved, s.Name, "")
+	}
+	o.Script = job.ScriptOrder{Hash: s.Hash, Size: int64(len(s.Text)), Name: s.Name, Limit: s.Limit, Writes: s.Writes}
+	return nil
+}
+
+// planOne says what an order does to one computer.
 func (f *Fleet) planOne(o Order, c Computer) Planned {
 	p := Planned{Computer: c}
 	if c.State != Enrolled || c.Key == "" {
-		p.Refusal = refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
+		p.Refusal = refuse(CodeNotEnrolled, c.Name, "it is %s", c.Shown())
 		return p
 	}
-	if p.Refusal = f.clash(c, o.At); p.Refusal != nil || o.Kind == job.KindInventory {
+	var waits bool
+	p.Conflict, waits, p.Refusal = f.clash(c, o.At)
+	if waits && o.Instead {
+		p.Refusal = nil
+	}
+	f.warn(o, &p)
+	if p.Refusal != nil || o.Kind == job.KindInventory || o.Kind == job.KindShutdown {
 		return p
 	}
-	rule := o.Disk
-	if o.Kind == job.KindReset || o.Kind == job.KindStage {
-		f.mu.RLock()
-		held := f.held(c)
-		f.mu.RUnlock()
-		if held != nil && rule == (job.DiskRule{}) {
-			rule = held.Disk
-		}
-		if o.Kind == job.KindReset {
-			if p.Target = held; held != nil {
-				p.Target = &Target{Master: held.Master, Version: held.Version, Manifest: held.Manifest}
-			}
-			if o.Version > 0 {
-				p.Target = &Target{Master: o.Master, Version: o.Version, Manifest: o.Manifest}
-			}
-			if p.Target == nil {
-				p.Refusal = refuse(CodeNotProven, c.Name, "")
-				return p
-			}
-			p.Target.Disk = rule
-		}
+	rule, refusal := f.aimed(o, &p)
+	if refusal != nil {
+		p.Refusal = refusal
+		return p
 	}
 	d, err := disk.Choose(c.Inventory.Disks, rule)
 	if err != nil {
@@ -177,6 +270,9 @@ func (f *Fleet) planOne(o Order, c Computer) Planned {
 	}
 	p.Disk = d
 	switch {
+	case o.Kind == job.KindScript && o.Script.Writes:
+		p.Loses = "the proof of what is on " + diskText(d)
+		return p
 	case !Destroys(o.Kind):
 		return p
 	case o.Kind == job.KindReset && c.Runs != nil && c.Runs.Manifest == p.Target.Manifest:
@@ -190,6 +286,48 @@ func (f *Fleet) planOne(o Order, c Computer) Planned {
 		}
 	}
 	return p
+}
+
+// aimed fixes the version that a reset or a verify measures a computer by, and returns the rule for its disk.
+func (f *Fleet) aimed(o Order, p *Planned) (job.DiskRule, *RefusedError) {
+	rule := o.Disk
+	if o.Kind != job.KindReset && o.Kind != job.KindVerify && o.Kind != job.KindStage {
+		return rule, nil
+	}
+	f.mu.RLock()
+	held := f.held(p.Computer)
+	f.mu.RUnlock()
+	if held != nil && rule == (job.DiskRule{}) {
+		rule = held.Disk
+	}
+	if o.Kind == job.KindStage {
+		return rule, nil
+	}
+	switch {
+	case o.Version > 0:
+		p.Target = &Target{Master: o.Master, Version: o.Version, Manifest: o.Manifest}
+	case held != nil:
+		p.Target = &Target{Master: held.Master, Version: held.Version, Manifest: held.Manifest}
+	default:
+		return rule, refuse(CodeNotProven, p.Computer.Name, "")
+	}
+	p.Target.Disk = rule
+	return rule, nil
+}
+
+// warn says what a person may not have thought of.
+func (f *Fleet) warn(o Order, p *Planned) {
+	r, in := f.RoomOf(p.Computer)
+	if !in || !Destroys(o.Kind) && o.Kind != job.KindShutdown {
+		return
+	}
+	at := f.o.Now()
+	if o.At.After(at) {
+		at = o.At
+	}
+	if until, during := r.lessons(at.In(f.o.Zone)); during {
+		p.Warning = "lessons until " + until
+	}
 }
 
 // cleanSince is when a computer's disk was last proven to be as its master.
@@ -237,11 +375,11 @@ func refusalOf(err error, computer string) *RefusedError {
 func (f *Fleet) Give(ctx context.Context, o Order) (JobState, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	return f.give(ctx, o, nil)
+	return f.give(ctx, o, Change{})
 }
 
-// give makes an order a job, and keeps a room with it if there is one. The caller holds deciding.
-func (f *Fleet) give(ctx context.Context, o Order, room *Room) (JobState, error) {
+// give makes an order a job, and keeps something else with it in the same decision. The caller holds deciding.
+func (f *Fleet) give(ctx context.Context, o Order, with Change) (JobState, error) {
 	plan, err := f.Plan(o)
 	if err != nil {
 		return JobState{}, err
@@ -250,11 +388,16 @@ func (f *Fleet) give(ctx context.Context, o Order, room *Room) (JobState, error)
 		return JobState{}, err
 	}
 	var first *RefusedError
+	var left []LeftOut
 	plan = slices.DeleteFunc(plan, func(p Planned) bool {
-		if p.Refusal != nil && first == nil {
+		if p.Refusal == nil {
+			return false
+		}
+		if first == nil {
 			first = p.Refusal
 		}
-		return p.Refusal != nil
+		left = append(left, LeftOut{Computer: p.Computer.ID, Name: p.Computer.Name, Code: p.Refusal.Code, Detail: p.Refusal.Detail})
+		return true
 	})
 	switch {
 	case first != nil && !o.Skip:
@@ -262,10 +405,10 @@ func (f *Fleet) give(ctx context.Context, o Order, room *Room) (JobState, error)
 	case len(plan) == 0:
 		return JobState{}, refuse(CodeEmpty, o.Room, "of %s: %v", first.What, first)
 	}
-	change := f.ordered(o, plan)
-	if room != nil {
-		change.Rooms = []Room{*room}
-	}
+	change := f.instead(o, plan)
+	change.add(f.ordered(o, plan, left))
+	j, tasks := change.Jobs[0], change.Tasks[len(change.Tasks)-len(plan):]
+	change.add(with)
 	if err := f.commit(ctx, change); err != nil {
 		return JobState{}, err
 	}
@@ -274,11 +417,30 @@ func (f *Fleet) give(ctx context.Context, o Order, room *Room) (JobState, error)
 		f.forgive(p.Computer.MACs) // a person is looking at it: it may try again
 	}
 	f.mu.Unlock()
-	return JobState{Job: change.Jobs[0], Tasks: change.Tasks}, nil
+	return JobState{Job: j, Tasks: tasks}, nil
+}
+
+// instead cancels what waits and stands in the way of an order that is given instead. The caller holds deciding.
+func (f *Fleet) instead(o Order, plan []Planned) Change {
+	var change Change
+	for _, p := range plan {
+		if p.Conflict == nil {
+			continue
+		}
+		c, _ := f.computers.get(p.Computer.ID)
+		t, ok := f.inTheWay(c.ID, o.At.After(f.o.Now()))
+		if !ok || t.State != job.TaskWaiting {
+			continue
+		}
+		_, gone := f.ended(c, t, job.TaskCancelled, &job.Outcome{Code: OutcomeCancelled,
+			Detail: fmt.Sprintf("cancelled by %s, who ordered a %s instead", o.By, o.Kind)})
+		change.add(gone)
+	}
+	return change
 }
 
 // ordered is the job of an order that every computer of a plan can take. The caller holds deciding.
-func (f *Fleet) ordered(o Order, plan []Planned) Change {
+func (f *Fleet) ordered(o Order, plan []Planned, left []LeftOut) Change {
 	now := f.o.Now().UTC()
 	begin := now
 	if o.At.After(now) {
@@ -286,12 +448,17 @@ func (f *Fleet) ordered(o Order, plan []Planned) Change {
 	}
 	j := Job{ID: f.nextJob(), Kind: o.Kind, OrderedBy: o.By, Created: now, Expires: begin.Add(o.Within), Master: o.Master,
 		Version: o.Version, Manifest: o.Manifest, Note: o.Note, AsIs: o.AsIs, Disk: o.Disk, Countdown: o.Countdown,
-		Ending: o.Ending, Wake: o.Wake}
+		Ending: o.Ending, Wake: o.Wake, Retries: o.Retries, Schedule: o.schedule, LeftOut: left}
 	if begin.After(now) {
 		j.NotBefore = begin
 	}
-	if o.Kind == job.KindReset {
+	switch o.Kind {
+	case job.KindReset:
 		j.Level = o.Level
+	case job.KindWipe:
+		j.Wipe = o.Wipe
+	case job.KindScript:
+		j.Script = o.Script
 	}
 	if len(plan) > 1 {
 		j.Session = f.sessionFor(o, j)
@@ -315,8 +482,11 @@ func (f *Fleet) ordered(o Order, plan []Planned) Change {
 
 // target names what a job is about.
 func target(j Job) string {
-	if j.Version > 0 {
+	switch {
+	case j.Version > 0:
 		return fmt.Sprintf("%s@%d", j.Master, j.Version)
+	case j.Kind == job.KindScript:
+		return j.Script.Name
 	}
 	return j.Master
 }

@@ -90,10 +90,10 @@ func (f *Fleet) personal(c Computer, r Room) (p Personal, ok bool, err error) {
 		mac = c.MACs[0]
 	}
 	if t.Hostname != "" {
-		p.Hostname = hostname(strings.NewReplacer("{room}", r.Name, "{name}", c.Name, "{number}", n).Replace(t.Hostname))
+		p.Hostname = hostname(strings.NewReplacer("{room}", localName(r.Name), "{name}", c.Name, "{number}", n).Replace(t.Hostname))
 	}
 	p.Path = t.Path
-	p.Answer = strings.NewReplacer("{room}", r.Name, "{name}", c.Name, "{number}", n, "{mac}", mac, "{serial}",
+	p.Answer = strings.NewReplacer("{room}", localName(r.Name), "{name}", c.Name, "{number}", n, "{mac}", mac, "{serial}",
 		harmless(c.Inventory.Serial)).Replace(t.Answer)
 	if !t.Keys {
 		return p, true, nil
@@ -142,7 +142,7 @@ func (f *Fleet) exceptions(ctx context.Context, computer, manifest string) ownBy
 	f.planning.Lock() // one at a time: a room asks at once, and each holds chunks in memory
 	defer f.planning.Unlock()
 	f.mu.RLock()
-	c := f.computers[computer]
+	c, _ := f.computers.get(computer)
 	p, of, err := f.own(c, manifest)
 	known := f.planned[computer]
 	f.mu.RUnlock()

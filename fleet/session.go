@@ -40,16 +40,9 @@ func (f *Fleet) Session(id string) Session {
 	if id == "" {
 		return s
 	}
-	for _, j := range f.jobs {
-		if j.Session == id {
-			s.Jobs = append(s.Jobs, j)
-		}
-	}
-	slices.SortFunc(s.Jobs, func(a, b Job) int { return compareNumbers(a.ID, b.ID) })
-	for _, t := range f.tasks {
-		if f.jobs[t.Job].Session == id {
-			s.Tasks = append(s.Tasks, t)
-		}
+	for _, n := range f.jobsOf[id] {
+		j := f.stateOf(n)
+		s.Jobs, s.Tasks = append(s.Jobs, j.Job), append(s.Tasks, j.Tasks...)
 	}
 	slices.SortFunc(s.Tasks, func(a, b Task) int { return compareNumbers(a.ID, b.ID) })
 	for _, j := range s.Jobs {

@@ -66,23 +66,32 @@ func (f *Fleet) scheduledOf(computer string) (Task, bool) {
 	return Task{}, false
 }
 
-// clash returns why a computer cannot take one more task: it has at most one that is due and one whose time comes. The
-// caller does not hold mu.
-func (f *Fleet) clash(c Computer, at time.Time) *RefusedError {
+// inTheWay returns the task that keeps a computer from one more: it has at most one that is due and one whose time comes.
+// The caller holds mu or deciding.
+func (f *Fleet) inTheWay(computer string, later bool) (Task, bool) {
+	if later {
+		return f.scheduledOf(computer)
+	}
+	return f.activeOf(computer)
+}
+
+// clash returns what keeps a computer from one more task, and whether that only waits. The caller does not hold mu.
+func (f *Fleet) clash(c Computer, at time.Time) (by *Conflict, waits bool, why *RefusedError) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	later := at.After(f.o.Now())
-	t, has := f.activeOf(c.ID)
+	t, has := f.inTheWay(c.ID, later)
+	if !has {
+		return nil, false, nil
+	}
+	j := f.jobs[t.Job]
+	by = &Conflict{Job: j.ID, Kind: j.Kind, By: j.OrderedBy, State: t.State}
 	if later {
-		t, has = f.scheduledOf(c.ID)
+		why = refuse(CodeBusy, c.Name, "task %s waits for %s", t.ID, j.NotBefore.In(f.o.Zone).Format(minute))
+	} else {
+		why = refuse(CodeBusy, c.Name, "task %s is %s", t.ID, t.State)
 	}
-	switch {
-	case !has:
-		return nil
-	case later:
-		return refuse(CodeBusy, c.Name, "task %s waits for %s", t.ID, f.jobs[t.Job].NotBefore.In(f.o.Zone).Format(minute))
-	}
-	return refuse(CodeBusy, c.Name, "task %s is %s", t.ID, t.State)
+	return by, t.State == job.TaskWaiting, why
 }
 
 // minute is how a person is told a time.

@@ -26,6 +26,20 @@ type Job struct {
 	NotBefore time.Time `json:",omitzero"`  // its tasks wait until then
 	Level     job.Level `json:",omitempty"` // of a reset
 	Wake      bool      `json:",omitempty"` // its computers are woken when its time has come
+
+	Retries  int             `json:",omitempty"` // how often a task that failed is tried again before Expires
+	Wipe     job.WipeOrder   `json:",omitzero"`
+	Script   job.ScriptOrder `json:",omitzero"`
+	Schedule string          `json:",omitempty"` // id of the schedule that gave it
+	LeftOut  []LeftOut       `json:",omitempty"` // whom it was meant for, too, and who could not take it
+}
+
+// LeftOut is a computer that an order named and that could not take it.
+type LeftOut struct {
+	Computer string // id
+	Name     string
+	Code     Code
+	Detail   string
 }
 
 // Task is one computer's part of a job.
@@ -45,6 +59,8 @@ type Task struct {
 	Target      *Target   `json:",omitempty"` // reset: what it makes the disk equal to, fixed when it is first handed out
 	Woken       int       `json:",omitempty"` // how many times its computer was woken for it
 	WokenAt     time.Time `json:",omitzero"`  // the last time
+	Untouched   bool      `json:",omitempty"` // wipe, script: its agent said at the end that nothing was written
+	Tries       int       `json:",omitempty"` // how often it has failed and waited again; Outcome is then that of the last time
 	Outcome     *job.Outcome
 	Publishing  *Publishing
 	Published   *job.Published
@@ -65,7 +81,10 @@ type Publishing struct {
 func (t Task) Active() bool { return t.State == job.TaskWaiting || t.State == job.TaskRunning }
 
 // Destroys tells whether jobs of this kind overwrite a disk.
-func Destroys(k job.Kind) bool { return k == job.KindDeploy || k == job.KindReset }
+func Destroys(k job.Kind) bool { return k == job.KindDeploy || k == job.KindReset || k == job.KindWipe }
+
+// changes tells whether a job may change a disk: afterwards it is not what it was proven to be.
+func (j Job) changes() bool { return Destroys(j.Kind) || j.Kind == job.KindScript && j.Script.Writes }
 
 // document is the task as its computer gets it.
 func document(j Job, t Task, c Computer) job.Task {
@@ -73,5 +92,6 @@ func document(j Job, t Task, c Computer) job.Task {
 		ID: t.ID, Job: j.ID, Kind: j.Kind, Computer: c.Name, ComputerKey: c.Key, Nonce: t.Nonce, Expires: j.Expires,
 		OrderedBy: j.OrderedBy, Master: j.Master, Version: j.Version, Manifest: j.Manifest, Note: j.Note, AsIs: j.AsIs,
 		Disk: j.Disk, Countdown: j.Countdown, Ending: j.Ending, Session: j.Session, Level: j.Level,
+		Wipe: j.Wipe, Script: j.Script,
 	}
 }

@@ -56,7 +56,7 @@ func (f *Fleet) bearer(token string) (Computer, error) {
 	defer f.mu.RUnlock()
 	hash := hashToken(token)
 	// The lookup may take longer for some hashes than for others: that tells of a hash, from which no token is found.
-	c, ok := f.computers[f.byToken[hash]]
+	c, ok := f.computers.get(f.computers.byToken[hash])
 	if !ok || c.Token == nil || c.Token.Hash != hash || c.State != Enrolled || c.Key == "" {
 		return Computer{}, refuse(CodeWrongToken, "", "no computer's running system has this token")
 	}

@@ -16,7 +16,7 @@ func (f *Fleet) Uses(manifest string) []string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var uses []string
-	for _, c := range f.computers {
+	for _, c := range f.computers.sorted {
 		switch {
 		case c.Mark != nil && c.Mark.Manifest == manifest:
 			uses = append(uses, fmt.Sprintf("the disk of %s is unfinished with it", c.Name))
@@ -24,11 +24,12 @@ func (f *Fleet) Uses(manifest string) []string {
 			uses = append(uses, c.Name+" runs it")
 		}
 	}
-	for _, ids := range f.active {
+	for of, ids := range f.active {
 		for _, id := range ids {
 			t := f.tasks[id]
 			if f.jobOf(t).Manifest == manifest {
-				uses = append(uses, fmt.Sprintf("job %s puts it on %s", t.Job, f.computers[t.Computer].Name))
+				c, _ := f.computers.get(of)
+				uses = append(uses, fmt.Sprintf("job %s puts it on %s", t.Job, c.Name))
 			}
 		}
 	}

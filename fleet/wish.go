@@ -72,7 +72,7 @@ func (f *Fleet) Wish(ctx context.Context, key, wish string) error {
 	default:
 		return refuse(CodeBadOrder, Clean(wish, 32), "no such wish")
 	}
-	j, err := f.give(ctx, o, nil)
+	j, err := f.give(ctx, o, Change{})
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (f *Fleet) resetItself(ctx context.Context, c Computer, by string) (Task, e
 	case r.Policy == job.PolicyNever:
 		return Task{}, refuse(CodePolicy, c.Name, "computers of room %s are never reset", r.Name)
 	}
-	j, err := f.give(ctx, Order{Kind: job.KindReset, Computers: []string{c.ID}, Level: r.Level, By: by, Countdown: countdownAtPC}, nil)
+	j, err := f.give(ctx, Order{Kind: job.KindReset, Computers: []string{c.ID}, Level: r.Level, By: by, Countdown: countdownAtPC}, Change{})
 	if err != nil {
 		return Task{}, err
 	}

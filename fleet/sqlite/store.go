@@ -26,7 +26,7 @@ var migrations embed.FS
 const (
 	keptJobs   = 500
 	storedJobs = 20_000
-	keptEvents = 200_000
+	keptEvents = 1_000_000
 )
 
 // Store implements fleet.Store.
@@ -140,6 +140,9 @@ func (s *Store) Commit(ctx context.Context, c fleet.Change) error {
 				return fmt.Errorf("keeping room %s: %w", x.Name, err)
 			}
 		}
+		if err := freeNames(ctx, tx, c.Computers); err != nil {
+			return err
+		}
 		for _, x := range c.Computers {
 			if err := putComputer(ctx, tx, x); err != nil {
 				return fmt.Errorf("keeping computer %s: %w", x.ID, err)
@@ -155,13 +158,68 @@ func (s *Store) Commit(ctx context.Context, c fleet.Change) error {
 				return fmt.Errorf("keeping task %s: %w", x.ID, err)
 			}
 		}
-		for _, e := range c.Events {
-			if err := putEvent(ctx, tx, e); err != nil {
+		if err := putRecords(ctx, tx, c); err != nil {
+			return err
+		}
+		for i := range c.Events {
+			if err := putEvent(ctx, tx, &c.Events[i]); err != nil {
 				return fmt.Errorf("keeping an event: %w", err)
 			}
 		}
 		return nil
 	})
+}
+
+// putRecords keeps and removes the small things.
+func putRecords(ctx context.Context, tx *sql.Tx, c fleet.Change) error {
+	for _, x := range c.Removed {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM records WHERE kind = ? AND id = ?", string(x.Kind), x.ID); err != nil {
+			return fmt.Errorf("removing %s %s: %w", x.Kind, x.ID, err)
+		}
+	}
+	put := func(kind fleet.RecordKind, id string, x any) error {
+		doc, err := json.Marshal(x)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, `INSERT INTO records(kind, id, doc) VALUES(?, ?, ?)
+				ON CONFLICT(kind, id) DO UPDATE SET id = excluded.id, doc = excluded.doc`, string(kind), id, string(doc))
+		}
+		if err != nil {
+			return fmt.Errorf("keeping %s %s: %w", kind, id, err)
+		}
+		return nil
+	}
+	var errs []error
+	for _, x := range c.Sites {
+		errs = append(errs, put(fleet.RecordSite, x.Name, x))
+	}
+	for _, x := range c.Windows {
+		errs = append(errs, put(fleet.RecordWindow, x.Room, x))
+	}
+	for _, x := range c.Schedules {
+		errs = append(errs, put(fleet.RecordSchedule, x.ID, x))
+	}
+	for _, x := range c.Filters {
+		errs = append(errs, put(fleet.RecordFilter, x.Name, x))
+	}
+	for _, x := range c.Scripts {
+		errs = append(errs, put(fleet.RecordScript, x.Hash, x))
+	}
+	return errors.Join(errs...)
+}
+
+// freeNames lets several computers swap their names: none is held by one whose turn has not come.
+func freeNames(ctx context.Context, tx *sql.Tx, computers []fleet.Computer) error {
+	if len(computers) < 2 {
+		return nil
+	}
+	var ids []string
+	for _, c := range computers {
+		ids = append(ids, c.ID)
+	}
+	if _, err := tx.ExecContext(ctx, "UPDATE computers SET name = char(10) || id WHERE id IN (SELECT value FROM json_each(?))", list(ids)); err != nil {
+		return fmt.Errorf("freeing names: %w", err)
+	}
+	return nil
 }
 
 func putComputer(ctx context.Context, tx *sql.Tx, c fleet.Computer) error {
@@ -222,20 +280,6 @@ func putTask(ctx context.Context, tx *sql.Tx, t fleet.Task) error {
 	return err
 }
 
-func putEvent(ctx context.Context, tx *sql.Tx, e fleet.Event) error {
-	r, err := tx.ExecContext(ctx, `INSERT INTO events(time, kind, severity, computer, mac, job, task, detail)
-		VALUES(?, ?, ?, ?, ?, ?, ?, ?)`, e.Time.UnixNano(), e.Kind, string(e.Severity), e.Computer, e.MAC, e.Job, e.Task, e.Detail)
-	if err != nil {
-		return err
-	}
-	number, err := r.LastInsertId()
-	if err != nil || number%1000 != 0 {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM events WHERE number <= ?", number-keptEvents)
-	return err
-}
-
 // Load implements fleet.Store.
 func (s *Store) Load(ctx context.Context) (fleet.Snapshot, error) {
 	var out fleet.Snapshot
@@ -248,6 +292,9 @@ func (s *Store) Load(ctx context.Context) (fleet.Snapshot, error) {
 	}
 	if out.Rooms, err = load[fleet.Room](ctx, s.read, "SELECT doc FROM rooms"); err != nil {
 		return out, fmt.Errorf("reading rooms: %w", err)
+	}
+	if err := s.loadRecords(ctx, &out); err != nil {
+		return out, err
 	}
 	const chosen = `(SELECT id FROM jobs WHERE number > (SELECT COALESCE(MAX(number), 0) FROM jobs) - ?
 		UNION SELECT job FROM tasks WHERE active = 1)`
@@ -281,27 +328,17 @@ func load[T any](ctx context.Context, db *sql.DB, query string, args ...any) (ou
 	return out, rows.Err()
 }
 
-// Events implements fleet.Store.
-func (s *Store) Events(ctx context.Context, q fleet.EventQuery) (out []fleet.Event, err error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = 200
+// loadRecords reads the small things.
+func (s *Store) loadRecords(ctx context.Context, out *fleet.Snapshot) error {
+	const of = "SELECT doc FROM records WHERE kind = ?"
+	var errs [5]error
+	out.Sites, errs[0] = load[fleet.Site](ctx, s.read, of, string(fleet.RecordSite))
+	out.Windows, errs[1] = load[fleet.Window](ctx, s.read, of, string(fleet.RecordWindow))
+	out.Schedules, errs[2] = load[fleet.Schedule](ctx, s.read, of, string(fleet.RecordSchedule))
+	out.Filters, errs[3] = load[fleet.SavedFilter](ctx, s.read, of, string(fleet.RecordFilter))
+	out.Scripts, errs[4] = load[fleet.Script](ctx, s.read, of, string(fleet.RecordScript))
+	if err := errors.Join(errs[:]...); err != nil {
+		return fmt.Errorf("reading sites, windows, schedules, filters and scripts: %w", err)
 	}
-	rows, err := s.read.QueryContext(ctx, `SELECT time, kind, severity, computer, mac, job, task, detail FROM events
-		WHERE (? = '' OR computer = ?) AND (? = '' OR job = ?) ORDER BY number DESC LIMIT ?`,
-		q.Computer, q.Computer, q.Job, q.Job, limit)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var e fleet.Event
-		var nanos int64
-		if err := rows.Scan(&nanos, &e.Kind, &e.Severity, &e.Computer, &e.MAC, &e.Job, &e.Task, &e.Detail); err != nil {
-			return nil, err
-		}
-		e.Time = time.Unix(0, nanos).UTC()
-		out = append(out, e)
-	}
-	return out, rows.Err()
+	return nil
 }

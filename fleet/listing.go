@@ -1,0 +1,169 @@
+package fleet
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// atOnce is how many computers a listing looks at before it lets others have the lock: answers to firmware and to three
+// hundred agents that report each second must not wait for a page with fifteen thousand rows.
+const atOnce = 256
+
+// overlay adds to a record what its computer was seen to do since it was kept. The caller holds mu.
+func (f *Fleet) overlay(c *Computer) {
+	for _, m := range c.MACs { // what it does since it last spoke to us, the boot server knows
+		b, ok := f.boots[m]
+		if !ok {
+			continue
+		}
+		c.BootLoop = c.BootLoop || b.Loop
+		if !b.Seen.IsZero() && !b.Seen.Before(c.LastSeen) {
+			c.Stage, c.LastSeen = b.Stage, b.Seen
+		}
+	}
+	if at := f.heard[c.ID]; at.After(c.LastSeen) {
+		c.Stage, c.LastSeen = StageAgent, at
+	}
+}
+
+// each calls do for every computer, pending and unknown ones included: those that are kept first, by name. do is called
+// while mu is held for reading, and let go now and then; what it is given is its own for the time of the call.
+func (f *Fleet) each(do func(*Computer)) {
+	kept := f.listed()
+	for len(kept) > 0 {
+		n := min(len(kept), atOnce)
+		f.mu.RLock()
+		for _, p := range kept[:n] {
+			c := *p
+			f.overlay(&c)
+			do(&c)
+		}
+		f.mu.RUnlock()
+		kept = kept[n:]
+	}
+	for _, c := range f.strangers() {
+		f.mu.RLock()
+		do(&c)
+		f.mu.RUnlock()
+	}
+}
+
+// strangers lists the pending and the unknown computers.
+func (f *Fleet) strangers() []Computer {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var out []Computer
+	waiting := map[string]bool{}
+	for _, p := range f.pending {
+		out = append(out, p.Computer)
+		for _, m := range p.MACs {
+			waiting[m] = true
+		}
+	}
+	for mac, b := range f.boots {
+		if !waiting[mac] && len(f.computers.byTrait["mac "+mac]) == 0 {
+			out = append(out, unknown(mac, b))
+		}
+	}
+	return out
+}
+
+// unknown is a computer of which nothing but its boot requests is known.
+func unknown(mac string, b boot) Computer {
+	return Computer{ID: mac, Name: mac, State: Unknown, MACs: []string{mac}, LastSeen: b.Seen, Stage: b.Stage,
+		Style: b.Style, BootLoop: b.Loop, Inventory: job.Inventory{UUID: b.UUID}, Address: b.Address}
+}
+
+// Computers lists all computers, pending and unknown ones included, by name.
+func (f *Fleet) Computers() []Computer { return f.matching(func(*Computer) bool { return true }) }
+
+// matching lists the computers that are wanted, by name. want is called while mu is held for reading.
+func (f *Fleet) matching(want func(*Computer) bool) []Computer {
+	var out []Computer
+	f.each(func(c *Computer) {
+		if want(c) {
+			out = append(out, *c)
+		}
+	})
+	less := func(a, b Computer) int {
+		return cmp.Or(cmp.Compare(fold(a.Name), fold(b.Name)), cmp.Compare(a.ID, b.ID))
+	}
+	if !slices.IsSortedFunc(out, less) { // strangers come last
+		slices.SortFunc(out, less)
+	}
+	return out
+}
+
+// Find returns the computer that a person means by its name, id, code or one of its MAC addresses.
+func (f *Fleet) Find(ref string) (Computer, error) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if id, ok := f.computers.byName[fold(ref)]; ok {
+		c, _ := f.computers.get(id)
+		f.overlay(&c)
+		return c, nil
+	}
+	if c, ok := f.computers.get(ref); ok {
+		f.overlay(&c)
+		return c, nil
+	}
+	mac := NormalMAC(ref)
+	var found []Computer
+	if mac != "" {
+		for _, id := range f.computers.byTrait["mac "+mac] {
+			c, _ := f.computers.get(id)
+			f.overlay(&c)
+			found = append(found, c)
+		}
+	}
+	for _, p := range f.pending {
+		switch {
+		case p.ID == ref, strings.EqualFold(p.Name, ref):
+			return p.Computer, nil
+		case p.Code == ref, mac != "" && slices.Contains(p.MACs, mac):
+			found = append(found, p.Computer)
+		}
+	}
+	if b, ok := f.boots[mac]; mac != "" && ok && len(found) == 0 {
+		found = append(found, unknown(mac, b))
+	}
+	switch len(found) {
+	case 0:
+		return Computer{}, refuse(CodeNoComputer, Clean(ref, 64), "")
+	case 1:
+		return found[0], nil
+	}
+	return Computer{}, refuse(CodeSeveral, Clean(ref, 64), "%d computers have it", len(found))
+}
+
+// byName finds an enrolled or refused record. The caller holds deciding or mu.
+func (f *Fleet) byName(name string) (Computer, bool) {
+	return f.computers.get(f.computers.byName[fold(name)])
+}
+
+// Listen calls do after each decision that was kept, and after each report of progress, with what it changed, until cancel
+// is called. do must return at once and must not ask the fleet.
+func (f *Fleet) Listen(do func(Change)) (cancel func()) {
+	f.listening.Lock()
+	defer f.listening.Unlock()
+	f.listener++
+	n := f.listener
+	f.listeners[n] = do
+	return func() {
+		f.listening.Lock()
+		defer f.listening.Unlock()
+		delete(f.listeners, n)
+	}
+}
+
+// announce tells who listens. The caller does not hold mu.
+func (f *Fleet) announce(c Change) {
+	f.listening.RLock()
+	defer f.listening.RUnlock()
+	for _, do := range f.listeners {
+		do(c)
+	}
+}
