@@ -41,7 +41,7 @@ const (
 	CodeBadFilter      Code = "bad-filter"       // the query cannot be understood
 	CodeNoFilter       Code = "no-filter"        // no such saved filter
 	CodeBadTag         Code = "bad-tag"          // not a tag
-	CodeBadNote        Code = "bad-note"         // not a note
+	CodeBadNote        Code = "note-long"        // not a note
 	CodeNoSchedule     Code = "no-schedule"      // no such schedule
 	CodeBadSchedule    Code = "bad-schedule"     // a schedule cannot be like that
 	CodeNoScript       Code = "no-script"        // no such script
