@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -38,7 +39,7 @@ func (d *daemon) pc(key *ecdsa.PrivateKey, fingerprint string) *agent.Client {
 	return c
 }
 
-func (d *daemon) status() api.Status {
+func (d *daemon) status() access.Status {
 	d.t.Helper()
 	c, err := api.Dial(d.t.Context(), d.data)
 	if err != nil {
@@ -104,7 +105,7 @@ func TestANewBoxServesTheSameComputers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	order[api.Move](old, "master", "promote", "salle@1", "stable")
+	order[access.Move](old, "master", "promote", "salle@1", "stable")
 	file := filepath.Join(t.TempDir(), "box.backup")
 	secret := passphraseFile(t, "cheval agrafe pile correct")
 	made := order[backupResult](old, "backup", "create", file, "--passphrase-file", secret, "--iterations", "1000")
@@ -144,7 +145,7 @@ func TestANewBoxServesTheSameComputers(t *testing.T) {
 	if w, err := a.Hello(t.Context(), testHello()); err != nil || w.State != job.StateEnrolled || w.Computer != "S104-07" {
 		t.Fatalf("hello at the new box = %+v, %v, want it enrolled", w, err)
 	}
-	order[api.Job](box, "deploy", "salle@stable", "--computer", "S104-07", "--yes")
+	order[access.Job](box, "deploy", "salle@stable", "--computer", "S104-07", "--yes")
 	e, ok, err := a.Task(t.Context())
 	if err != nil || !ok {
 		t.Fatalf("task = %v, %v", ok, err)
@@ -181,11 +182,11 @@ func TestTheSigningKeyIsReplacedWhileTheDaemonRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := order[[]api.Key](d, "master", "key", "rotate")
+	keys := order[[]access.Key](d, "master", "key", "rotate")
 	if len(keys) != 2 || keys[1].Key != before.SigningKeys[0] || !keys[0].Signs || keys[1].Signs || len(keys[0].Fingerprint) != 64 {
 		t.Fatalf("keys = %+v", keys)
 	}
-	order[api.Job](d, "deploy", "salle", "--computer", "pc1", "--yes")
+	order[access.Job](d, "deploy", "salle", "--computer", "pc1", "--yes")
 	e, ok, err := a.Task(t.Context())
 	if err != nil || !ok || e.Key != keys[0].Key {
 		t.Fatalf("the task is signed by %q, %v, want the new key", e.Key, err)
@@ -214,7 +215,7 @@ func TestTheSigningKeyIsReplacedWhileTheDaemonRuns(t *testing.T) {
 	}
 	d.kill()
 	d.start()
-	if again := order[[]api.Key](d, "master", "key"); len(again) != 2 || again[0] != keys[0] {
+	if again := order[[]access.Key](d, "master", "key"); len(again) != 2 || again[0] != keys[0] {
 		t.Errorf("after a restart the keys are %+v", again)
 	}
 }
@@ -303,11 +304,11 @@ func TestExportAndImportThroughADaemon(t *testing.T) {
 	fingerprint := exportedMaster(t, t.TempDir(), file)
 	d := newDaemon(t)
 	told(t, 3, "", fingerprint, "master", "import", file, "--data", d.data)
-	in := order[api.Imported](d, "master", "import", file, "--trust", fingerprint)
+	in := order[access.Imported](d, "master", "import", file, "--trust", fingerprint)
 	if in.Known || in.Name != "m" || in.Version != 1 || in.NewBytes == 0 || in.Frames != 5 {
 		t.Errorf("import = %+v", in)
 	}
-	if in := order[api.Imported](d, "master", "import", file); !in.Known || in.NewBytes != 0 {
+	if in := order[access.Imported](d, "master", "import", file); !in.Known || in.NewBytes != 0 {
 		t.Errorf("import again = %+v, want it known: it is signed by this site now", in)
 	}
 	again := filepath.Join(t.TempDir(), "again")
@@ -323,12 +324,12 @@ func TestExportAndImportThroughADaemon(t *testing.T) {
 		t.Fatal(err)
 	}
 	told(t, 4, "", "trailer", "master", "import", again+".cut", "--as", "other", "--data", d.data)
-	if in := order[api.Imported](d, "master", "import", again, "--as", "other"); in.Name != "other" || in.Version != 1 || in.NewBytes != 0 {
+	if in := order[access.Imported](d, "master", "import", again, "--as", "other"); in.Name != "other" || in.Version != 1 || in.NewBytes != 0 {
 		t.Errorf("import under another name = %+v", in)
 	}
 	told(t, 3, "", "there already", "master", "export", "m", again, "--data", d.data)
 	told(t, 2, "", "fingerprint", "master", "import", again, "--trust", "abc", "--data", d.data)
-	if all := order[[]api.Master](d, "master", "list"); len(all) != 2 {
+	if all := order[[]access.Master](d, "master", "list"); len(all) != 2 {
 		t.Errorf("masters = %+v", all)
 	}
 }

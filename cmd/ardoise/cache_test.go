@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/restore"
 )
@@ -115,7 +115,7 @@ func TestWhatTheDiskDoesNotHoldComesFromTheLibrary(t *testing.T) {
 }
 
 func TestShowSaysFromWhichSizeOnThereIsRoom(t *testing.T) {
-	for want, m := range map[string]api.Master{
+	for want, m := range map[string]access.Master{
 		"yes, on disks of 430 MiB or more": {OfflineReset: "yes", OfflineFrom: 430 * mib},
 		"no, because of a reason":          {OfflineReset: "no, because of a reason", OfflineFrom: 430 * mib},
 		"-":                                {},

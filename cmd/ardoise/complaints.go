@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/fleet/sqlite"
@@ -54,7 +55,7 @@ func daemonComplaint(err error, language notices.Language) (c complaint, ok bool
 func noticeOf(err error) (code, what, detail string) {
 	var (
 		own     *noticeError
-		wire    *api.Error
+		wire    *access.Error
 		silent  *api.NotRunningError
 		long    *api.PathTooLongError
 		inUse   *masters.InUseError

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 )
@@ -98,7 +99,7 @@ func computerList() *cobra.Command {
 	})
 }
 
-func listComputers(w io.Writer, all []api.Computer) {
+func listComputers(w io.Writer, all []access.Computer) {
 	rows := [][]string{{"NAME", "ROOM", "STATE", "CODE", "RUNS", "DOING", "SEEN", "ADDRESS", "MODEL"}}
 	for _, x := range all {
 		runs := "-"
@@ -158,7 +159,7 @@ func computerShow() *cobra.Command {
 	})
 }
 
-func showComputer(w io.Writer, x api.Computer) {
+func showComputer(w io.Writer, x access.Computer) {
 	in := x.Inventory
 	rows := [][]string{{"name", x.Name}, {"id", x.ID}, {"state", x.State}}
 	add := func(name, value string) {
@@ -206,7 +207,7 @@ func computerApprove() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := d.Approve(c.Context(), api.Approve{Code: args[0], Name: name})
+			x, err := d.Approve(c.Context(), access.Approve{Code: args[0], Name: name})
 			if err != nil {
 				return err
 			}
@@ -223,7 +224,7 @@ func computerVerb(use, short, verb string, args int) *cobra.Command {
 	return k.flags(&cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(args),
 		RunE: func(c *cobra.Command, args []string) error {
-			var change api.Change
+			var change access.Change
 			switch verb {
 			case "rename":
 				change.Name = args[1]

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/sqlite"
@@ -55,7 +56,7 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 		return err
 	}
 	d.closers = append(d.closers, d.library.Close)
-	server := &api.Server{Masters: d.library}
+	house := &access.House{Masters: d.library}
 	database := filepath.Join(data, databaseName)
 	_, err = os.Stat(database)
 	if n.fleet && err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -67,7 +68,7 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 			return err
 		}
 		d.closers = append(d.closers, store.Close)
-		if server.Fleet, err = fleet.Open(ctx, fleet.Options{Store: store, Signer: siteKey{d.library}}); err != nil {
+		if house.Fleet, err = fleet.Open(ctx, fleet.Options{Store: store, Signer: siteKey{d.library}}); err != nil {
 			return err
 		}
 	}
@@ -76,7 +77,7 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 	if by == "" { // a user that this machine has no name for
 		by = fmt.Sprintf("user %d", os.Getuid())
 	}
-	d.Client, stop = api.Local(server, by)
+	d.Client, stop = api.Local(&api.Server{House: house, Version: version()}, by)
 	d.closers = append(d.closers, stop)
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/doctor"
 	"github.com/ardoise/ardoise/fleet"
@@ -21,7 +22,7 @@ import (
 const recentForeign = 24 * time.Hour
 
 // doctor looks at what this daemon lives in, with the rights and the memory of the daemon.
-func (s *site) doctor(ctx context.Context) []api.Check {
+func (s *site) doctor(ctx context.Context) []access.Check {
 	out := examine(ctx, s.o, true)
 	said := map[string]bool{}
 	for _, e := range s.fleet.Recent("") {
@@ -35,7 +36,7 @@ func (s *site) doctor(ctx context.Context) []api.Check {
 }
 
 // examine looks around, inside the daemon or without one.
-func examine(ctx context.Context, o serveOptions, running bool) []api.Check {
+func examine(ctx context.Context, o serveOptions, running bool) []access.Check {
 	out := doctor.Data(o.data)
 	out = append(out, doctor.Clock(time.Now()))
 	ports := []doctor.Port{{Network: "tcp", Number: o.agentPort, For: "agents"}}
@@ -51,24 +52,24 @@ func examine(ctx context.Context, o serveOptions, running bool) []api.Check {
 }
 
 // networks asks on all links at once.
-func networks(ctx context.Context, o serveOptions) []api.Check {
+func networks(ctx context.Context, o serveOptions) []access.Check {
 	links, err := pxe.Links(o.interfaces)
 	if err != nil {
-		return []api.Check{doctor.Bad("network", "`ip link` shows names; give one with --interface", "%v", err)}
+		return []access.Check{doctor.Bad("network", "`ip link` shows names; give one with --interface", "%v", err)}
 	}
 	if len(links) == 0 {
-		return []api.Check{doctor.Bad("network", "plug in the cable, give the interface an address: `ip address`",
+		return []access.Check{doctor.Bad("network", "plug in the cable, give the interface an address: `ip address`",
 			"no wired interface is up with an IPv4 address")}
 	}
-	found := make([][]api.Check, len(links))
+	found := make([][]access.Check, len(links))
 	var wait sync.WaitGroup
 	for i, l := range links {
 		wait.Go(func() {
-			found[i] = append([]api.Check{doctor.OK("network", "%s has %s", l.Interface.Name, l.Addresses[0])}, neighbours(ctx, l)...)
+			found[i] = append([]access.Check{doctor.OK("network", "%s has %s", l.Interface.Name, l.Addresses[0])}, neighbours(ctx, l)...)
 		})
 	}
 	wait.Wait()
-	var out []api.Check
+	var out []access.Check
 	for _, f := range found {
 		out = append(out, f...)
 	}
@@ -93,7 +94,7 @@ func newDoctor() *cobra.Command {
 			}
 			bad := 0
 			for _, x := range checks {
-				if x.State == api.CheckBad {
+				if x.State == access.CheckBad {
 					bad++
 				}
 			}
@@ -111,12 +112,12 @@ func newDoctor() *cobra.Command {
 }
 
 // diagnose asks the daemon, which has the rights to look everywhere; without one it looks itself.
-func diagnose(ctx context.Context, k client, o serveOptions) ([]api.Check, error) {
+func diagnose(ctx context.Context, k client, o serveOptions) ([]access.Check, error) {
 	d, err := k.dial(ctx)
 	var silent *api.NotRunningError
 	if errors.As(err, &silent) {
 		none := doctor.Warn("daemon", "`ardoise serve --data "+o.data+"` starts it", "none runs in %s", o.data)
-		return append([]api.Check{none}, examine(ctx, o, false)...), nil
+		return append([]access.Check{none}, examine(ctx, o, false)...), nil
 	}
 	if err != nil {
 		return nil, err
@@ -126,14 +127,14 @@ func diagnose(ctx context.Context, k client, o serveOptions) ([]api.Check, error
 		return nil, err
 	}
 	checks, err := d.Doctor(ctx)
-	return append([]api.Check{doctor.OK("daemon", "runs as process %d since %s", st.PID, ago(st.Started))}, checks...), err
+	return append([]access.Check{doctor.OK("daemon", "runs as process %d since %s", st.PID, ago(st.Started))}, checks...), err
 }
 
 // showChecks prints a line for each check, and its hint below where it has one.
-func showChecks(w io.Writer, checks []api.Check) {
+func showChecks(w io.Writer, checks []access.Check) {
 	for _, x := range checks {
 		_, _ = fmt.Fprintf(w, "%-4s  %s: %s\n", x.State, fleet.Clean(x.Name, 60), fleet.Clean(x.Detail, 400))
-		if x.Hint != "" && x.State != api.CheckOK {
+		if x.Hint != "" && x.State != access.CheckOK {
 			_, _ = fmt.Fprintf(w, "      hint: %s\n", x.Hint)
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 )
 
 func newEvent() *cobra.Command {
@@ -42,7 +42,7 @@ func eventList() *cobra.Command {
 	return c
 }
 
-func listEvents(w io.Writer, all []api.Event) {
+func listEvents(w io.Writer, all []access.Event) {
 	rows := [][]string{{"TIME", "", "EVENT", "COMPUTER", "TASK", "DETAIL"}}
 	for _, e := range all {
 		who := e.Computer

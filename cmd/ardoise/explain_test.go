@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/imaging/capture"
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -65,21 +65,21 @@ func TestEveryErrorIsExplained(t *testing.T) {
 		{4, &backup.FileError{Reason: "segment 3"}},
 		{3, &backup.FormatError{Version: 0}},
 		{2, &masters.NoteError{Reason: "a note has at most 4000 bytes"}},
-		{2, &api.Error{Code: "bad-rule", Detail: "a rule keeps the last 1"}},
-		{2, &api.Error{Code: "bad-master", What: "x y", Detail: "holds ' '"}},
-		{5, &api.Error{Code: "no-space", Detail: "8 MB are needed"}},
+		{2, &access.Error{Code: "bad-rule", Detail: "a rule keeps the last 1"}},
+		{2, &access.Error{Code: "bad-master", What: "x y", Detail: "holds ' '"}},
+		{5, &access.Error{Code: "no-space", Detail: "8 MB are needed"}},
 		{5, noRoom(fmt.Errorf("writing /usb/x: %w", syscall.ENOSPC), "/usb/x")},
-		{3, &api.Error{Code: "master-needed", What: "m@1", Detail: "channel stable"}},
-		{3, &api.Error{Code: "nothing-before", What: "m@stable"}},
-		{2, &api.Error{Code: "bad-channel", What: "X", Detail: "holds 'X'"}},
-		{2, &api.Error{Code: "bad-note", Detail: "too long"}},
-		{4, &api.Error{Code: "about-damaged", What: "m", Detail: "does not match"}},
-		{3, &api.Error{Code: "foreign-key", What: "m@1", Detail: "aa"}},
-		{3, &api.Error{Code: "version-taken", What: "m@1"}},
-		{4, &api.Error{Code: "bad-file", Detail: "trailer"}},
-		{3, &api.Error{Code: "newer-file", Detail: "format version 9"}},
-		{4, &api.Error{Code: "incomplete", Detail: "3 chunks"}},
-		{4, &api.Error{Code: "damaged-chunk", Detail: "chunk aa"}},
+		{3, &access.Error{Code: "master-needed", What: "m@1", Detail: "channel stable"}},
+		{3, &access.Error{Code: "nothing-before", What: "m@stable"}},
+		{2, &access.Error{Code: "bad-channel", What: "X", Detail: "holds 'X'"}},
+		{2, &access.Error{Code: "bad-note", Detail: "too long"}},
+		{4, &access.Error{Code: "about-damaged", What: "m", Detail: "does not match"}},
+		{3, &access.Error{Code: "foreign-key", What: "m@1", Detail: "aa"}},
+		{3, &access.Error{Code: "version-taken", What: "m@1"}},
+		{4, &access.Error{Code: "bad-file", Detail: "trailer"}},
+		{3, &access.Error{Code: "newer-file", Detail: "format version 9"}},
+		{4, &access.Error{Code: "incomplete", Detail: "3 chunks"}},
+		{4, &access.Error{Code: "damaged-chunk", Detail: "chunk aa"}},
 		{4, &masters.UntrustedError{Version: "m@1", Err: &sign.UntrustedError{Reason: "does not match"}}},
 		{4, &manifest.InvalidError{Structure: "entry 1", Reason: "is out of order"}},
 		{4, &restore.SourceError{Err: &chunk.DamagedError{Reason: "frame checksum differs"}}},

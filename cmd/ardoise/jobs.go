@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -62,9 +63,9 @@ func (o *orderFlags) several(c *cobra.Command) {
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 }
 
-func (o *orderFlags) order(kind job.Kind, master string) (api.Order, error) {
+func (o *orderFlags) order(kind job.Kind, master string) (access.Order, error) {
 	at, err := timeOf(o.at, time.Now())
-	return api.Order{Kind: kind, Computers: splitList(o.computers), Room: o.room, Master: master, Disk: o.rule,
+	return access.Order{Kind: kind, Computers: splitList(o.computers), Room: o.room, Master: master, Disk: o.rule,
 		Countdown: o.countdown, Ending: job.Ending(o.ending), Within: int(o.within / time.Second), At: at, Wake: o.wake,
 		Skip: o.skip}, err
 }
@@ -134,7 +135,7 @@ func newDeploy() *cobra.Command {
 }
 
 // give shows what an order would do, asks where something is lost, and gives it.
-func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
+func (o *orderFlags) give(c *cobra.Command, order access.Order) error {
 	if len(order.Computers) == 0 && order.Room == "" {
 		return usagef("name at least one computer with --computer, or a room with --room")
 	}
@@ -180,7 +181,7 @@ func (o *orderFlags) give(c *cobra.Command, order api.Order) error {
 }
 
 // showPlan prints what an order would do.
-func showPlan(w io.Writer, p api.Plan) {
+func showPlan(w io.Writer, p access.Plan) {
 	if p.Bytes > 0 {
 		_, _ = fmt.Fprintf(w, "%s: %s on the disk, %s to fetch at most\n", p.Master, bytesText(p.Bytes), bytesText(p.Stored))
 	}
@@ -203,7 +204,7 @@ func showPlan(w io.Writer, p api.Plan) {
 }
 
 // confirm asks a person, by the word that names what is lost.
-func confirm(in io.Reader, out io.Writer, p api.Plan) error {
+func confirm(in io.Reader, out io.Writer, p access.Plan) error {
 	var names []string
 	for _, t := range p.Targets {
 		if t.Refusal == nil {
@@ -261,7 +262,7 @@ func jobList() *cobra.Command {
 }
 
 // jobState says how a job stands, and until when it waits.
-func jobState(j api.Job) string {
+func jobState(j access.Job) string {
 	if j.State == job.TaskWaiting && j.NotBefore != nil && time.Until(*j.NotBefore) > 0 {
 		return "waits for " + j.NotBefore.Local().Format("2006-01-02 15:04")
 	}
@@ -269,7 +270,7 @@ func jobState(j api.Job) string {
 }
 
 // jobText says in a line what a job is.
-func jobText(j api.Job) string {
+func jobText(j access.Job) string {
 	what := string(j.Kind)
 	if j.Master != "" {
 		what += " " + j.Master
@@ -308,7 +309,7 @@ func jobShow() *cobra.Command {
 	})
 }
 
-func showJob(w io.Writer, j api.Job, events []api.Event) {
+func showJob(w io.Writer, j access.Job, events []access.Event) {
 	_, _ = fmt.Fprintf(w, "job %s: %s, %s, ordered by %s %s\n", j.ID, jobText(j), jobState(j), j.OrderedBy, ago(j.Created))
 	for _, t := range j.Tasks {
 		_, _ = fmt.Fprintf(w, "\n%s  %s: %s\n", t.ID, strings.TrimSpace(t.Computer+" "+t.Target), fleet.Clean(taskText(t), 400))
@@ -329,7 +330,7 @@ func showJob(w io.Writer, j api.Job, events []api.Event) {
 }
 
 // taskText says in a line how a task stands.
-func taskText(t api.Task) string {
+func taskText(t access.Task) string {
 	switch {
 	case t.Outcome != nil && t.State == job.TaskDone:
 		text := fmt.Sprintf("done in %.0f s, %s read, %s written, %s over the network", t.Outcome.Seconds,
@@ -398,7 +399,7 @@ func watchJob(ctx context.Context, d *api.Client, id string, asJSON bool, w io.W
 	case isTerminal(w):
 		s = &barScreen{w: w, now: time.Now, width: widthOf(w)}
 	}
-	var last api.Job
+	var last access.Job
 	for j, err := range d.Watch(ctx, id) {
 		if err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/masters/diff"
 	"github.com/ardoise/ardoise/masters/storetest"
 )
@@ -38,21 +38,21 @@ func TestTheLifeOfAMaster(t *testing.T) {
 	for name, data := range map[string]string{"without a daemon": offline, "through a daemon": d.data} {
 		t.Run(name, func(t *testing.T) {
 			at := func(args ...string) []string { return append(append([]string{"master"}, args...), "--data", data) }
-			if m := said[api.Move](t, at("promote", "salle@1", "stable")...); m.From != 0 || m.To != 1 || m.By == "" || m.Name != "salle" {
+			if m := said[access.Move](t, at("promote", "salle@1", "stable")...); m.From != 0 || m.To != 1 || m.By == "" || m.Name != "salle" {
 				t.Errorf("promote = %+v", m)
 			}
-			said[api.Move](t, at("promote", "salle@2", "stable")...)
-			said[api.Move](t, at("promote", "salle@stable", "test")...)
-			if m := said[api.Move](t, at("rollback", "salle")...); m.From != 2 || m.To != 1 || m.Channel != "stable" {
+			said[access.Move](t, at("promote", "salle@2", "stable")...)
+			said[access.Move](t, at("promote", "salle@stable", "test")...)
+			if m := said[access.Move](t, at("rollback", "salle")...); m.From != 2 || m.To != 1 || m.Channel != "stable" {
 				t.Errorf("rollback = %+v", m)
 			}
-			said[api.Master](t, at("note", "salle@stable", "retour après la panne")...)
-			m := said[api.Master](t, at("show", "salle@stable")...)
+			said[access.Master](t, at("note", "salle@stable", "retour après la panne")...)
+			m := said[access.Master](t, at("show", "salle@stable")...)
 			if m.Version != 1 || m.Note != "retour après la panne" || len(m.Notes) != 1 || !slices.Equal(m.Channels, []string{"stable"}) ||
 				m.StoredBytes == 0 || m.NewBytes != m.StoredBytes || m.UsedBytes == 0 || m.DiskBytes == 0 {
 				t.Errorf("show = %+v", m)
 			}
-			if m := said[api.Master](t, at("show", "salle@2")...); m.ParentOf != "salle@1" {
+			if m := said[access.Master](t, at("show", "salle@2")...); m.ParentOf != "salle@1" {
 				t.Errorf("show = %+v, want its parent by name", m)
 			}
 			refused(t, 3, at("forget", "salle@1")...)
@@ -62,18 +62,18 @@ func TestTheLifeOfAMaster(t *testing.T) {
 			refused(t, 2, at("promote", "salle@1", "Pilot")...)
 			refused(t, 3, at("promote", "salle@9", "test")...)
 			retention(t, at)
-			if left := said[[]api.Master](t, at("list")...); len(left) != 4 {
+			if left := said[[]access.Master](t, at("list")...); len(left) != 4 {
 				t.Errorf("a dry run has left %d versions", len(left))
 			}
-			if r := said[api.Retention](t, at("retain", "salle", "--now")...); !r.Done || r.Versions[2].Kept {
+			if r := said[access.Retention](t, at("retain", "salle", "--now")...); !r.Done || r.Versions[2].Kept {
 				t.Errorf("retain --now = %+v", r)
 			}
-			if r := said[api.Retention](t, at("retain", "salle", "--off")...); r.Rule != nil || r.Done {
+			if r := said[access.Retention](t, at("retain", "salle", "--off")...); r.Rule != nil || r.Done {
 				t.Errorf("retain --off = %+v", r)
 			}
-			said[api.Master](t, at("forget", "salle@4")...)
-			said[api.Move](t, at("promote", "salle", "test", "--off")...)
-			left := said[[]api.Master](t, at("list")...)
+			said[access.Master](t, at("forget", "salle@4")...)
+			said[access.Move](t, at("promote", "salle", "test", "--off")...)
+			left := said[[]access.Master](t, at("list")...)
 			if len(left) != 2 || left[0].Version != 1 || left[1].Version != 2 || len(left[1].Channels) != 0 {
 				t.Errorf("left are %+v", left)
 			}
@@ -89,7 +89,7 @@ func TestTheLifeOfAMaster(t *testing.T) {
 // retention makes and shows the rule of four versions, of which the first two are on a channel, or were.
 func retention(t *testing.T, at func(...string) []string) {
 	t.Helper()
-	if r := said[api.Retention](t, at("retain", "salle")...); r.Rule != nil || len(r.Versions) != 0 {
+	if r := said[access.Retention](t, at("retain", "salle")...); r.Rule != nil || len(r.Versions) != 0 {
 		t.Errorf("without a rule retain = %+v", r)
 	}
 	for _, args := range [][]string{{"--last", "0"}, {"--last", "-1"}, {"--last", "many"}, {"--last", "20000"}, {"--now"}, {"--dry-run"},
@@ -98,14 +98,14 @@ func retention(t *testing.T, at func(...string) []string) {
 	}
 	refused(t, 2, at("retain", "salle@1", "--last", "1")...)
 	refused(t, 3, at("retain", "nobody", "--last", "1")...)
-	plan := said[api.Retention](t, at("retain", "salle", "--last", "1", "--dry-run")...)
+	plan := said[access.Retention](t, at("retain", "salle", "--last", "1", "--dry-run")...)
 	if v := plan.Versions; plan.Rule != nil || plan.Done || len(v) != 4 || !v[0].Kept || !v[1].Kept || v[2].Kept || !v[3].Kept {
 		t.Errorf("retain --dry-run = %+v", plan)
 	}
-	if r := said[api.Retention](t, at("retain", "salle", "--last", "1")...); r.Rule == nil || r.Rule.KeepLast != 1 || r.Done || r.Versions[2].Kept {
+	if r := said[access.Retention](t, at("retain", "salle", "--last", "1")...); r.Rule == nil || r.Rule.KeepLast != 1 || r.Done || r.Versions[2].Kept {
 		t.Errorf("retain --last 1 = %+v", r)
 	}
-	if m := said[api.Master](t, at("show", "salle")...); m.Retention == nil || m.Retention.KeepLast != 1 || m.Retention.By == "" {
+	if m := said[access.Master](t, at("show", "salle")...); m.Retention == nil || m.Retention.KeepLast != 1 || m.Retention.By == "" {
 		t.Errorf("show says of retention %+v", m.Retention)
 	}
 }
@@ -178,7 +178,7 @@ func TestChannelsThatWereAlteredAreTold(t *testing.T) {
 	data := t.TempDir()
 	ids, frames := storetest.Frames(t, 2, 22)
 	putMaster(t, data, "salle", ids, frames)
-	said[api.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
+	said[access.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
 	path := filepath.Join(data, "masters", "salle", "about")
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -188,7 +188,7 @@ func TestChannelsThatWereAlteredAreTold(t *testing.T) {
 	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if all := said[[]api.Master](t, "master", "list", "--data", data); len(all) != 1 || all[0].NoChannels == "" || all[0].Damaged != "" {
+	if all := said[[]access.Master](t, "master", "list", "--data", data); len(all) != 1 || all[0].NoChannels == "" || all[0].Damaged != "" {
 		t.Errorf("list = %+v, want the channels damaged and the version sound", all)
 	}
 	if _, out, _ := ardoise("master", "list", "--data", data); !strings.Contains(out, "DAMAGED") {
@@ -200,5 +200,5 @@ func TestChannelsThatWereAlteredAreTold(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	said[api.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
+	said[access.Move](t, "master", "promote", "salle@1", "stable", "--data", data)
 }

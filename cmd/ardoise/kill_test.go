@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -177,7 +178,7 @@ func killedWhen(t *testing.T, base string, come func(now, temp map[string]bool) 
 	}
 	ended := make(chan error, 1)
 	go func() { // slowed down, so that there is a middle to hit
-		_, err := client.Store(context.WithoutCancel(t.Context()), "gc", api.StoreOrder{Rate: 2_000_000}, func(string, int64, int64) {})
+		_, err := client.Store(context.WithoutCancel(t.Context()), "gc", access.StoreOrder{Rate: 2_000_000}, func(string, int64, int64) {})
 		ended <- err
 	}()
 	for !come(packs(t, d.data, ".pack"), packs(t, d.data, ".tmp")) {

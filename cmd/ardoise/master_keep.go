@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/masters"
 )
 
@@ -49,7 +49,7 @@ func (k *client) move(c *cobra.Command, verb, ref, channel string) error {
 	})
 }
 
-func moveText(m api.Move) string {
+func moveText(m access.Move) string {
 	switch {
 	case m.To == 0:
 		return fmt.Sprintf("%s has no channel %s any more; it pointed at version %d", m.Name, m.Channel, m.From)
@@ -123,7 +123,7 @@ func masterKey() *cobra.Command {
 	return c
 }
 
-func showKeys(w io.Writer, keys []api.Key) {
+func showKeys(w io.Writer, keys []access.Key) {
 	rows := [][]string{{"FINGERPRINT", ""}}
 	for _, key := range keys {
 		what := "trusted"

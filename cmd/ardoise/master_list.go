@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 )
 
 func masterList() *cobra.Command {
@@ -27,7 +27,7 @@ func masterList() *cobra.Command {
 	})
 }
 
-func listMasters(w io.Writer, all []api.Master) {
+func listMasters(w io.Writer, all []access.Master) {
 	rows := [][]string{{"VERSION", "CHANNELS", "CREATED", "AUTHOR", "DISK", "USED", "STORED", "NEW", "NOTE"}}
 	for _, m := range all {
 		note := m.Note
@@ -44,10 +44,10 @@ func listMasters(w io.Writer, all []api.Master) {
 	table(w, rows)
 }
 
-func versionText(m api.Master) string { return fmt.Sprintf("%s@%d", m.Name, m.Version) }
+func versionText(m access.Master) string { return fmt.Sprintf("%s@%d", m.Name, m.Version) }
 
 // known is a size that was written down when a version was published, if it was.
-func known(m api.Master, n int64) string {
+func known(m access.Master, n int64) string {
 	if m.StoredBytes == 0 {
 		return "-"
 	}
@@ -72,14 +72,14 @@ func masterShow() *cobra.Command {
 
 // offlineText says whether a disk like the captured one has room for resets without the server; where not, the sentence names
 // the size itself.
-func offlineText(m api.Master) string {
+func offlineText(m access.Master) string {
 	if m.OfflineReset == "yes" && m.OfflineFrom > 0 {
 		return fmt.Sprintf("yes, on disks of %d MiB or more", m.OfflineFrom>>20)
 	}
 	return dash(m.OfflineReset)
 }
 
-func showMaster(w io.Writer, m api.Master) {
+func showMaster(w io.Writer, m access.Master) {
 	parent := m.ParentOf
 	if parent == "" && m.Parent != "" {
 		parent = m.Parent + " (not here)"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/masters/export"
 	"github.com/ardoise/ardoise/masters/manifest"
 	"github.com/ardoise/ardoise/masters/sign"
@@ -116,7 +116,7 @@ func (k *client) take(c *cobra.Command, d *desk, path, as string, trust []string
 	return k.show(c.OutOrStdout(), in, func(w io.Writer) { showImported(w, in, time.Since(began)) })
 }
 
-func showImported(w io.Writer, in api.Imported, took time.Duration) {
+func showImported(w io.Writer, in access.Imported, took time.Duration) {
 	if in.Known {
 		_, _ = fmt.Fprintf(w, "%s is here already\n", versionText(in.Master))
 		return

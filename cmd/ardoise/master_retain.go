@@ -8,12 +8,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 )
 
 func masterRetain() *cobra.Command {
 	var k client
-	var change api.MasterChange
+	var change access.MasterChange
 	c := k.flags(&cobra.Command{
 		Use: "retain NAME [--last N | --off]", Args: cobra.ExactArgs(1),
 		Short: "say which versions stay: the last N, those on channels and those in use; the daemon forgets the others at night",
@@ -40,7 +40,7 @@ func masterRetain() *cobra.Command {
 	return c
 }
 
-func showRetention(w io.Writer, r api.Retention) {
+func showRetention(w io.Writer, r access.Retention) {
 	if r.Rule == nil {
 		_, _ = fmt.Fprintf(w, "%s has no retention rule: all versions stay\n", r.Name)
 	} else {
@@ -64,7 +64,7 @@ func showRetention(w io.Writer, r api.Retention) {
 }
 
 // ruleText says a retention rule, "" when there is none.
-func ruleText(r *api.Rule) string {
+func ruleText(r *access.Rule) string {
 	if r == nil {
 		return ""
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/doctor"
 	"github.com/ardoise/ardoise/pxe"
 	"github.com/ardoise/ardoise/pxe/rawsock"
@@ -90,13 +90,13 @@ func collect(ctx context.Context, socket *rawsock.Socket, ask *dhcpv4.DHCPv4) []
 }
 
 // neighbours checks who answers DHCP and network boot on a link.
-func neighbours(ctx context.Context, link pxe.Link) []api.Check {
+func neighbours(ctx context.Context, link pxe.Link) []access.Check {
 	name := "DHCP on " + link.Interface.Name
 	offers, err := probe(ctx, link)
 	if err != nil {
-		return []api.Check{doctor.Warn(name, "run as root, or ask the running daemon", "not asked: %v", err)}
+		return []access.Check{doctor.Warn(name, "run as root, or ask the running daemon", "not asked: %v", err)}
 	}
-	var out []api.Check
+	var out []access.Check
 	var servers []string
 	for _, o := range offers {
 		if o.address && !slices.Contains(servers, o.server) {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -137,7 +137,7 @@ func TestAComputerGivesTheDaemonBackWhatItLost(t *testing.T) {
 	d.start()
 	a := d.agent()
 	d.enrol(a, "pc1")
-	order[api.Job](d, "deploy", "m", "--computer", "pc1", "--yes")
+	order[access.Job](d, "deploy", "m", "--computer", "pc1", "--yes")
 	receive(t, a)
 	ids, frames := storetest.Frames(t, 30, 61)
 	wanted, err := a.Wanted(t.Context())

@@ -29,6 +29,7 @@ type resetResult struct {
 	Doubt         string    `json:"doubt,omitempty"` // why a quick one became full
 	ReadBytes     int64     `json:"read_bytes"`      // from the disk
 	ReadBackBytes int64     `json:"read_back_bytes"` // of these, after the last write, to prove it
+	FillBytes     int64     `json:"fill_bytes"`      // of these, of journals and other fills, before that
 	DifferedBytes int64     `json:"differed_bytes"`  // of chunks and fills that differed
 	WrittenBytes  int64     `json:"written_bytes"`
 	StoredBytes   int64     `json:"stored_bytes"`  // frames, fetched
@@ -129,6 +130,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	out.Level, out.VouchedBytes, out.Discarded = report.Level, report.VouchedBytes, report.DiscardedBytes
 	out.ReadBytes, out.DifferedBytes = out.ReadBytes+report.ReadBytes, report.DifferedBytes
 	out.WrittenBytes, out.StoredBytes, out.ReadBackBytes = report.WrittenBytes, report.FetchedBytes, report.ReadBackBytes
+	out.FillBytes = report.FillBytes
 	out.Seconds, out.Warnings = time.Since(began).Seconds(), report.Warnings
 	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(r.disk) {
 		out.Warnings = append(out.Warnings, "the kernel still shows the partitions as they were: "+err.Error())

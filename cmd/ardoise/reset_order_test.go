@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/storetest"
@@ -27,10 +27,10 @@ func deployed(t *testing.T) (*daemon, *agent.Client) {
 	d.start()
 	a := d.agent()
 	d.enrol(a, "pc1")
-	order[api.Job](d, "deploy", "salle@1", "--computer", "pc1", "--yes")
+	order[access.Job](d, "deploy", "salle@1", "--computer", "pc1", "--yes")
 	proven(t, a, receive(t, a))
-	order[api.Room](d, "room", "set", "S104", "--reset", "demand", "--level", "quick", "--menu", "on")
-	order[api.Room](d, "computer", "room", "pc1", "S104")
+	order[access.Room](d, "room", "set", "S104", "--reset", "demand", "--level", "quick", "--menu", "on")
+	order[access.Room](d, "computer", "room", "pc1", "S104")
 	return d, a
 }
 
@@ -45,7 +45,7 @@ func proven(t *testing.T, a *agent.Client, task job.Task) {
 
 func TestAResetIsOrderedAndHandedOut(t *testing.T) {
 	d, a := deployed(t)
-	ordered := order[api.Job](d, "reset", "--computer", "pc1", "--quick", "--yes")
+	ordered := order[access.Job](d, "reset", "--computer", "pc1", "--quick", "--yes")
 	if ordered.Kind != job.KindReset || len(ordered.Tasks) != 1 || ordered.Tasks[0].Target != "salle@1" || ordered.Level != job.LevelQuick {
 		t.Errorf("ordered %+v", ordered)
 	}
@@ -69,15 +69,15 @@ func TestAResetIsOrderedAndHandedOut(t *testing.T) {
 			t.Errorf("ardoise %s show = %d, without %q\n%s%s", tt[0], exit, tt[2], out, complaints)
 		}
 	}
-	if c := order[api.Computer](d, "computer", "show", "pc1"); c.Runs == nil || c.Runs.Version != 1 || c.Room != "S104" ||
+	if c := order[access.Computer](d, "computer", "show", "pc1"); c.Runs == nil || c.Runs.Version != 1 || c.Room != "S104" ||
 		!strings.HasPrefix(c.OfflineReset, "no, because") {
 		t.Errorf("afterwards the computer is %+v", c)
 	}
-	room := order[api.Job](d, "reset", "--room", "s104", "--full", "--at", "23:59", "--end", "poweroff", "--wake", "--yes")
+	room := order[access.Job](d, "reset", "--room", "s104", "--full", "--at", "23:59", "--end", "poweroff", "--wake", "--yes")
 	if room.NotBefore == nil || room.Level != job.LevelFull || room.Ending != job.EndPowerOff {
 		t.Errorf("ordered for tonight: %+v", room)
 	}
-	if list := order[[]api.Job](d, "job", "list"); list[0].NotBefore == nil {
+	if list := order[[]access.Job](d, "job", "list"); list[0].NotBefore == nil {
 		t.Errorf("the list says %+v", list[0])
 	}
 	for _, args := range [][]string{{"job", "list"}, {"job", "show", room.ID}} {
@@ -86,7 +86,7 @@ func TestAResetIsOrderedAndHandedOut(t *testing.T) {
 			t.Errorf("ardoise %s = %d %s%s", strings.Join(args, " "), exit, out, complaints)
 		}
 	}
-	staged := order[api.Job](d, "stage", "salle@2", "--room", "S104")
+	staged := order[access.Job](d, "stage", "salle@2", "--room", "S104")
 	if task := receive(t, a); task.Job != staged.ID || task.Kind != job.KindStage || task.Version != 2 {
 		t.Errorf("the agent gets %+v, want the staging of salle@2 before tonight's reset", task)
 	}
@@ -134,16 +134,16 @@ func TestARoomIsWhatWasSaidOfIt(t *testing.T) {
 	if err := os.WriteFile(phrase, []byte("quatre mots sans rapport\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := order[api.Room](d, "room", "set", "S104", "--reset", "night", "--night", "03:15", "--lang", "en", "--master", "salle@2",
+	r := order[access.Room](d, "room", "set", "S104", "--reset", "night", "--night", "03:15", "--lang", "en", "--master", "salle@2",
 		"--passphrase-file", phrase, "--hostname", "{room}-{number}")
 	d.kill()
 	d.start()
-	again := order[api.Room](d, "room", "show", "s104")
+	again := order[access.Room](d, "room", "show", "s104")
 	if again.Policy != job.PolicyNight || again.Night != "03:15" || again.Lang != "en" || again.Master != "salle@2" || !again.Passphrase ||
 		again.Level != job.LevelQuick || !again.Menu || again.Template.Hostname != "{room}-{number}" || len(again.Computers) != 1 {
 		t.Errorf("after a restart the room is %+v, was %+v", again, r)
 	}
-	r = order[api.Room](d, "room", "set", "S104", "--passphrase-file", "-", "--master", "-", "--hostname", "-", "--reset", "never")
+	r = order[access.Room](d, "room", "set", "S104", "--passphrase-file", "-", "--master", "-", "--hostname", "-", "--reset", "never")
 	if r.Passphrase || r.Master != "" || r.Template.Hostname != "" || r.Policy != job.PolicyNever {
 		t.Errorf("taken back: %+v", r)
 	}
@@ -153,11 +153,11 @@ func TestARoomIsWhatWasSaidOfIt(t *testing.T) {
 	if exit, _, complaints := ardoise("room", "set", "S104", "--passphrase-file", phrase, "--data", d.data); exit != 2 {
 		t.Errorf("a passphrase of five characters: %d %s", exit, complaints)
 	}
-	order[api.Room](d, "computer", "room", "pc1", "-")
-	if all := order[[]api.Room](d, "room", "list"); len(all) != 1 || len(all[0].Computers) != 0 {
+	order[access.Room](d, "computer", "room", "pc1", "-")
+	if all := order[[]access.Room](d, "room", "list"); len(all) != 1 || len(all[0].Computers) != 0 {
 		t.Errorf("the rooms are %+v", all)
 	}
-	order[api.Room](d, "room", "forget", "S104")
+	order[access.Room](d, "room", "forget", "S104")
 	for _, args := range [][]string{{"room", "list"}, {"computer", "show", "pc1"}} {
 		if exit, out, complaints := ardoise(append(args, "--data", d.data)...); exit != 0 || strings.Contains(out, "S104 ") {
 			t.Errorf("ardoise %s = %d %s%s", strings.Join(args, " "), exit, out, complaints)
@@ -173,7 +173,7 @@ func TestATokenIsPrintedOnce(t *testing.T) {
 		len(token.CA) != 64 || !strings.Contains(token.Server, ":") {
 		t.Fatalf("the token is %d %s%s", exit, out, complaints)
 	}
-	shown := order[api.Computer](d, "computer", "show", "pc1")
+	shown := order[access.Computer](d, "computer", "show", "pc1")
 	raw, err := json.Marshal(shown)
 	if err != nil || shown.Token == nil || bytes.Contains(raw, []byte(token.Token)) {
 		t.Errorf("the computer is shown as %s, %v", raw, err)
@@ -185,7 +185,7 @@ func TestATokenIsPrintedOnce(t *testing.T) {
 	if exit, out, complaints := ardoise("computer", "token", "pc1", "--revoke", "--data", d.data); exit != 0 {
 		t.Errorf("revoking: %d %s%s", exit, out, complaints)
 	}
-	if shown := order[api.Computer](d, "computer", "show", "pc1"); shown.Token != nil {
+	if shown := order[access.Computer](d, "computer", "show", "pc1"); shown.Token != nil {
 		t.Error("a revoked token is shown")
 	}
 }
@@ -221,15 +221,15 @@ func TestAComputersOwnNameTravelsWithItsTask(t *testing.T) {
 	d.start()
 	a := d.agent()
 	d.enrol(a, "S104-07")
-	order[api.Room](d, "room", "set", "S104", "--hostname", "{room}-{number}")
-	order[api.Room](d, "computer", "room", "S104-07", "S104")
-	order[api.Job](d, "deploy", "debian", "--room", "S104", "--yes")
+	order[access.Room](d, "room", "set", "S104", "--hostname", "{room}-{number}")
+	order[access.Room](d, "computer", "room", "S104-07", "S104")
+	order[access.Job](d, "deploy", "debian", "--room", "S104", "--yes")
 	task := receive(t, a)
 	if !slices.ContainsFunc(task.Exceptions, func(x job.Exception) bool { return bytes.HasPrefix(x.Content, []byte("S104-07\n")) }) {
 		t.Fatalf("the agent gets the exceptions %+v", task.Exceptions)
 	}
 	proven(t, a, task)
-	order[api.Job](d, "reset", "--room", "S104", "--yes")
+	order[access.Job](d, "reset", "--room", "S104", "--yes")
 	if again := receive(t, a); len(again.Exceptions) != len(task.Exceptions) || again.Exceptions[0].Hash != task.Exceptions[0].Hash {
 		t.Errorf("for its reset it gets %+v", again.Exceptions)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/pxe/grub"
 )
@@ -50,7 +50,7 @@ func roomList() *cobra.Command {
 	})
 }
 
-func policyText(r api.Room) string {
+func policyText(r access.Room) string {
 	if r.Policy == job.PolicyNight {
 		return "night, " + r.Night
 	}
@@ -82,7 +82,7 @@ func roomShow() *cobra.Command {
 	})
 }
 
-func showRoom(w io.Writer, r api.Room) {
+func showRoom(w io.Writer, r access.Room) {
 	technician := "no technician's entries"
 	if r.Passphrase {
 		technician = "technician's entries behind a passphrase"
@@ -153,8 +153,8 @@ func roomSet() *cobra.Command {
 }
 
 // change is what the flags say.
-func (o *roomFlags) change(c *cobra.Command) (api.RoomChange, error) {
-	var out api.RoomChange
+func (o *roomFlags) change(c *cobra.Command) (access.RoomChange, error) {
+	var out access.RoomChange
 	f := c.Flags()
 	text := func(name, value string) *string {
 		if !f.Changed(name) {
@@ -238,7 +238,7 @@ func computerRoom() *cobra.Command {
 	return k.flags(&cobra.Command{
 		Use: "room COMPUTER... ROOM", Short: "put computers into a room; \"-\" takes them out of theirs", Args: cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			p := api.Placement{Computers: splitList(args[:len(args)-1]), Room: args[len(args)-1]}
+			p := access.Placement{Computers: splitList(args[:len(args)-1]), Room: args[len(args)-1]}
 			if p.Room == "-" {
 				p.Room = ""
 			}
@@ -291,7 +291,7 @@ func computerToken() *cobra.Command {
 }
 
 // showResets adds what is known of a computer's resets.
-func showResets(x api.Computer, add func(name, value string)) {
+func showResets(x access.Computer, add func(name, value string)) {
 	add("room", x.Room)
 	add("offline reset", x.OfflineReset)
 	if p := x.Clean; p != nil {

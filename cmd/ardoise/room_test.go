@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -151,7 +151,7 @@ func (d *daemon) room(count int) []*agent.Client {
 		if err != nil || w.State != job.StatePending {
 			d.t.Fatalf("hello = %+v, %v", w, err)
 		}
-		order[api.Computer](d, "computer", "approve", w.Code, "--name", fmt.Sprintf("pc%d", i+1))
+		order[access.Computer](d, "computer", "approve", w.Code, "--name", fmt.Sprintf("pc%d", i+1))
 	}
 	return agents
 }
@@ -160,7 +160,7 @@ func (d *daemon) room(count int) []*agent.Client {
 func (d *daemon) master(a *agent.Client, chunks int) {
 	d.t.Helper()
 	ids, frames := storetest.Frames(d.t, chunks, 9)
-	order[api.Job](d, "capture", "salle", "--computer", "pc1")
+	order[access.Job](d, "capture", "salle", "--computer", "pc1")
 	task := receive(d.t, a)
 	sink := a.Sink(task.ID)
 	encoded, names := encodedVersion(d.t, ids, frames)
@@ -192,9 +192,9 @@ func TestARoomIsDeployedByMulticast(t *testing.T) {
 	d.start()
 	agents := d.room(2)
 	d.master(agents[0], 200)
-	alone := order[api.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes", "--unicast")
-	order[api.Job](d, "job", "cancel", alone.ID)
-	ordered := order[api.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes")
+	alone := order[access.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes", "--unicast")
+	order[access.Job](d, "job", "cancel", alone.ID)
+	ordered := order[access.Job](d, "deploy", "salle", "--computer", "pc1,pc2", "--yes")
 	if alone.SessionID != "" || ordered.SessionID != ordered.ID {
 		t.Fatalf("the sessions are %q and %q", alone.SessionID, ordered.SessionID)
 	}
@@ -218,7 +218,7 @@ func TestARoomIsDeployedByMulticast(t *testing.T) {
 	all.Wait()
 	var r *sessions.Report
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		if r = order[api.Job](d, "job", "show", ordered.ID).Session; r != nil && r.Done == 2 {
+		if r = order[access.Job](d, "job", "show", ordered.ID).Session; r != nil && r.Done == 2 {
 			break
 		}
 		if time.Now().After(end) {

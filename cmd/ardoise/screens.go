@@ -10,17 +10,17 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
 )
 
 // screen shows a job each time it has changed.
-type screen interface{ show(j api.Job) }
+type screen interface{ show(j access.Job) }
 
 // jsonScreen prints each state as a line of JSON.
 type jsonScreen struct{ w io.Writer }
 
-func (s jsonScreen) show(j api.Job) { _ = json.NewEncoder(s.w).Encode(j) }
+func (s jsonScreen) show(j access.Job) { _ = json.NewEncoder(s.w).Encode(j) }
 
 // lineScreen prints a line when a task changes its state or step, and one a second of a session: for logs and scripts.
 type lineScreen struct {
@@ -28,7 +28,7 @@ type lineScreen struct {
 	said map[string]string
 }
 
-func (s *lineScreen) show(j api.Job) {
+func (s *lineScreen) show(j access.Job) {
 	if s.said == nil {
 		s.said = map[string]string{}
 	}
@@ -87,7 +87,7 @@ const usualWidth = 80
 // maxBars is how many computers are drawn; the others are counted.
 const maxBars = 20
 
-func (s *barScreen) show(j api.Job) {
+func (s *barScreen) show(j access.Job) {
 	if s.rates == nil {
 		s.rates = map[string]rate{}
 	}
@@ -120,7 +120,7 @@ func (s *barScreen) show(j api.Job) {
 }
 
 // bar draws one task.
-func (s *barScreen) bar(t api.Task) string {
+func (s *barScreen) bar(t access.Task) string {
 	if t.Outcome != nil || t.Step == "" || t.Total <= 0 {
 		return fleet.Clean(taskText(t), 100)
 	}

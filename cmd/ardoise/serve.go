@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
@@ -242,7 +243,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
-			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.orderServer().ApplyRules,
+			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.house().ApplyRules,
 				Healer: s.healer()})
 		}},
 	}
@@ -324,9 +325,14 @@ func (s *site) agentServer() *agentapi.Server {
 	return a
 }
 
-func (s *site) orderServer() *api.Server {
-	return &api.Server{Fleet: s.fleet, Masters: s.library, Sessions: s.sessions, Status: s.status, Wake: s.wake, Doctor: s.doctor,
+// house is all that people and programs may ask for.
+func (s *site) house() *access.House {
+	return &access.House{Fleet: s.fleet, Masters: s.library, Sessions: s.sessions, Status: s.status, Wake: s.wake, Doctor: s.doctor,
 		Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
+}
+
+func (s *site) orderServer() *api.Server {
+	return &api.Server{House: s.house(), Version: version(), Log: s.log.With("part", "orders")}
 }
 
 func (s *site) bootServer(ready chan<- struct{}) pxe.Server {
@@ -345,8 +351,8 @@ func (s *site) bootServer(ready chan<- struct{}) pxe.Server {
 	}
 }
 
-func (s *site) status() api.Status {
-	st := api.Status{Version: version(), Started: s.started, PID: os.Getpid(), Data: s.o.data, CAFingerprint: s.ca.Fingerprint(),
+func (s *site) status() access.Status {
+	st := access.Status{Version: version(), Started: s.started, PID: os.Getpid(), Data: s.o.data, CAFingerprint: s.ca.Fingerprint(),
 		AgentPort: s.o.agentPort}
 	for _, a := range *s.known.Load() {
 		st.Addresses = append(st.Addresses, a.String())

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -199,7 +200,7 @@ func (d *daemon) enrol(a *agent.Client, name string) {
 	if err != nil || w.State != job.StatePending {
 		d.t.Fatalf("hello = %+v, %v", w, err)
 	}
-	if c := order[api.Computer](d, "computer", "approve", w.Code, "--name", name); c.Name != name {
+	if c := order[access.Computer](d, "computer", "approve", w.Code, "--name", name); c.Name != name {
 		d.t.Fatalf("approved %+v", c)
 	}
 }
@@ -219,7 +220,7 @@ func TestTheDaemonIsKilledInTheMiddleOfACapture(t *testing.T) {
 	d := newDaemon(t)
 	a := d.agent()
 	d.enrol(a, "pc1")
-	ordered := order[api.Job](d, "capture", "salle", "--computer", "pc1", "--note", "first")
+	ordered := order[access.Job](d, "capture", "salle", "--computer", "pc1", "--note", "first")
 	task := receive(t, a)
 	ids, frames := storetest.Frames(t, 30, 3)
 	sink := a.Sink(task.ID)
@@ -260,10 +261,10 @@ func TestTheDaemonIsKilledInTheMiddleOfACapture(t *testing.T) {
 	}
 	d.kill()
 	d.start()
-	if j := order[api.Job](d, "job", "show", ordered.ID); j.State != job.TaskDone || j.Tasks[0].Published == nil {
+	if j := order[access.Job](d, "job", "show", ordered.ID); j.State != job.TaskDone || j.Tasks[0].Published == nil {
 		t.Errorf("the job is %+v", j)
 	}
-	if all := order[[]api.Master](d, "master", "list"); len(all) != 1 || all[0].Version != 1 || all[0].Note != "first" {
+	if all := order[[]access.Master](d, "master", "list"); len(all) != 1 || all[0].Version != 1 || all[0].Note != "first" {
 		t.Errorf("masters = %+v", all)
 	}
 }
@@ -384,7 +385,7 @@ func TestADeploymentIsConfirmedByWhatItLoses(t *testing.T) {
 	d := newDaemon(t)
 	a := d.agent()
 	d.enrol(a, "pc1")
-	order[api.Job](d, "capture", "salle", "--computer", "pc1")
+	order[access.Job](d, "capture", "salle", "--computer", "pc1")
 	task := receive(t, a)
 	ids, frames := storetest.Frames(t, 3, 3)
 	sink := a.Sink(task.ID)
@@ -401,7 +402,7 @@ func TestADeploymentIsConfirmedByWhatItLoses(t *testing.T) {
 	deploy := []string{"deploy", "salle", "--computer", "pc1", "--data", d.data}
 	told(t, 3, "yes\n", "not confirmed", deploy...)
 	told(t, 3, "", "not confirmed", deploy...)
-	if n := len(order[[]api.Job](d, "job", "list")); n != 1 {
+	if n := len(order[[]access.Job](d, "job", "list")); n != 1 {
 		t.Errorf("%d jobs after two refusals, want 1", n)
 	}
 	var out, asked bytes.Buffer

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/multicast"
@@ -58,7 +58,7 @@ func laggards(members []sessions.Member) []string {
 }
 
 // receptionText says how a computer came through its session; "" when it had none.
-func receptionText(r *api.Reception) string {
+func receptionText(r *access.Reception) string {
 	if r == nil {
 		return ""
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/sessions"
 )
 
@@ -38,15 +38,15 @@ func TestALineOfASession(t *testing.T) {
 	var out bytes.Buffer
 	lines := &lineScreen{w: &out}
 	for range 3 {
-		lines.show(api.Job{Session: r})
+		lines.show(access.Job{Session: r})
 	}
 	if n := strings.Count(out.String(), "\n"); n != 1 {
 		t.Errorf("the same state is printed %d times", n)
 	}
 	out.Reset()
 	bars := &barScreen{w: &out, now: time.Now, width: func() int { return 40 }}
-	bars.show(api.Job{Tasks: []api.Task{{Computer: "S104-01"}}, Session: r})
-	bars.show(api.Job{Tasks: []api.Task{{Computer: "S104-01"}}})
+	bars.show(access.Job{Tasks: []access.Task{{Computer: "S104-01"}}, Session: r})
+	bars.show(access.Job{Tasks: []access.Task{{Computer: "S104-01"}}})
 	if bars.drawn != 1 || !strings.Contains(out.String(), "\x1b[3A") || strings.Contains(out.String(), "worst loss") {
 		t.Errorf("the bars are not drawn over: %q", out.String())
 	}

@@ -10,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
-	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/masters/durable"
 )
@@ -26,7 +26,7 @@ func (s *site) openFleet(ctx context.Context) error {
 		return err
 	}
 	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
-		Log: s.log, Wake: s.wake, Versions: api.Versions{Library: s.library}, Secret: secret, Personal: &personaliser{library: s.library}})
+		Log: s.log, Wake: s.wake, Versions: access.Versions{Library: s.library}, Secret: secret, Personal: &personaliser{library: s.library}})
 	return err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/store"
@@ -18,7 +19,7 @@ import (
 // storeWork is what the commands on the store share.
 type storeWork struct {
 	client
-	order api.StoreOrder
+	order access.StoreOrder
 	rate  int // MB/s
 }
 
@@ -108,13 +109,13 @@ func (k *storeWork) run(c *cobra.Command, verb string) (raw json.RawMessage, err
 	return runHere(c.Context(), k.data, verb, k.order, progress)
 }
 
-func runHere(ctx context.Context, data, verb string, o api.StoreOrder, progress func(string, int64, int64)) (raw json.RawMessage, err error) {
+func runHere(ctx context.Context, data, verb string, o access.StoreOrder, progress func(string, int64, int64)) (raw json.RawMessage, err error) {
 	lib, err := openLibrary(data)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, lib.Close()) }()
-	result, err := api.RunStore(ctx, lib, verb, o, progress)
+	result, err := access.RunStore(ctx, lib, verb, o, progress)
 	if err != nil {
 		return nil, err
 	}

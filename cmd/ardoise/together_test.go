@@ -3,7 +3,7 @@ package main
 import (
 	"testing"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/masters/storetest"
 )
 
@@ -19,8 +19,8 @@ func TestOrdersThatBelongTogetherShareASession(t *testing.T) {
 	d.room(8)
 	deploy := func(master, computers string) string {
 		t.Helper()
-		j := order[api.Job](d, "deploy", master, "--computer", computers, "--yes")
-		if shown := order[api.Job](d, "job", "show", j.ID); shown.SessionID != j.SessionID || shown.Session != nil {
+		j := order[access.Job](d, "deploy", master, "--computer", computers, "--yes")
+		if shown := order[access.Job](d, "job", "show", j.ID); shown.SessionID != j.SessionID || shown.Session != nil {
 			t.Errorf("before anybody has joined the job is shown as %+v", shown)
 		}
 		return j.SessionID

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/storetest"
 )
@@ -34,7 +34,7 @@ func TestWhatATaskNeedsStays(t *testing.T) {
 			if said := refused(t, 3, at("forget", "salle@1")...); !strings.Contains(said, why) {
 				t.Errorf("%s, %s: forget says %q, want %q in it", when, how, said, why)
 			}
-			r := said[api.Retention](t, at("retain", "salle", "--last", "1", "--now")...)
+			r := said[access.Retention](t, at("retain", "salle", "--last", "1", "--now")...)
 			if !r.Versions[0].Kept || !strings.Contains(strings.Join(r.Versions[0].Why, ", "), why) {
 				t.Errorf("%s, %s: retain says %+v", when, how, r.Versions[0])
 			}
@@ -49,9 +49,9 @@ func TestWhatATaskNeedsStays(t *testing.T) {
 		closeLibrary(t, lib)
 		d.start()
 	}
-	ordered := order[api.Job](d, "deploy", "salle@1", "--computer", "pc1", "--yes")
+	ordered := order[access.Job](d, "deploy", "salle@1", "--computer", "pc1", "--yes")
 	keeps("while it waits", "job "+ordered.ID+" puts it on pc1")
-	if left := said[[]api.Master](t, at("list")...); len(left) != 2 {
+	if left := said[[]access.Master](t, at("list")...); len(left) != 2 {
 		t.Errorf("besides it and the newest, there are %+v", left)
 	}
 	task := receive(t, a)
@@ -87,7 +87,7 @@ func TestWhoCannotAskTheComputersForgetsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	refused(t, 5, "master", "forget", "salle@1", "--data", data)
-	if left := said[[]api.Master](t, "master", "list", "--data", data); len(left) != 2 {
+	if left := said[[]access.Master](t, "master", "list", "--data", data); len(left) != 2 {
 		t.Errorf("left are %+v", left)
 	}
 }
@@ -101,12 +101,12 @@ func TestWhatWasForgottenIsToldAfterwards(t *testing.T) {
 		putMaster(t, d.data, "salle", ids, frames)
 	}
 	d.start()
-	said[api.Master](t, "master", "forget", "salle@1", "--data", d.data)
+	said[access.Master](t, "master", "forget", "salle@1", "--data", d.data)
 	d.kill()
-	said[api.Master](t, "master", "forget", "salle@2", "--data", d.data) // the database is there, if nobody serves it
+	said[access.Master](t, "master", "forget", "salle@2", "--data", d.data) // the database is there, if nobody serves it
 	d.start()
 	var told []string
-	for _, e := range said[[]api.Event](t, "event", "list", "--data", d.data) {
+	for _, e := range said[[]access.Event](t, "event", "list", "--data", d.data) {
 		if e.Kind == "forgotten" && !e.Time.IsZero() {
 			told = append(told, e.Detail)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/sqlite"
@@ -53,13 +54,13 @@ func newSite(t *testing.T) *site {
 	check(t, err)
 	l, err := api.Listen(dir)
 	check(t, err)
-	server := api.Server{Fleet: s.fleet, Masters: library,
-		Status: func() api.Status { return api.Status{Data: dir} },
-		Doctor: func(context.Context) []api.Check { return []api.Check{{Name: "x", State: api.CheckOK}} },
+	server := api.Server{House: &access.House{Fleet: s.fleet, Masters: library,
+		Status: func() access.Status { return access.Status{Data: dir} },
+		Doctor: func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} },
 		Wake: func(_ context.Context, macs []string) error {
 			s.woken = append(s.woken, macs...)
 			return nil
-		}}
+		}}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()
@@ -84,7 +85,7 @@ func (s *site) pending(t *testing.T, key string, mac string) string {
 
 func wantCode(t *testing.T, what string, err error, status int, code string) {
 	t.Helper()
-	var e *api.Error
+	var e *access.Error
 	if !errors.As(err, &e) || e.Code != code || e.Status != status {
 		t.Errorf("%s: %v, want %d %s", what, err, status, code)
 	}
@@ -98,19 +99,19 @@ func TestOrdersFromApprovalToCancel(t *testing.T) {
 	if err != nil || len(all) != 1 || all[0].State != "pending" || all[0].Code != code {
 		t.Fatalf("computers = %+v, %v", all, err)
 	}
-	_, err = s.client.Approve(ctx, api.Approve{Code: "1"})
+	_, err = s.client.Approve(ctx, access.Approve{Code: "1"})
 	wantCode(t, "a wrong code", err, 409, "wrong-code")
-	c, err := s.client.Approve(ctx, api.Approve{Code: code, Name: "pc1"})
+	c, err := s.client.Approve(ctx, access.Approve{Code: code, Name: "pc1"})
 	if err != nil || c.Name != "pc1" || c.State != "enrolled" || c.Code != "" {
 		t.Fatalf("approved %+v, %v", c, err)
 	}
-	if _, err := s.client.Change(ctx, "pc1", "wake", api.Change{}); err != nil || len(s.woken) != 1 {
+	if _, err := s.client.Change(ctx, "pc1", "wake", access.Change{}); err != nil || len(s.woken) != 1 {
 		t.Errorf("wake: %v, woke %v", err, s.woken)
 	}
-	if c, err = s.client.Change(ctx, "pc1", "rename", api.Change{Name: "S104-01"}); err != nil || c.Name != "S104-01" {
+	if c, err = s.client.Change(ctx, "pc1", "rename", access.Change{Name: "S104-01"}); err != nil || c.Name != "S104-01" {
 		t.Errorf("renamed %+v, %v", c, err)
 	}
-	order := api.Order{Kind: job.KindCapture, Computers: []string{"S104-01"}, Master: "salle"}
+	order := access.Order{Kind: job.KindCapture, Computers: []string{"S104-01"}, Master: "salle"}
 	j, err := s.client.Order(ctx, order)
 	if err != nil || j.State != "waiting" || j.OrderedBy != "root" && os.Getuid() == 0 || len(j.Tasks) != 1 {
 		t.Fatalf("ordered %+v, %v", j, err)
@@ -153,9 +154,9 @@ func TestWhatIsRefused(t *testing.T) {
 	s := newSite(t)
 	ctx := t.Context()
 	code := s.pending(t, "key-of-pc1", "52:54:00:00:00:01")
-	_, err := s.client.Approve(ctx, api.Approve{Code: code, Name: "pc1"})
+	_, err := s.client.Approve(ctx, access.Approve{Code: code, Name: "pc1"})
 	check(t, err)
-	deploy := api.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "nope"}
+	deploy := access.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "nope"}
 	tests := map[string]struct {
 		do     func() error
 		status int
@@ -163,17 +164,17 @@ func TestWhatIsRefused(t *testing.T) {
 	}{
 		"no such computer":             {func() error { _, err := s.client.Computer(ctx, "../../etc"); return err }, 404, "no-computer"},
 		"a computer called dots":       {func() error { _, err := s.client.Computer(ctx, ".."); return err }, 404, "no-computer"},
-		"no such verb":                 {func() error { _, err := s.client.Change(ctx, "pc1", "explode", api.Change{}); return err }, 404, "no-route"},
-		"a name that is none":          {func() error { _, err := s.client.Change(ctx, "pc1", "rename", api.Change{Name: "a b"}); return err }, 400, "bad-name"},
+		"no such verb":                 {func() error { _, err := s.client.Change(ctx, "pc1", "explode", access.Change{}); return err }, 404, "no-route"},
+		"a name that is none":          {func() error { _, err := s.client.Change(ctx, "pc1", "rename", access.Change{Name: "a b"}); return err }, 400, "bad-name"},
 		"no such master":               {func() error { _, err := s.client.Order(ctx, deploy); return err }, 404, "no-master"},
 		"a master's name that is none": {func() error { _, err := s.client.Master(ctx, "../x"); return err }, 400, "bad-master"},
 		"capturing into no name": {func() error {
-			_, err := s.client.Order(ctx, api.Order{Kind: job.KindCapture, Computers: []string{"pc1"}, Master: "a/b"})
+			_, err := s.client.Order(ctx, access.Order{Kind: job.KindCapture, Computers: []string{"pc1"}, Master: "a/b"})
 			return err
 		}, 400, "bad-master"},
 		"no such job": {func() error { _, err := s.client.Job(ctx, "77"); return err }, 404, "no-job"},
 		"no such kind": {func() error {
-			_, err := s.client.Order(ctx, api.Order{Kind: "wipe", Computers: []string{"pc1"}})
+			_, err := s.client.Order(ctx, access.Order{Kind: "explode", Computers: []string{"pc1"}})
 			return err
 		}, 400, "bad-order"},
 		"watching no job": {func() error {
@@ -243,7 +244,7 @@ func exchange(path string) (string, error) {
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: path}); err != nil {
 		return "", err
 	}
-	if _, err := unix.Write(fd, []byte("GET /v1/computers HTTP/1.0\r\n\r\n")); err != nil {
+	if _, err := unix.Write(fd, []byte("GET /api/v1/computers HTTP/1.0\r\n\r\n")); err != nil {
 		return "", err
 	}
 	answer := make([]byte, 1000)
@@ -280,9 +281,9 @@ func TestWatchersDoNotHoldUpTheEnd(t *testing.T) {
 	t.Run("watch", func(t *testing.T) {
 		s := newSite(t)
 		code := s.pending(t, "key-of-pc1", "52:54:00:00:00:01")
-		_, err := s.client.Approve(t.Context(), api.Approve{Code: code, Name: "pc1"})
+		_, err := s.client.Approve(t.Context(), access.Approve{Code: code, Name: "pc1"})
 		check(t, err)
-		j, err := s.client.Order(t.Context(), api.Order{Kind: job.KindCapture, Computers: []string{"pc1"}, Master: "m"})
+		j, err := s.client.Order(t.Context(), access.Order{Kind: job.KindCapture, Computers: []string{"pc1"}, Master: "m"})
 		check(t, err)
 		seen := make(chan struct{})
 		go func() {

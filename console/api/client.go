@@ -15,6 +15,9 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // Client speaks to the daemon of a data folder.
@@ -51,7 +54,7 @@ func Dial(ctx context.Context, data string) (*Client, error) {
 	return &Client{http: &http.Client{Transport: &http.Transport{DialContext: dial}}}, nil
 }
 
-// do sends a request and returns its answer, or the *Error in it.
+// do sends a request and returns its answer, or the *access.Error in it.
 func (c *Client) do(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var content io.Reader
 	if body != nil {
@@ -61,14 +64,14 @@ func (c *Client) do(ctx context.Context, method, path string, body any) (*http.R
 		}
 		content = bytes.NewReader(b)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://ardoise"+path, content)
+	r, err := http.NewRequestWithContext(ctx, method, "http://ardoise"+Prefix+path, content)
 	if err != nil {
 		return nil, fmt.Errorf("asking the daemon: %w", err)
 	}
 	return c.send(r)
 }
 
-// send sends a request and returns its answer, or the *Error in it.
+// send sends a request and returns its answer, or the *access.Error in it.
 func (c *Client) send(r *http.Request) (*http.Response, error) {
 	answer, err := c.http.Do(r)
 	if err != nil {
@@ -78,9 +81,9 @@ func (c *Client) send(r *http.Request) (*http.Response, error) {
 		return answer, nil
 	}
 	defer func() { _ = answer.Body.Close() }()
-	e := &Error{}
+	e := &access.Error{}
 	if err := json.NewDecoder(io.LimitReader(answer.Body, 1<<20)).Decode(e); err != nil || e.Code == "" {
-		e = &Error{Code: "internal", Detail: answer.Status}
+		e = &access.Error{Code: "internal", Detail: answer.Status}
 	}
 	e.Status = answer.StatusCode
 	return nil, e
@@ -101,72 +104,72 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 }
 
 // Status asks what runs.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	return ask[Status](ctx, c, http.MethodGet, "/v1/status", nil)
+func (c *Client) Status(ctx context.Context) (access.Status, error) {
+	return ask[access.Status](ctx, c, http.MethodGet, "/status", nil)
 }
 
 // Computers lists all computers.
-func (c *Client) Computers(ctx context.Context) ([]Computer, error) {
-	return ask[[]Computer](ctx, c, http.MethodGet, "/v1/computers", nil)
+func (c *Client) Computers(ctx context.Context) ([]access.Computer, error) {
+	return ask[[]access.Computer](ctx, c, http.MethodGet, "/computers", nil)
 }
 
 // Computer returns one computer, with its events.
-func (c *Client) Computer(ctx context.Context, ref string) (Computer, error) {
-	return ask[Computer](ctx, c, http.MethodGet, "/v1/computers/"+segment(ref), nil)
+func (c *Client) Computer(ctx context.Context, ref string) (access.Computer, error) {
+	return ask[access.Computer](ctx, c, http.MethodGet, "/computers/"+segment(ref), nil)
 }
 
 // Approve enrols the computer that shows a code.
-func (c *Client) Approve(ctx context.Context, a Approve) (Computer, error) {
-	return ask[Computer](ctx, c, http.MethodPost, "/v1/computers/approve", a)
+func (c *Client) Approve(ctx context.Context, a access.Approve) (access.Computer, error) {
+	return ask[access.Computer](ctx, c, http.MethodPost, "/computers/approve", a)
 }
 
 // Change does refuse, rename, rekey, chainload or wake.
-func (c *Client) Change(ctx context.Context, ref, verb string, change Change) (Computer, error) {
-	return ask[Computer](ctx, c, http.MethodPost, "/v1/computers/"+segment(ref)+"/"+segment(verb), change)
+func (c *Client) Change(ctx context.Context, ref, verb string, change access.Change) (access.Computer, error) {
+	return ask[access.Computer](ctx, c, http.MethodPost, "/computers/"+segment(ref)+"/"+segment(verb), change)
 }
 
 // Masters lists all versions.
-func (c *Client) Masters(ctx context.Context) ([]Master, error) {
-	return ask[[]Master](ctx, c, http.MethodGet, "/v1/masters", nil)
+func (c *Client) Masters(ctx context.Context) ([]access.Master, error) {
+	return ask[[]access.Master](ctx, c, http.MethodGet, "/masters", nil)
 }
 
 // Master returns one version, NAME or NAME@V.
-func (c *Client) Master(ctx context.Context, ref string) (Master, error) {
-	return ask[Master](ctx, c, http.MethodGet, "/v1/masters/"+segment(ref), nil)
+func (c *Client) Master(ctx context.Context, ref string) (access.Master, error) {
+	return ask[access.Master](ctx, c, http.MethodGet, "/masters/"+segment(ref), nil)
 }
 
 // Plan says what an order would do.
-func (c *Client) Plan(ctx context.Context, o Order) (Plan, error) {
-	return ask[Plan](ctx, c, http.MethodPost, "/v1/plan", o)
+func (c *Client) Plan(ctx context.Context, o access.Order) (access.Plan, error) {
+	return ask[access.Plan](ctx, c, http.MethodPost, "/plan", o)
 }
 
 // Order gives an order.
-func (c *Client) Order(ctx context.Context, o Order) (Job, error) {
-	return ask[Job](ctx, c, http.MethodPost, "/v1/jobs", o)
+func (c *Client) Order(ctx context.Context, o access.Order) (access.Job, error) {
+	return ask[access.Job](ctx, c, http.MethodPost, "/jobs", o)
 }
 
 // Jobs lists jobs, newest first.
-func (c *Client) Jobs(ctx context.Context) ([]Job, error) {
-	return ask[[]Job](ctx, c, http.MethodGet, "/v1/jobs", nil)
+func (c *Client) Jobs(ctx context.Context) ([]access.Job, error) {
+	return ask[[]access.Job](ctx, c, http.MethodGet, "/jobs", nil)
 }
 
 // Job returns one job.
-func (c *Client) Job(ctx context.Context, id string) (Job, error) {
-	return ask[Job](ctx, c, http.MethodGet, "/v1/jobs/"+segment(id), nil)
+func (c *Client) Job(ctx context.Context, id string) (access.Job, error) {
+	return ask[access.Job](ctx, c, http.MethodGet, "/jobs/"+segment(id), nil)
 }
 
 // Watch yields a job at each of its changes until it is over.
-func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[Job, error] {
-	return func(yield func(Job, error) bool) {
-		answer, err := c.do(ctx, http.MethodGet, "/v1/jobs/"+segment(id)+"/watch", nil)
+func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[access.Job, error] {
+	return func(yield func(access.Job, error) bool) {
+		answer, err := c.do(ctx, http.MethodGet, "/jobs/"+segment(id)+"/watch", nil)
 		if err != nil {
-			yield(Job{}, err)
+			yield(access.Job{}, err)
 			return
 		}
 		defer func() { _ = answer.Body.Close() }()
 		lines := json.NewDecoder(answer.Body)
 		for {
-			var j Job
+			var j access.Job
 			err := lines.Decode(&j)
 			if err == io.EOF {
 				return
@@ -182,19 +185,19 @@ func (c *Client) Watch(ctx context.Context, id string) iter.Seq2[Job, error] {
 }
 
 // Cancel ends a job.
-func (c *Client) Cancel(ctx context.Context, id string, force bool) (Job, error) {
-	return ask[Job](ctx, c, http.MethodPost, "/v1/jobs/"+segment(id)+"/cancel", Cancel{Force: force})
+func (c *Client) Cancel(ctx context.Context, id string, force bool) (access.Job, error) {
+	return ask[access.Job](ctx, c, http.MethodPost, "/jobs/"+segment(id)+"/cancel", access.Cancel{Force: force})
 }
 
 // Events returns stored events, newest first; computer and job may be "".
-func (c *Client) Events(ctx context.Context, computer, job string) ([]Event, error) {
+func (c *Client) Events(ctx context.Context, computer, job string) ([]access.Event, error) {
 	q := url.Values{"computer": {computer}, "job": {job}}
-	return ask[[]Event](ctx, c, http.MethodGet, "/v1/events?"+q.Encode(), nil)
+	return ask[[]access.Event](ctx, c, http.MethodGet, "/events?"+q.Encode(), nil)
 }
 
 // Doctor asks the daemon to look around.
-func (c *Client) Doctor(ctx context.Context) ([]Check, error) {
-	return ask[[]Check](ctx, c, http.MethodGet, "/v1/doctor", nil)
+func (c *Client) Doctor(ctx context.Context) ([]access.Check, error) {
+	return ask[[]access.Check](ctx, c, http.MethodGet, "/doctor", nil)
 }
 
 // segment escapes a part of a path so that it stays one: dots alone would be cleaned away.
@@ -203,4 +206,34 @@ func segment(s string) string {
 		return strings.Repeat("%2E", max(len(s), 1))
 	}
 	return url.PathEscape(s)
+}
+
+// Rooms lists all rooms.
+func (c *Client) Rooms(ctx context.Context) ([]access.Room, error) {
+	return ask[[]access.Room](ctx, c, http.MethodGet, "/rooms", nil)
+}
+
+// Room returns one room.
+func (c *Client) Room(ctx context.Context, name string) (access.Room, error) {
+	return ask[access.Room](ctx, c, http.MethodGet, "/rooms/"+segment(name), nil)
+}
+
+// SetRoom makes or changes a room.
+func (c *Client) SetRoom(ctx context.Context, name string, change access.RoomChange) (access.Room, error) {
+	return ask[access.Room](ctx, c, http.MethodPut, "/rooms/"+segment(name), change)
+}
+
+// ForgetRoom removes a room that no computer is in.
+func (c *Client) ForgetRoom(ctx context.Context, name string) (access.Room, error) {
+	return ask[access.Room](ctx, c, http.MethodDelete, "/rooms/"+segment(name), nil)
+}
+
+// Place puts computers into a room, or out of theirs.
+func (c *Client) Place(ctx context.Context, p access.Placement) (access.Room, error) {
+	return ask[access.Room](ctx, c, http.MethodPost, "/place", p)
+}
+
+// Token makes the token of a computer's running system, or revokes it.
+func (c *Client) Token(ctx context.Context, ref string, revoke bool) (job.RunningToken, error) {
+	return ask[job.RunningToken](ctx, c, http.MethodPost, "/computers/"+segment(ref)+"/token", access.TokenOrder{Revoke: revoke})
 }

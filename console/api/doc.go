@@ -1,24 +1,22 @@
-// Package api is how orders reach the daemon: JSON over HTTP over a Unix socket in the data folder, for its owner alone.
+// Package api is how orders reach the daemon: JSON over HTTP, for its own command line over a Unix socket in the data folder
+// and for programs over the console's HTTPS. Both are the same routes over one access.Desk; they differ in who is asked for.
 //
-//	GET  /v1/status                     what runs, since when, at which addresses
-//	GET  /v1/computers[/{ref}]          ref: name, id, code or MAC address
-//	POST /v1/computers/approve          Approve -> Computer
-//	POST /v1/computers/{ref}/{verb}     refuse, rename, rekey, chainload, wake
-//	POST /v1/computers/{ref}/token      TokenOrder -> job.RunningToken, once
-//	GET  /v1/rooms[/{name}]
-//	PUT  /v1/rooms/{name}               RoomChange -> Room, made if need be;  DELETE forgets one without computers
-//	POST /v1/place                      Placement -> Room: puts computers into a room, or out of theirs
-//	GET  /v1/masters[/{ref}]            ref: NAME or NAME@V
-//	POST /v1/plan                       Order -> Plan: what it would do, and what is lost
-//	POST /v1/jobs                       Order -> Job
-//	GET  /v1/jobs[/{id}]                one: with the report of its multicast session, timeline included
-//	GET  /v1/jobs/{id}/watch            Job as JSON lines, one at each change, until the job is over; how its session stands
-//	POST /v1/jobs/{id}/cancel           Cancel -> Job
-//	GET  /v1/events                     ?computer= ?job=
-//	GET  /v1/doctor                     checks of what the daemon lives in
+//	data/ardoise.sock   mode 0600, SO_PEERCRED (unix(7)) names the daemon's user or root: an administrator
+//	https://HOST:8443   Authorization: Bearer ard_..., or the console's cookie from the console's own pages
 //
-// Who may speak is decided twice: the socket's mode is 0600, and the kernel's word on the peer (SO_PEERCRED, unix(7))
-// must name the daemon's user or root. That user is who an order is by. Errors are Error with a status of 4xx or 5xx.
+//	/api/v1/...         the routes
+//	/api/openapi.json   their description (OpenAPI 3.1), made from the Go types; also .yaml
 //
-// Guaranteed: nothing here listens on a network. Not guaranteed: the API's stability, until roles and a console exist.
+// Most routes take and give JSON: fields and parameters that are not known are refused, so that a misspelt one is not
+// taken for its default. What does not fit in memory or goes on for long is a stream: export files, manifests, chunks,
+// works on the store, a job that is watched, events. Errors are access.Error with a status of 4xx or 5xx; their codes are
+// those of console/notices.
+//
+// Guaranteed: a request is answered for exactly one caller, whose desk decides what there is; what a browser of another
+// site sends with somebody's cookie is refused (Fetch Metadata; RFC 6454, section 7); a token has a rate, and who does not
+// read what he asked for is dropped. Not guaranteed: that fields are never added to answers.
 package api
+
+// about is the description's first sentence.
+const about = "What the console and the command line of Ardoise can do. Errors are {code, what, detail}; what lies outside " +
+	"the sites and rooms of who asks is not found."

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters"
@@ -67,7 +68,7 @@ func clients(t *testing.T) map[string]*api.Client {
 	t.Helper()
 	lib, err := masters.Open(t.TempDir(), masters.Options{})
 	check(t, err)
-	local, stop := api.Local(&api.Server{Masters: lib}, "marie")
+	local, stop := api.Local(&api.Server{House: &access.House{Masters: lib}}, "marie")
 	t.Cleanup(func() { check(t, errors.Join(stop(), lib.Close())) })
 	return map[string]*api.Client{"over the socket": newSite(t).client, "inside a command": local}
 }
@@ -82,7 +83,7 @@ func TestARefusalOfAnImportIsHeardWhileItIsSent(t *testing.T) {
 			for range 3 {
 				_, err := c.Import(t.Context(), bytes.NewReader(raw), int64(len(raw)), "", nil)
 				wantCode(t, "an import of another site's", err, 409, "foreign-key")
-				var e *api.Error
+				var e *access.Error
 				if errors.As(err, &e) && (e.What != v.String() || e.Detail != fingerprint) {
 					t.Errorf("the refusal is %+v", e)
 				}
@@ -133,13 +134,13 @@ func TestTheNightForgetsWhatNobodyNeeds(t *testing.T) {
 	for n := range 5 {
 		published(t, s.library, 1+n)
 	}
-	_, err := s.client.Approve(t.Context(), api.Approve{Code: s.pending(t, "key", "52:54:00:00:00:01"), Name: "pc1"})
+	_, err := s.client.Approve(t.Context(), access.Approve{Code: s.pending(t, "key", "52:54:00:00:00:01"), Name: "pc1"})
 	check(t, err)
 	_, err = s.client.Channel(t.Context(), "promote", "salle@1", "stable")
 	check(t, err)
-	j, err := s.client.Order(t.Context(), api.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "salle@2"})
+	j, err := s.client.Order(t.Context(), access.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "salle@2"})
 	check(t, err)
-	r, err := s.client.Retain(t.Context(), "salle", api.MasterChange{KeepLast: 1})
+	r, err := s.client.Retain(t.Context(), "salle", access.MasterChange{KeepLast: 1})
 	check(t, err)
 	stays := ""
 	for _, v := range r.Versions {
@@ -149,7 +150,7 @@ func TestTheNightForgetsWhatNobodyNeeds(t *testing.T) {
 	if stays != want || r.Done || r.Rule == nil {
 		t.Errorf("retain says %s, want %s", stays, want)
 	}
-	server := api.Server{Fleet: s.fleet, Masters: s.library}
+	server := access.House{Fleet: s.fleet, Masters: s.library}
 	check(t, server.ApplyRules(t.Context(), time.Now().Add(-time.Hour))) // it was set since
 	if all, err := s.client.Masters(t.Context()); err != nil || len(all) != 5 {
 		t.Errorf("before its first night the rule left %d versions, %v", len(all), err)
@@ -194,9 +195,9 @@ func TestForgettingAndOrdering(t *testing.T) {
 	check(t, err)
 	_, err = s.client.Import(t.Context(), bytes.NewReader(raw), int64(len(raw)), "", []string{fingerprint})
 	check(t, err)
-	_, err = s.client.Approve(t.Context(), api.Approve{Code: s.pending(t, "key", "52:54:00:00:00:01"), Name: "pc1"})
+	_, err = s.client.Approve(t.Context(), access.Approve{Code: s.pending(t, "key", "52:54:00:00:00:01"), Name: "pc1"})
 	check(t, err)
-	order := api.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "salle"}
+	order := access.Order{Kind: job.KindDeploy, Computers: []string{"pc1"}, Master: "salle"}
 	j, err := s.client.Order(t.Context(), order)
 	check(t, err)
 	_, err = s.client.Forget(t.Context(), v.String())

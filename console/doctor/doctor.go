@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 )
 
@@ -29,33 +30,33 @@ const (
 )
 
 // OK, Warn and Bad make a check.
-func OK(name, format string, args ...any) api.Check {
-	return api.Check{Name: name, State: api.CheckOK, Detail: fmt.Sprintf(format, args...)}
+func OK(name, format string, args ...any) access.Check {
+	return access.Check{Name: name, State: access.CheckOK, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Warn says that something works, but a person should know.
-func Warn(name, hint, format string, args ...any) api.Check {
-	return api.Check{Name: name, State: api.CheckWarn, Hint: hint, Detail: fmt.Sprintf(format, args...)}
+func Warn(name, hint, format string, args ...any) access.Check {
+	return access.Check{Name: name, State: access.CheckWarn, Hint: hint, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Bad says that something will not work.
-func Bad(name, hint, format string, args ...any) api.Check {
-	return api.Check{Name: name, State: api.CheckBad, Hint: hint, Detail: fmt.Sprintf(format, args...)}
+func Bad(name, hint, format string, args ...any) access.Check {
+	return access.Check{Name: name, State: access.CheckBad, Hint: hint, Detail: fmt.Sprintf(format, args...)}
 }
 
 // Data looks at the data folder and the secrets in it.
-func Data(dir string) []api.Check {
+func Data(dir string) []access.Check {
 	const name = "data folder"
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return []api.Check{Warn(name, "`ardoise serve --data "+dir+"` makes it", "%s does not exist yet", dir)}
+		return []access.Check{Warn(name, "`ardoise serve --data "+dir+"` makes it", "%s does not exist yet", dir)}
 	case err != nil:
-		return []api.Check{Bad(name, "run as the daemon's user or root", "%v", err)}
+		return []access.Check{Bad(name, "run as the daemon's user or root", "%v", err)}
 	case !info.IsDir():
-		return []api.Check{Bad(name, "choose a folder with --data", "%s is no folder", dir)}
+		return []access.Check{Bad(name, "choose a folder with --data", "%s is no folder", dir)}
 	}
-	var out []api.Check
+	var out []access.Check
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		out = append(out, Bad(name, "chown it to the user that the daemon runs as", "%s cannot be written: %v", dir, err))
 	}
@@ -74,7 +75,7 @@ func Data(dir string) []api.Check {
 }
 
 // Space looks at the room left for masters.
-func Space(dir string) api.Check {
+func Space(dir string) access.Check {
 	const name = "space"
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
@@ -95,7 +96,7 @@ func Space(dir string) api.Check {
 const firstYear = 2026
 
 // Clock looks at the time of the host.
-func Clock(now time.Time) api.Check {
+func Clock(now time.Time) access.Check {
 	const name = "clock"
 	if now.Year() < firstYear {
 		return Bad(name, "set the clock (`timedatectl`): events and versions would bear wrong dates", "it is %s, says the clock",
@@ -125,19 +126,19 @@ type bootManifest struct {
 const maxManifest = 4 << 20
 
 // Boot looks at the boot environment: complete, unaltered, of which versions.
-func Boot(dir string) []api.Check {
+func Boot(dir string) []access.Check {
 	const name = "boot environment"
 	const hint = "build it with `make bootenv`, or name its folder with --boot"
 	f, err := os.Open(filepath.Join(dir, "boot.json"))
 	if err != nil {
-		return []api.Check{Bad(name, hint, "%v", err)}
+		return []access.Check{Bad(name, hint, "%v", err)}
 	}
 	defer func() { _ = f.Close() }()
 	var m bootManifest
 	if err := json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(&m); err != nil {
-		return []api.Check{Bad(name, hint, "reading boot.json: %v", err)}
+		return []access.Check{Bad(name, hint, "reading boot.json: %v", err)}
 	}
-	var out []api.Check
+	var out []access.Check
 	var sbat []string
 	for _, file := range []string{"shimx64.efi", "grubx64.efi", "vmlinuz", "stage1.img", "stage2.img"} {
 		want, ok := m.Files[file]
@@ -165,7 +166,7 @@ func Boot(dir string) []api.Check {
 		slices.Sort(sbat)
 		text += "; SBAT " + strings.Join(slices.Compact(sbat), " ")
 	}
-	return []api.Check{OK(name, "%s: %s", dir, text)}
+	return []access.Check{OK(name, "%s: %s", dir, text)}
 }
 
 // differs says why a file is not the one described, or "".
@@ -189,7 +190,7 @@ func differs(path string, size int64, sum string) string {
 }
 
 // Mkimage looks at what makes the first loader for BIOS firmware.
-func Mkimage(modules string) api.Check {
+func Mkimage(modules string) access.Check {
 	const name = "grub-mkimage"
 	const hint = "apt install grub-common grub-pc-bin: PCs with BIOS firmware cannot start without, those with UEFI can"
 	path, err := exec.LookPath(name)
@@ -210,8 +211,8 @@ type Port struct {
 }
 
 // Ports tries to open what the daemon needs. Where it runs already, it holds them itself.
-func Ports(ports []Port, running bool) []api.Check {
-	var out []api.Check
+func Ports(ports []Port, running bool) []access.Check {
+	var out []access.Check
 	for _, p := range ports {
 		name := fmt.Sprintf("%s port %d", p.Network, p.Number)
 		if running {

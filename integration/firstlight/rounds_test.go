@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/integration/lab"
 	"github.com/ardoise/ardoise/integration/lab/rig"
 )
@@ -96,7 +96,7 @@ func secondCopy(t *testing.T, school *lab.School, captured <-chan string) {
 // capture orders the capture of a PC as the next version, after which it switches itself off.
 func capture(t *testing.T, school *lab.School, pc *lab.PC) (job string) {
 	t.Helper()
-	var ordered api.Job
+	var ordered access.Job
 	if err := school.Ask(t.Context(), &ordered, "capture", "golden", "--computer", pc.Name, "--end", "poweroff"); err != nil {
 		t.Fatal(err)
 	}

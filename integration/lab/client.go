@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 )
 
 // Limits of what a PC may take under emulation while a neighbour runs on the same cores.
@@ -21,23 +21,23 @@ const (
 var codePattern = regexp.MustCompile(`^ardoise: code ([0-9]{6})`)
 
 // Computers lists what the daemon knows.
-func (s *School) Computers(ctx context.Context) ([]api.Computer, error) {
-	var list []api.Computer
+func (s *School) Computers(ctx context.Context) ([]access.Computer, error) {
+	var list []access.Computer
 	return list, s.Ask(ctx, &list, "computer", "list")
 }
 
 // Find returns what the daemon knows of a PC, found by its MAC address.
-func (s *School) Find(ctx context.Context, pc *PC) (api.Computer, error) {
+func (s *School) Find(ctx context.Context, pc *PC) (access.Computer, error) {
 	list, err := s.Computers(ctx)
 	if err != nil {
-		return api.Computer{}, err
+		return access.Computer{}, err
 	}
 	for _, c := range list {
 		if slices.ContainsFunc(c.MACs, func(mac string) bool { return strings.EqualFold(mac, pc.MAC) }) {
 			return c, nil
 		}
 	}
-	return api.Computer{}, fmt.Errorf("the daemon does not know %s (%s) among %d computers", pc.Name, pc.MAC, len(list))
+	return access.Computer{}, fmt.Errorf("the daemon does not know %s (%s) among %d computers", pc.Name, pc.MAC, len(list))
 }
 
 // Enrol does what a technician does: reads the code on the PC's screen, compares it with the daemon's and approves.
@@ -69,31 +69,31 @@ func (s *School) DeployAll(ctx context.Context, master string, pcs []*PC, ending
 	for _, pc := range pcs {
 		args = append(args, "--computer", pc.Name)
 	}
-	var job api.Job
+	var job access.Job
 	err := s.Ask(ctx, &job, args...)
 	return job.ID, err
 }
 
 // Job asks how a job goes.
-func (s *School) Job(ctx context.Context, id string) (api.Job, error) {
-	var job api.Job
+func (s *School) Job(ctx context.Context, id string) (access.Job, error) {
+	var job access.Job
 	return job, s.Ask(ctx, &job, "job", "show", id)
 }
 
 // Done waits until the only task of a job is over and returns it.
-func (s *School) Done(ctx context.Context, id string, limit time.Duration) (api.Task, error) {
+func (s *School) Done(ctx context.Context, id string, limit time.Duration) (access.Task, error) {
 	job, err := s.AllDone(ctx, id, limit)
 	if err == nil && len(job.Tasks) != 1 {
 		err = fmt.Errorf("job %s has %d tasks, want 1", id, len(job.Tasks))
 	}
 	if err != nil {
-		return api.Task{}, err
+		return access.Task{}, err
 	}
 	return job.Tasks[0], nil
 }
 
 // AllDone waits until all tasks of a job are done, and returns it. One that failed ends the wait.
-func (s *School) AllDone(ctx context.Context, id string, limit time.Duration) (api.Job, error) {
+func (s *School) AllDone(ctx context.Context, id string, limit time.Duration) (access.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/integration/lab"
 	"github.com/ardoise/ardoise/integration/lab/rig"
@@ -23,7 +23,7 @@ func TestRogueWithTheRightAddressAndTheWrongKeyGetsNothing(t *testing.T) {
 	laptop := plug(t, school, "laptop", "10.77.0.66")
 	hello := computer(1, diskOf("/dev/sda", 2<<30, 512))
 	honest := enrolled(t, school, honestSpace, "victim", hello)
-	var ordered api.Job
+	var ordered access.Job
 	if err := school.Ask(t.Context(), &ordered, "deploy", "golden", "--computer", "victim", "--yes"); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestRogueWithTheRightAddressAndTheWrongKeyGetsNothing(t *testing.T) {
 	for _, path := range rogueWants(t, school, ordered.ID) {
 		refusesRogue(t, rogue, path)
 	}
-	var victim api.Computer
+	var victim access.Computer
 	if err := school.Ask(t.Context(), &victim, "computer", "show", "victim"); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ type want struct {
 // rogueWants lists everything that only the right computer may have.
 func rogueWants(t *testing.T, school *lab.School, jobID string) []want {
 	t.Helper()
-	var master api.Master
+	var master access.Master
 	if err := school.Ask(t.Context(), &master, "master", "show", "golden"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"time"
@@ -6,29 +6,6 @@ import (
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
 )
-
-// SocketName is the name of the socket in the data folder.
-const SocketName = "ardoise.sock"
-
-// Error is an answer that is a refusal.
-type Error struct {
-	Status int    `json:"-"`
-	Code   string `json:"code"` // of console/notices
-	What   string `json:"what,omitempty"`
-	Detail string `json:"detail,omitempty"`
-}
-
-// Error implements error.
-func (e *Error) Error() string {
-	s := e.Code
-	if e.What != "" {
-		s = e.What + ": " + s
-	}
-	if e.Detail != "" {
-		s += ": " + e.Detail
-	}
-	return s
-}
 
 // Status is what the daemon says of itself.
 type Status struct {
@@ -65,7 +42,10 @@ type Computer struct {
 	Inventory  job.Inventory `json:"inventory"`
 	Events     []Event       `json:"events,omitempty"` // newest first, when one computer is asked for
 
+	Site         string     `json:"site,omitempty"`
 	Room         string     `json:"room,omitempty"`
+	Tags         []string   `json:"tags,omitempty"`
+	Note         string     `json:"note,omitempty"`
 	OfflineReset string     `json:"offline_reset"` // yes, or no and why
 	Clean        *Clean     `json:"last_proven_clean,omitempty"`
 	Resets       *Resets    `json:"resets,omitempty"`
@@ -89,11 +69,15 @@ type Claim struct {
 
 // Event is one thing that happened.
 type Event struct {
+	Number   int64     `json:"number,omitempty"` // growing; 0: it was not stored
 	Time     time.Time `json:"time"`
 	Kind     string    `json:"kind"`
 	Severity string    `json:"severity"`
 	Computer string    `json:"computer,omitempty"` // name, else id
+	Site     string    `json:"site,omitempty"`     // where that was at the time
+	Room     string    `json:"room,omitempty"`     // where that was at the time
 	MAC      string    `json:"mac,omitempty"`
+	Job      string    `json:"job,omitempty"`
 	Task     string    `json:"task,omitempty"`
 	Detail   string    `json:"detail,omitempty"`
 }
@@ -137,12 +121,12 @@ type Volume struct {
 // Order is what a person asks for.
 type Order struct {
 	Kind      job.Kind     `json:"kind"`
-	Computers []string     `json:"computers"`
-	Master    string       `json:"master"` // NAME or NAME@V to deploy or stage, NAME to capture; reset: "" for what each holds
+	Computers []string     `json:"computers,omitempty"`
+	Master    string       `json:"master,omitempty"` // NAME or NAME@V to deploy or stage, NAME to capture; reset: "" for what each holds
 	Note      string       `json:"note,omitempty"`
 	AsIs      bool         `json:"as_is,omitempty"`
-	Disk      job.DiskRule `json:"disk"`
-	Countdown int          `json:"countdown"` // seconds
+	Disk      job.DiskRule `json:"disk,omitzero"`
+	Countdown int          `json:"countdown,omitempty"` // seconds
 	Ending    job.Ending   `json:"ending,omitempty"`
 	Within    int          `json:"within,omitempty"`  // seconds after At; 0: a week
 	Unicast   bool         `json:"unicast,omitempty"` // deploy: each computer fetches for itself
@@ -151,6 +135,14 @@ type Order struct {
 	Level     job.Level    `json:"level,omitempty"`   // reset: full or quick
 	Wake      bool         `json:"wake,omitempty"`    // wake the computers when the time has come
 	Skip      bool         `json:"skip,omitempty"`    // leave out the computers that cannot take it
+
+	Rooms   []string `json:"rooms,omitempty"`   // also all computers of these rooms
+	Sites   []string `json:"sites,omitempty"`   // also all enrolled computers of these sites
+	Filter  string   `json:"filter,omitempty"`  // also all enrolled computers that this query matches
+	Retries int      `json:"retries,omitempty"` // how often a task that failed is tried again, 0 to 5
+	Instead bool     `json:"instead,omitempty"` // tasks of other orders that wait for these computers are cancelled
+	Wipe    string   `json:"wipe,omitempty"`    // wipe: auto, sanitize, secure-erase or overwrite; "": auto
+	Script  string   `json:"script,omitempty"`  // script: its hash
 }
 
 // Plan says what an order would do.
@@ -171,6 +163,17 @@ type Target struct {
 	Loses        string   `json:"loses,omitempty"`
 	OfflineReset string   `json:"offline_reset,omitempty"`
 	Refusal      *Error   `json:"refusal,omitempty"`
+
+	Conflict *Conflict `json:"conflict,omitempty"` // another order stands in the way; with instead it gives way, unless there is a refusal
+	Warning  string    `json:"warning,omitempty"`  // "lessons until 18:00"
+}
+
+// Conflict is an order that stands in the way of another.
+type Conflict struct {
+	Job   string   `json:"job"`
+	Kind  job.Kind `json:"kind"`
+	By    string   `json:"by"`
+	State string   `json:"state"` // of its task
 }
 
 // Job is what somebody ordered, with its tasks.
@@ -190,8 +193,20 @@ type Job struct {
 	SessionID string     `json:"session_id,omitempty"` // of the multicast session of its tasks
 	Tasks     []Task     `json:"tasks"`
 
+	Retries  int              `json:"retries,omitempty"`
+	Wipe     string           `json:"wipe,omitempty"` // method that was ordered
+	Script   *job.ScriptOrder `json:"script,omitempty"`
+	Schedule string           `json:"schedule,omitempty"` // id of the schedule that gave it
+	LeftOut  []LeftOut        `json:"left_out,omitempty"` // whom it was meant for, too, and who could not take it
+
 	// Session is how that session stands, while it runs, in what a watch yields; all of it where one job is asked for.
 	Session *sessions.Report `json:"session,omitempty"`
+}
+
+// LeftOut is a computer that an order named and that could not take it.
+type LeftOut struct {
+	Computer string `json:"computer"` // name
+	Refusal  Error  `json:"refusal"`
 }
 
 // Task is one computer's part of a job.
@@ -217,6 +232,7 @@ type Task struct {
 	Reception  *Reception     `json:"reception,omitempty"` // how it comes through its session, as the computer says
 	Outcome    *Outcome       `json:"outcome,omitempty"`
 	Published  *Proven        `json:"published,omitempty"`
+	Tries      int            `json:"tries,omitempty"` // how often it has failed and waited again
 }
 
 // Reception is how a computer comes through the multicast session of its task.
@@ -249,18 +265,48 @@ type Outcome struct {
 	Level        job.Level  `json:"level,omitempty"`            // reset: as it was done
 	Doubt        string     `json:"doubt,omitempty"`            // reset: why a quick one became full
 	FromCache    int64      `json:"from_cache_bytes,omitempty"` // reset: of frames that the disk's own cache had
+
+	Wipe   *job.WipeProof    `json:"wipe,omitempty"`   // what can be certified of a wipe
+	Verify *job.Verification `json:"verify,omitempty"` // how the disk compares with its version
+	Output string            `json:"output,omitempty"` // of a script
+	Exit   int               `json:"exit,omitempty"`   // of a script; -1: ended by a signal
 }
 
 // Approve enrols the computer that shows Code on its screen.
 type Approve struct {
 	Code string `json:"code"`
 	Name string `json:"name,omitempty"`
+	Room string `json:"room,omitempty"` // that it is put into
 }
 
 // Change is the body of the other verbs on a computer.
 type Change struct {
 	Name string `json:"name,omitempty"` // rename
 	On   bool   `json:"on,omitempty"`   // chainload
+	Note string `json:"note,omitempty"` // note; "" takes it away
+}
+
+// Tagging gives computers tags and takes others from them.
+type Tagging struct {
+	Computers []string `json:"computers"`
+	Add       []string `json:"add,omitempty"`
+	Remove    []string `json:"remove,omitempty"`
+}
+
+// Window is the time in which computers are enrolled in a room without a code to be compared.
+type Window struct {
+	Room  string    `json:"room"`
+	Until time.Time `json:"until"`
+	Count int       `json:"count"` // how many computers it is for
+	Used  int       `json:"used"`  // how many have come
+	By    string    `json:"by"`
+}
+
+// WindowOrder opens an enrolment window.
+type WindowOrder struct {
+	Room    string `json:"room"`
+	Minutes int    `json:"minutes"` // from now; at most a day
+	Count   int    `json:"count"`   // at most so many computers
 }
 
 // Cancel ends a job.

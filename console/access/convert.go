@@ -1,4 +1,4 @@
-package api
+package access
 
 import (
 	"time"
@@ -12,7 +12,7 @@ func computer(c fleet.Computer) Computer {
 	out := Computer{ID: c.ID, Name: c.Name, State: string(c.Shown()), Code: c.Code, MACs: c.MACs, UUID: c.Inventory.UUID,
 		Serial: c.Inventory.Serial, Model: c.Inventory.Model, Address: c.Address, Stage: c.Stage, LastSeen: c.LastSeen,
 		Runs: proven(c.Runs), Unfinished: c.Mark, BootLoop: c.BootLoop, Chainload: c.Chainload, WeakKey: c.WeakKey, Key: c.Key,
-		Inventory: c.Inventory, Room: c.Room, Clean: clean(c.LastProof), Resets: resets(c.Resets)}
+		Inventory: c.Inventory, Room: c.Room, Tags: c.Tags, Note: c.Note, Clean: clean(c.LastProof), Resets: resets(c.Resets)}
 	if c.Token != nil {
 		out.Token = &c.Token.Created
 	}
@@ -32,12 +32,22 @@ func proven(p *fleet.Proven) *Proven {
 	return &Proven{Master: p.Master, Version: p.Version, Manifest: p.Manifest, At: p.At}
 }
 
-func wireJob(j fleet.JobState, names map[string]string) Job {
+func wireJob(j fleet.JobState, name func(id string) string) Job {
 	out := Job{ID: j.Job.ID, Kind: j.Job.Kind, State: stateOf(j), Master: j.Job.Master, Version: j.Job.Version,
 		OrderedBy: j.Job.OrderedBy, Created: j.Job.Created, Expires: j.Job.Expires, Note: j.Job.Note, Ending: j.Job.Ending,
-		NotBefore: moment(j.Job.NotBefore), Level: j.Job.Level, SessionID: j.Job.Session, Tasks: []Task{}}
+		NotBefore: moment(j.Job.NotBefore), Level: j.Job.Level, SessionID: j.Job.Session, Tasks: []Task{}, Retries: j.Job.Retries,
+		Wipe: j.Job.Wipe.Method, Schedule: j.Job.Schedule}
+	if j.Job.Kind == job.KindScript {
+		script := j.Job.Script
+		out.Script = &script
+	}
+	for _, l := range j.Job.LeftOut {
+		if who := name(l.Computer); who != "" {
+			out.LeftOut = append(out.LeftOut, LeftOut{who, Error{Code: string(l.Code), Detail: l.Detail}})
+		}
+	}
 	for _, t := range j.Tasks {
-		out.Tasks = append(out.Tasks, task(t, names))
+		out.Tasks = append(out.Tasks, task(t, name))
 	}
 	return out
 }
@@ -61,12 +71,9 @@ func stateOf(j fleet.JobState) string {
 	return job.TaskDone
 }
 
-func task(t fleet.Task, names map[string]string) Task {
-	out := Task{ID: t.ID, Job: t.Job, Computer: names[t.Computer], State: t.State, Created: t.Created, Started: moment(t.Started),
-		Ended: moment(t.Ended), Cancelling: t.CancelAsked && t.Active(), Reported: moment(t.ProgressAt)}
-	if out.Computer == "" {
-		out.Computer = t.Computer
-	}
+func task(t fleet.Task, name func(id string) string) Task {
+	out := Task{ID: t.ID, Job: t.Job, Computer: name(t.Computer), State: t.State, Created: t.Created, Started: moment(t.Started),
+		Ended: moment(t.Ended), Cancelling: t.CancelAsked && t.Active(), Reported: moment(t.ProgressAt), Tries: t.Tries}
 	if t.Target != nil {
 		out.Target = t.Target.String()
 	}
@@ -84,7 +91,8 @@ func task(t fleet.Task, names map[string]string) Task {
 	}
 	if o := t.Outcome; o != nil {
 		out.Outcome = &Outcome{Code: o.Code, Detail: o.Detail, ReadBytes: o.ReadBytes, WrittenBytes: o.WrittenBytes,
-			StoredBytes: o.StoredBytes, NewBytes: o.NewBytes, Seconds: o.Seconds, ProvenAt: moment(o.ProvenAt)}
+			StoredBytes: o.StoredBytes, NewBytes: o.NewBytes, Seconds: o.Seconds, ProvenAt: moment(o.ProvenAt),
+			Wipe: o.Wipe, Verify: o.Verify, Output: o.Output, Exit: o.Exit}
 	}
 	if o := t.Outcome; o != nil && o.Proof != nil {
 		out.Outcome.Level, out.Outcome.Doubt, out.Outcome.FromCache = o.Proof.Level, o.Proof.Doubt, o.Proof.FromCache
@@ -102,12 +110,9 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func event(e fleet.Event, names map[string]string) Event {
-	out := Event{Time: e.Time, Kind: e.Kind, Severity: string(e.Severity), Computer: names[e.Computer], MAC: e.MAC, Task: e.Task,
+func event(e fleet.Event, name func(id string) string) Event {
+	out := Event{Number: e.Number, Site: e.Site, Room: e.Room, Job: e.Job, Time: e.Time, Kind: e.Kind, Severity: string(e.Severity), Computer: name(e.Computer), MAC: e.MAC, Task: e.Task,
 		Detail: e.Detail}
-	if out.Computer == "" {
-		out.Computer = e.Computer
-	}
 	return out
 }
 
@@ -118,4 +123,21 @@ func volumes(m *manifest.Manifest) []Volume {
 			Length: v.Length, Used: v.Used})
 	}
 	return out
+}
+
+func clean(p *fleet.ProofKept) *Clean {
+	if p == nil {
+		return nil
+	}
+	x := p.Proof
+	v := fleet.Target{Master: x.Master, Version: x.Version}
+	return &Clean{At: p.Kept, Version: v.String(), Level: x.Level, ReadBytes: x.Read, Written: x.Written, FromCache: x.FromCache,
+		FromNet: x.FromNet, Seconds: x.Seconds, Offline: x.Offline, Skipped: x.Skipped, Origin: x.Origin, Task: x.Task}
+}
+
+func resets(r *fleet.Resets) *Resets {
+	if r == nil {
+		return nil
+	}
+	return &Resets{Done: r.Done, Failed: r.Failed, Offline: r.Offline, Quick: r.Quick, Doubted: r.Doubted, Doubts: r.Doubts}
 }

@@ -1,0 +1,196 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/fleet/requests"
+)
+
+func (h *House) wireRequest(r requests.Request) Request {
+	out := Request{ID: r.ID, Computer: r.Computer, Room: r.Room, Site: r.Site, By: r.By, Name: r.Name, Text: r.Text,
+		State: string(r.State), Created: r.Created, Changed: r.Changed}
+	if c, err := h.Fleet.Find(r.Computer); r.Computer != "" && err == nil {
+		out.Computer = c.Name
+	}
+	for _, n := range r.Notes {
+		out.Notes = append(out.Notes, RequestNote{Time: n.Time, By: n.By, Text: n.Text, State: string(n.State)})
+	}
+	return out
+}
+
+// Requests lists requests of the caller's sites and rooms, the newest first.
+func (d Desk) Requests(ctx context.Context, f RequestFilter) ([]Request, error) {
+	if d.h.Requests == nil {
+		return nil, notFound("no-route", "requests")
+	}
+	q := requests.Query{Room: f.Room, Before: f.Before, Limit: f.Limit}
+	if f.State != "" {
+		q.States = []requests.State{requests.State(f.State)}
+	}
+	switch {
+	case d.c.Everywhere():
+	case d.c.Role == people.Teacher:
+		q.Rooms = d.c.Rooms
+	default:
+		q.Sites = d.c.Sites
+	}
+	out := []Request{}
+	if !d.c.Everywhere() && len(q.Rooms)+len(q.Sites) == 0 {
+		return out, nil
+	}
+	found, err := d.h.Requests.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range found {
+		if d.c.May(people.ActionSee, r.Site, r.Room) {
+			out = append(out, d.h.wireRequest(r))
+		}
+	}
+	return out, nil
+}
+
+// request returns a request that the caller sees.
+func (d Desk) request(ctx context.Context, id string) (requests.Request, error) {
+	if d.h.Requests == nil {
+		return requests.Request{}, notFound("no-route", "requests")
+	}
+	r, err := d.h.Requests.Find(ctx, id)
+	if err == nil && !d.c.May(people.ActionSee, r.Site, r.Room) {
+		err = &requests.RefusedError{Code: requests.CodeNone}
+	}
+	return r, err
+}
+
+// Request returns one request.
+func (d Desk) Request(ctx context.Context, id string) (Request, error) {
+	r, err := d.request(ctx, id)
+	if err != nil {
+		return Request{}, err
+	}
+	return d.h.wireRequest(r), nil
+}
+
+// Report keeps that something is broken.
+func (d Desk) Report(ctx context.Context, r Report) (Request, error) {
+	return change(ctx, d, deedIn("request open", r.Room), func(e *deed) (Request, error) {
+		if d.h.Requests == nil {
+			return Request{}, notFound("no-route", "requests")
+		}
+		x := requests.Report{By: d.c.Login, Text: r.Text}
+		if r.Computer != "" {
+			c, err := d.findFor(people.ActionReport, r.Computer, e)
+			if err != nil {
+				return Request{}, err
+			}
+			x.Computer, x.Room, x.Site = c.ID, c.Room, d.h.Fleet.SiteOf(c)
+		} else {
+			room, err := d.room(r.Room)
+			if err == nil {
+				err = d.mayRoom(people.ActionReport, room.Name)
+			}
+			if err != nil {
+				return Request{}, err
+			}
+			x.Room, x.Site = room.Name, fleet.SiteOf(room.Name)
+		}
+		out, err := d.h.Requests.Open(ctx, x)
+		return d.h.wireRequest(out), err
+	})
+}
+
+// ChangeRequest answers, closes or reopens a request.
+func (d Desk) ChangeRequest(ctx context.Context, id, verb string, a Answer) (Request, error) {
+	return change(ctx, d, deed{action: "request " + verb, what: "request " + id}, func(e *deed) (Request, error) {
+		r, err := d.request(ctx, id)
+		if err != nil {
+			return Request{}, err
+		}
+		e.site, e.room = r.Site, r.Room
+		if !d.c.May(people.ActionRequest, r.Site, r.Room) {
+			return Request{}, forbidden("request " + id)
+		}
+		switch verb {
+		case "answer":
+			r, err = d.h.Requests.Answer(ctx, id, d.c.Login, a.Text)
+		case "close":
+			r, err = d.h.Requests.Close(ctx, id, d.c.Login, a.Text)
+		case "reopen":
+			r, err = d.h.Requests.Reopen(ctx, id, d.c.Login, a.Text)
+		default:
+			err = notFound("no-route", verb)
+		}
+		if err != nil {
+			return Request{}, err
+		}
+		return d.h.wireRequest(r), nil
+	})
+}
+
+// Label returns the code of the label on a computer, and makes it if there is none.
+func (d Desk) Label(ctx context.Context, ref string) (string, error) {
+	if d.h.Requests == nil {
+		return "", notFound("no-route", "requests")
+	}
+	c, err := d.find(ref)
+	if err == nil {
+		err = d.mayOn(people.ActionComputer, c)
+	}
+	if err != nil {
+		return "", err
+	}
+	return d.h.Requests.Label(ctx, c.ID)
+}
+
+// Labelled is the computer whose label has a code. Who reads a label sees this much of it and no more.
+func (h *House) Labelled(ctx context.Context, code string) (Labelled, error) {
+	if h.Requests == nil {
+		return Labelled{}, &requests.RefusedError{Code: requests.CodeNoLabel}
+	}
+	id, err := h.Requests.ByLabel(ctx, code)
+	if err != nil {
+		return Labelled{}, err
+	}
+	c, err := h.Fleet.Find(id)
+	if err != nil || c.ID != id {
+		return Labelled{}, &requests.RefusedError{Code: requests.CodeNoLabel}
+	}
+	return Labelled{ID: c.ID, Computer: c.Name, Room: c.Room, Site: h.Fleet.SiteOf(c)}, nil
+}
+
+// ReportByLabel keeps what somebody without an account reports of the computer whose label he read.
+func (h *House) ReportByLabel(ctx context.Context, code, address, name, text string) (Request, error) {
+	l, err := h.Labelled(ctx, code)
+	if err != nil {
+		return Request{}, err
+	}
+	d := h.For(people.Caller{Via: people.ViaLabel, Address: address})
+	return change(ctx, d, deed{action: "request open", what: l.Computer, site: l.Site, room: l.Room}, func(*deed) (Request, error) {
+		r, err := h.Requests.OpenByLabel(ctx, code, address, requests.Report{Computer: l.ID, Room: l.Room, Site: l.Site, Name: name, Text: text})
+		return h.wireRequest(r), err
+	})
+}
+
+// requestError says what the requests refused; nil for other errors.
+func requestError(err error) *Error {
+	var refused *requests.RefusedError
+	if !errors.As(err, &refused) {
+		return nil
+	}
+	out := &Error{Status: http.StatusConflict, Code: string(refused.Code), Field: refused.Field,
+		Wait: int((refused.Wait + time.Second - 1) / time.Second)}
+	switch refused.Code {
+	case requests.CodeNone, requests.CodeNoLabel:
+		out.Status = http.StatusNotFound
+	case requests.CodeEmpty, requests.CodeLong, requests.CodeNowhere, requests.CodeBadLabel:
+		out.Status = http.StatusBadRequest
+	case requests.CodeTooMany:
+		out.Status = http.StatusTooManyRequests
+	}
+	return out
+}
