@@ -1,0 +1,35 @@
+// Package web is the console: the pages on which a technician, a teacher or an administrator sees rooms and computers,
+// gives orders and reads how they ended.
+//
+//	browser --HTTPS--> Server.Handler --> route (who may) --> page handler --> access.Desk
+//	   ^                                                          |
+//	   |  htmx: fragments by id                                   v
+//	   +------------- /events <-- fragments that changed <-- html/template, words
+//
+// Pages are rendered by the server. A page works without scripts, but for the shape of rooms and for what is live: htmx and
+// its extension for server-sent events (in static, with their licences) put fragments in place, and app.js drags tiles,
+// opens dialogs and keeps a selection. There is nothing to build, and everything is in the binary.
+//
+// How a page is made:
+//
+//  1. A line in routes.go: the pattern, the action that the caller needs somewhere, the handler.
+//  2. A handler func(*visit) error in a file of its page: it asks v.Desk, makes a struct for the template and returns
+//     v.page("name", Page{...}). An error of the desk is returned as it is: the shell says it in the person's language.
+//     After a change: v.flash(key, ...) and return v.seeOther("/where/to").
+//  3. A file templates/pages/name.html that defines "content"; its data is .Data. What more than one page shows, or what
+//     is live, is a named template in templates/parts.
+//  4. Every text is {{t "key" args}} or {{n "key" number}} with its line in words; every state is {{template "badge" .}}:
+//     colour, icon and word (type badge; v.mark, v.taskMark). Names of people, rooms and computers stand in <bdi>. No style attributes, no inline scripts.
+//  5. A form is read with v.form(): when Form.Bad, show the page again with the form in it and status 422; fields are
+//     {{template "field" (field .Data.Form "name" "label.key" "text")}}. An action that destroys asks in a <dialog>
+//     (data-dialog) with a sentence that names what is lost.
+//
+// Sources: HTML Living Standard; WAI-ARIA 1.2 for names and live regions; WCAG 2.2 AA for contrast and size; Content
+// Security Policy Level 3; RFC 6265bis for the __Host- prefix; Fetch Metadata (Sec-Fetch-Site) for requests of other
+// sites; Server-sent events, HTML section 9.2.
+//
+// Guaranteed: nothing that a person or a computer wrote is ever markup or script, for html/template escapes it and the
+// policy runs nothing that is not a file of ours; no route is open but those of routes.go that say so; what a page shows is
+// what the caller's desk shows; a page's stream ends with its session. Not guaranteed: that a curve reaches back before
+// the start of the daemon; that two pages open side by side show the same half second.
+package web
