@@ -55,8 +55,10 @@
 //     option lazytime. What others than root may write to is therefore always read: on ext inodes of another owner, or that
 //     group or all may write to; on NTFS what lies in Users. Where the drive counts unsafe shutdowns, the agent reads
 //     everything after one.
+//   - A write of the reset itself that the drive puts elsewhere: what was written is read back, not all else once more.
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //
-// Full catches all of these. Memory: the manifest, three bits a chunk, two bits a stream and a record, 16 MiB of
-// chunks that are compared, 8 bytes a block of metadata that differs and 48 a file whose extent tree leaves its inode.
+// Full catches all of these. Memory: the manifest, four bits a chunk, two bits a stream and a record, 24 MiB of
+// chunks that are compared, 32 MiB of those that the reset will write, 1 to 8 MiB for each of four to eight that read, 8
+// bytes a block of metadata that differs and 48 a file whose extent tree leaves its inode.
 package quick

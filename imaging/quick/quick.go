@@ -67,7 +67,11 @@ type Verdict struct {
 	streams bitset            // vouched for
 	unused  []manifest.Extent // metadata that was never used: by offset
 	metas   bitset            // streams of metadata: unused counts there alone
+	kept    map[int][]byte    // the master's content of some entries that differ
 }
+
+// keepAtMost is how many of the master's chunks that were fetched are kept for the reset that follows.
+const keepAtMost = 128
 
 // Entry tells whether entry i of Manifest.Chunks need not be read.
 func (v *Verdict) Entry(i int) bool { return v.Doubt == "" && v.entries.has(uint64(i)) }
@@ -78,6 +82,14 @@ func (v *Verdict) Read(i int) (done, equal bool) {
 		return false, false
 	}
 	return v.read.has(uint64(i)), v.equal.has(uint64(i))
+}
+
+// Content returns the master's content of entry i where Look has had to fetch it and has kept it, else nil.
+func (v *Verdict) Content(i int) []byte {
+	if v.Doubt != "" {
+		return nil
+	}
+	return v.kept[i]
 }
 
 // Fill returns the parts of Manifest.Fills[k] that have to be read, in order.

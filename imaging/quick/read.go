@@ -64,7 +64,7 @@ func newLook(ctx context.Context, o Options) (*look, error) {
 	l.disk = sweep.Disk{Table: &l.m.Chunks, Size: o.Disk.Size(), Read: l.readAt}
 	n := uint64(l.m.Chunks.Len())
 	l.v = &Verdict{m: l.m, entries: newBitset(n), read: newBitset(n), equal: newBitset(n),
-		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount))}
+		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount)), kept: map[int][]byte{}}
 	l.sniff = newBitset(uint64(l.m.NameCount))
 	for _, x := range o.Exceptions {
 		if x.Length != int64(len(x.Content)) || x.Offset < 0 {
@@ -235,8 +235,21 @@ func (c *comparison) fetched(list []compared) error {
 		if err := c.each(d); err != nil {
 			return err
 		}
+		c.l.keep(d)
 	}
 	return nil
+}
+
+// keep leaves to the reset what it would fetch again. With an exception inside it is not the master's alone.
+func (l *look) keep(d compared) {
+	if l.touched(d.e) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.v.kept) < keepAtMost {
+		l.v.kept[d.entry] = d.want
+	}
 }
 
 func onDisk(e manifest.Entry) int64 {

@@ -41,6 +41,13 @@ type Vouched interface {
 	Fill(k int) []manifest.Extent
 }
 
+// Keeper is a Vouched that had to get some of the master's contents: they need not be fetched again. What is written is read
+// back, whoever gave it.
+type Keeper interface {
+	// Content returns what entry i of Manifest.Chunks should hold, without the exceptions inside, or nil.
+	Content(i int) []byte
+}
+
 // Discarder is a Target that can be told that it need not keep bytes: they read as zeros from then on, or as anything.
 type Discarder interface {
 	Discard(off, n int64) error

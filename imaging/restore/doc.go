@@ -10,7 +10,7 @@
 //	  v  file data, fills                                                        (data)
 //	  v  metadata, exceptions, flush                                             (metadata)
 //	  v  heads, ESP last, flush; the master's table, primary GPT last, flush     (heads)
-//	  v  caches dropped, everything read again                                   (verify)
+//	  v  caches dropped, everything read again; if quick, what was written       (verify)
 //	     mark taken away, flush ------------------------------------------> proven
 //
 // With a Carousel (a multicast session) chunks come by themselves, in the sender's order, while a scanner looks at the
@@ -22,9 +22,10 @@
 //
 // Guaranteed, as far as the Target's Flush and Drop are honest: at every moment a power cut leaves either a standing
 // mark, or heads that are missing, or a disk that holds the master; success is reported only after every kept and fill
-// byte, every exception and the table were read from the medium. Not guaranteed: bytes that the manifest does not care
-// about; that a disk without ARDOISE remembers whose work is unfinished (the server's mark does).
+// byte, every exception and the table were read from the medium, but for what Options.Vouched knows, and what was written
+// after it was written. Not guaranteed: bytes that the manifest does not care about; that a disk without ARDOISE remembers
+// whose work is unfinished (the server's mark does).
 //
-// Memory: the manifest, 40 bytes a chunk that differs, at most 72 MiB for reading and 48 MiB for fetching and writing;
+// Memory: the manifest, 44 bytes a chunk that differs, at most 72 MiB for reading and 48 MiB for fetching and writing;
 // with a Carousel, before that, 14 bytes a chunk, 33 MiB for taking and half of the 72 MiB for reading.
 package restore

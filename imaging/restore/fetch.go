@@ -185,12 +185,24 @@ func (r *run) load(ctx context.Context, l *loaded) error {
 			r.copied.Add(int64(1 + len(g.more)))
 			continue
 		}
+		if kept := r.kept(g.first); len(kept) == int(e.Length) {
+			copy(l.contents[k], kept)
+			continue
+		}
 		ids, into = append(ids, e.ID), append(into, l.contents[k])
 	}
 	if len(ids) == 0 {
 		return nil
 	}
 	return r.fetch(ctx, ids, into)
+}
+
+// kept returns the content of an entry that somebody has at hand, or nil.
+func (r *run) kept(i uint32) []byte {
+	if k, ok := r.vouched.(Keeper); ok {
+		return k.Content(int(i))
+	}
+	return nil
 }
 
 // copyOf reads the content of entry i from the disk, and tells whether it is what it should be.

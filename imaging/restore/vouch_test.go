@@ -130,6 +130,43 @@ func TestAQuickResetReadsBackWhatItWrote(t *testing.T) {
 	}
 }
 
+// keeper is a word that has contents at hand.
+type keeper struct {
+	word
+	contents map[int][]byte
+}
+
+func (k keeper) Content(i int) []byte { return k.contents[i] }
+
+func TestWhatSomebodyHasAtHandIsNotFetchedAndReadBack(t *testing.T) {
+	tm, d := restored(t)
+	k, e := dataEntry(t, tm.m, 1)
+	content := make([]byte, e.Length)
+	if _, err := d.ReadAt(content, e.Pieces[0].Offset); err != nil {
+		t.Fatal(err)
+	}
+	run := func(content []byte) (restore.Report, error) {
+		d.put(e.Pieces[0].Offset, []byte("differs"))
+		o := options(tm, d, false)
+		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int][]byte{k: content}}
+		return restore.Run(context.Background(), o)
+	}
+	if r, err := run(content); err != nil || r.FetchedChunks != 0 || r.WrittenBytes == 0 {
+		t.Errorf("fetched %d chunks, wrote %d bytes: %v", r.FetchedChunks, r.WrittenBytes, err)
+	}
+	if diff := mustVerify(t, options(tm, d, false)); !diff.None() {
+		t.Error(diff.Summary())
+	}
+	if r, err := run(content[1:]); err != nil || r.FetchedChunks != 1 {
+		t.Errorf("a content that is too short: fetched %d chunks, %v", r.FetchedChunks, err)
+	}
+	content[7] ^= 1
+	var mismatch *restore.MismatchError
+	if _, err := run(content); !errors.As(err, &mismatch) {
+		t.Errorf("a content that is not the master's: %v", err)
+	}
+}
+
 func piecesOf(e manifest.Entry) int64 {
 	var n int64
 	for _, p := range e.Pieces {
