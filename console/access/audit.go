@@ -7,6 +7,13 @@ import (
 	"github.com/ardoise/ardoise/fleet/people"
 )
 
+// Results of entries in the audit log.
+const (
+	Done    = people.ResultDone
+	Refused = people.ResultRefused // understood, and nothing was changed
+	Failed  = people.ResultFailed  // something may have been changed
+)
+
 // deed is what the audit log says of a change, besides who and when. The place is the one that the thing was in before.
 type deed struct {
 	action, what string
@@ -40,12 +47,12 @@ func (d Desk) record(ctx context.Context, e deed, err error) {
 		return
 	}
 	entry := people.Entry{Who: d.c.Login, Via: d.c.Via, Address: d.c.Address, Action: e.action, What: fleet.Clean(e.what, 500),
-		Site: e.site, Room: e.room, Result: people.ResultDone}
+		Site: e.site, Room: e.room, Result: Done}
 	if err != nil {
 		wire := ErrorOf(err)
-		entry.Result, entry.Detail = people.ResultRefused, fleet.Clean(wire.Error(), 500)
+		entry.Result, entry.Detail = Refused, fleet.Clean(wire.Error(), 500)
 		if wire.Status >= 500 {
-			entry.Result = people.ResultFailed
+			entry.Result = Failed
 		}
 	}
 	if err := d.h.People.Record(context.WithoutCancel(ctx), entry); err != nil && d.h.Log != nil {

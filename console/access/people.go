@@ -26,6 +26,11 @@ func (d Desk) mayPeople(what string) error {
 	return d.mayWhole(people.ActionPeople, what)
 }
 
+// Me is who the caller is.
+func (d Desk) Me() Me {
+	return Me{Login: d.c.Login, Name: d.c.Name, Role: string(d.c.Role), Sites: d.c.Sites, Rooms: d.c.Rooms, Via: d.c.Via, Scopes: d.c.Scopes}
+}
+
 // People lists all people, by login.
 func (d Desk) People() ([]Person, error) {
 	if err := d.mayPeople("people"); err != nil {
@@ -231,16 +236,34 @@ func (d Desk) Audit(ctx context.Context, f AuditFilter) ([]AuditEntry, error) {
 	if !ok {
 		return nil, forbidden("audit")
 	}
-	entries, err := d.h.People.Entries(ctx, q)
-	if err != nil {
-		return nil, err
+	if q.Limit <= 0 {
+		q.Limit = usualEvents
 	}
 	out := []AuditEntry{}
-	for _, e := range entries {
-		out = append(out, AuditEntry{Number: e.Number, Time: e.Time, Who: e.Who, Via: e.Via, Address: e.Address, Action: e.Action,
-			What: e.What, Site: e.Site, Room: e.Room, Result: e.Result, Detail: e.Detail})
+	for {
+		page, err := d.h.People.Entries(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page {
+			switch {
+			case !f.Since.IsZero() && e.Time.Before(f.Since):
+				return out, nil // a clock that was set back hides what is older from this question, not from others
+			case !f.Until.IsZero() && !e.Time.Before(f.Until):
+			case len(out) < q.Limit:
+				out = append(out, wireEntry(e))
+			}
+			q.Before = e.Number
+		}
+		if len(page) < q.Limit || len(out) >= q.Limit || ctx.Err() != nil {
+			return out, ctx.Err()
+		}
 	}
-	return out, nil
+}
+
+func wireEntry(e people.Entry) AuditEntry {
+	return AuditEntry{Number: e.Number, Time: e.Time, Who: e.Who, Via: e.Via, Address: e.Address, Action: e.Action, What: e.What,
+		Site: e.Site, Room: e.Room, Result: e.Result, Detail: e.Detail}
 }
 
 // VerifyAudit reads the whole audit log and says whether it is what was written.
@@ -269,6 +292,8 @@ func peopleError(err error) *Error {
 	out := &Error{Status: http.StatusBadRequest, Code: string(refused.Code), What: refused.What, Field: refused.Field,
 		Wait: int((refused.Wait + time.Second - 1) / time.Second)}
 	switch refused.Code {
+	case people.CodeBadName: // of a computer it is another
+		out.Code = "bad-person-name"
 	case people.CodeNobody, people.CodeWrongLink:
 		out.Status = http.StatusNotFound
 	case people.CodeNoSession, people.CodeNoToken, people.CodeWrong:

@@ -18,6 +18,17 @@ type Person struct {
 	LastSeen *time.Time `json:"last_seen,omitempty"`
 }
 
+// Me is who asks.
+type Me struct {
+	Login  string   `json:"login"`
+	Name   string   `json:"name"`
+	Role   string   `json:"role"`
+	Sites  []string `json:"sites,omitempty"`
+	Rooms  []string `json:"rooms,omitempty"`
+	Via    string   `json:"via"`              // socket, session, token
+	Scopes []string `json:"scopes,omitempty"` // of a token
+}
+
 // PersonChange makes a person, or changes what is not nil.
 type PersonChange struct {
 	Login    *string   `json:"login,omitempty"`
@@ -76,6 +87,7 @@ type AuditEntry struct {
 // AuditFilter chooses entries of the audit log; what is empty does not restrict.
 type AuditFilter struct {
 	Who, Action, What string
+	Since, Until      time.Time
 	Before            int64 // the next page: only lower numbers
 	Limit             int   // 0: 200
 }

@@ -132,6 +132,9 @@ func (d Desk) ChangeRequest(ctx context.Context, id, verb string, a Answer) (Req
 	})
 }
 
+// LabelPath is where the console's page for who has read a label is; the code follows.
+const LabelPath = "/l/"
+
 // Label returns the code of the label on a computer, and makes it if there is none.
 func (d Desk) Label(ctx context.Context, ref string) (string, error) {
 	if d.h.Requests == nil {

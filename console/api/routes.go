@@ -22,11 +22,22 @@ func computerRoutes(t *table) {
 		func(ctx context.Context, d access.Desk, in *with[access.Approve]) (access.Computer, error) {
 			return d.Approve(ctx, in.Body)
 		})
+	route(t, "POST /computers/approve-all", "enrol several computers by the codes that they show",
+		func(ctx context.Context, d access.Desk, in *with[[]access.Approve]) ([]access.Computer, error) {
+			return d.ApproveAll(ctx, in.Body)
+		})
+	route(t, "GET /pending", "list computers that wait for approval or were only seen",
+		func(_ context.Context, d access.Desk, _ *none) ([]access.Computer, error) { return d.Pending() })
+	route(t, "POST /tags", "give computers tags and take others from them",
+		func(ctx context.Context, d access.Desk, in *with[access.Tagging]) ([]access.Computer, error) {
+			return d.Tag(ctx, in.Body)
+		})
 	for _, v := range []struct{ verb, summary string }{
 		{"refuse", "say no to a computer's key"},
 		{"rename", "give a computer another name"},
 		{"rekey", "forget a computer's key: its next start shows a code to be approved"},
 		{"chainload", "start a computer's disk from GRUB, or from its firmware"},
+		{"note", "keep a note on a computer"},
 		{"wake", "wake a computer by the network"},
 	} {
 		route(t, "POST /computers/{ref}/"+v.verb, v.summary,
@@ -87,14 +98,6 @@ func houseRoutes(t *table) {
 		func(_ context.Context, d access.Desk, _ *none) (access.Status, error) { return d.Status() })
 	route(t, "GET /doctor", "checks of what the daemon lives in",
 		func(ctx context.Context, d access.Desk, _ *none) ([]access.Check, error) { return d.Doctor(ctx) })
-	type which struct {
-		Computer string `query:"computer" maxLength:"300"`
-		Job      string `query:"job" maxLength:"64"`
-	}
-	route(t, "GET /events", "what happened, newest first",
-		func(ctx context.Context, d access.Desk, in *which) ([]access.Event, error) {
-			return d.Events(ctx, access.EventFilter{Computer: in.Computer, Job: in.Job})
-		})
 }
 
 // lineTime is how long one line may take to be read: who does not read for so long has gone.

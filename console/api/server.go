@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -24,9 +25,20 @@ const maxBody = 1 << 20
 // Server answers for a house.
 type Server struct {
 	House   *access.House
-	Version string       // of the program, for the description
-	Log     *slog.Logger // nil: none
+	Version string        // of the program, for the description
+	Log     *slog.Logger  // nil: none
+	Beat    time.Duration // between two signs of life of a stream of events; 0: 15 s
 }
+
+func (s *Server) beat() time.Duration {
+	if s.Beat > 0 {
+		return s.Beat
+	}
+	return beat
+}
+
+// againKey is the key, in a request's context, of what asks again by whom it is.
+type againKey struct{}
 
 // callerKey is the key of the caller in a request's context.
 type callerKey struct{}
@@ -51,7 +63,9 @@ func (s *Server) Handler(who func(*http.Request) (people.Caller, error)) http.Ha
 			s.tell(w, r, err)
 			return
 		}
-		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, c)))
+		ctx := context.WithValue(r.Context(), callerKey{}, c)
+		ctx = context.WithValue(ctx, againKey{}, func() (people.Caller, error) { return who(r) })
+		mux.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -72,7 +86,8 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	t := &table{s: s, mux: mux, api: humago.New(mux, config)}
 	t.failure = &huma.Response{Description: "refused: code is one of the notices'", Content: map[string]*huma.MediaType{
 		"application/json": {Schema: registry.Schema(reflect.TypeFor[access.Error](), true, "")}}}
-	for _, part := range []func(*table){computerRoutes, roomRoutes, masterRoutes, orderRoutes, houseRoutes} {
+	for _, part := range []func(*table){computerRoutes, sheetRoutes, roomRoutes, siteRoutes, masterRoutes,
+		orderRoutes, scheduleRoutes, requestRoutes, peopleRoutes, eventRoutes, houseRoutes} {
 		part(t)
 	}
 	delete(registry.Map(), "HumaErrorModel") // huma's own, which nobody gets to see
@@ -118,6 +133,7 @@ func ownErrors(_ huma.Context, _ string, v any) (any, error) {
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) {
 	e := s.wire(r.Context(), r.URL.Path, err)
 	b, _ := json.Marshal(e) // strings only
+	challenge(w, e)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
 	_, _ = w.Write(append(b, '\n'))
