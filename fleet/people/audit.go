@@ -37,11 +37,10 @@ type AuditQuery struct {
 	Who, Action, What string   // exactly
 	Sites             []string // any of them
 	Places            bool     // only what concerns a site, not the house as a whole
-	Since, Until      time.Time
-	Before            int64 // only entries of a lower number: the next page
-	After             int64 // only entries of a higher number
-	Oldest            bool  // the oldest first
-	Limit             int   // 0: 200; at most 1000
+	Before            int64    // only entries of a lower number: the next page
+	After             int64    // only entries of a higher number
+	Oldest            bool     // the oldest first
+	Limit             int      // 0: 200; at most 1000
 }
 
 const (

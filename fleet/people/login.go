@@ -31,9 +31,11 @@ func (p *People) prove(ctx context.Context, t try, password string) (Person, err
 	if err := p.gate.enter(p.o.Now(), t); err != nil {
 		return Person{}, err
 	}
-	x, err := p.Find(t.login)
-	if err != nil || x.Disabled || t.login != x.Login { // ids are no logins
-		x = Person{}
+	p.mu.RLock()
+	x := p.people[p.byLogin[t.login]]
+	p.mu.RUnlock()
+	if x.Disabled {
+		x.Hash = ""
 	}
 	if len(password) > 4*longest {
 		password = ""
@@ -44,8 +46,9 @@ func (p *People) prove(ctx context.Context, t try, password string) (Person, err
 	}
 	if !match {
 		p.gate.wrong(p.o.Now(), t)
-		p.note(ctx, Entry{Who: t.login, Via: ViaSession, Address: t.address, Action: "login", What: t.login, Site: Whole,
-			Result: ResultRefused, Detail: string(CodeWrong)})
+		// What is no login may be a password that was typed into the wrong field.
+		p.note(ctx, Entry{Via: ViaSession, Address: t.address, Action: "login", What: x.Login, Site: Whole, Result: ResultRefused,
+			Detail: string(CodeWrong)})
 		return Person{}, refuse(CodeWrong, "", "")
 	}
 	p.gate.right(t)

@@ -205,8 +205,13 @@ func (c Caller) AuditScope(q AuditQuery) (AuditQuery, bool) {
 	case c.May(ActionAudit, Whole, ""):
 		return q, true
 	case c.Role == Technician && (c.Scopes == nil || leaves(c.Scopes, ActionAudit)):
-		q.Sites, q.Places = slices.Clone(c.Sites), true
-		return q, true
+		q.Places = true
+		if len(q.Sites) == 0 {
+			q.Sites = slices.Clone(c.Sites)
+			return q, true
+		}
+		q.Sites = slices.DeleteFunc(slices.Clone(q.Sites), func(s string) bool { return !c.MaySee(s, "") })
+		return q, len(q.Sites) > 0
 	}
 	return q, false
 }

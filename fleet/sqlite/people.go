@@ -176,8 +176,6 @@ func auditWhere(q people.AuditQuery) (where []string, args []any) {
 	add(q.Action != "", "action = ?", q.Action)
 	add(q.What != "", "what = ?", q.What)
 	add(q.Places, "site <> ?", people.Whole)
-	add(!q.Since.IsZero(), "time >= ?", q.Since.UnixNano())
-	add(!q.Until.IsZero(), "time < ?", q.Until.UnixNano())
 	add(q.Before > 0, "number < ?", q.Before)
 	add(q.After > 0, "number > ?", q.After)
 	return where, args

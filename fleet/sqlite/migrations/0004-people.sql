@@ -30,7 +30,7 @@ CREATE TABLE audit (
   address TEXT NOT NULL,
   action  TEXT NOT NULL,
   what    TEXT NOT NULL,
-  site    TEXT NOT NULL,         -- '*': the house as a whole
+  site    TEXT NOT NULL COLLATE NOCASE, -- '*': the house as a whole
   room    TEXT NOT NULL,
   result  TEXT NOT NULL,
   detail  TEXT NOT NULL,
