@@ -16,6 +16,7 @@ func floors() map[string]int {
 		"imaging/agent":     23,
 		"imaging/capture":   22,
 		"imaging/restore":   22,
+		"imaging/wipe":      22,
 		"imaging/quick":     22,
 		"imaging/cache":     22,
 		"imaging/personal":  22,
