@@ -43,8 +43,7 @@ type stream struct {
 	holdUntil time.Time
 	ceiling   float64
 	proven    float64 // bytes a second that the median member is known to take
-	fresh     int     // samples since the last change that may be used
-	congested int     // of these
+	suspects  bool    // most members are suspect: they count
 }
 
 // place is a block of a generation.
@@ -62,24 +61,28 @@ type history struct {
 	newest uint64
 	last   time.Time
 	busy   time.Duration
+	active time.Duration
 }
 
 type mark struct {
 	sequence uint64
 	at       time.Time
 	busy     time.Duration // that the stream was sent until then, without its pauses
+	active   time.Duration // and without those of the driver: in these a port's queue runs dry
 }
 
 const (
 	every = 10 * time.Millisecond // between two marks: the history goes back 20 s and more
 	pause = 5 * time.Millisecond  // of the time without anything to send, this much counts as sent in
+	stall = 10 * time.Millisecond // more than planned between two bursts, and the driver was away; ports' queues bridge less
 
 	mostResumed = 256
 )
 
 // note remembers when a sequence left, and whether there was nothing to send before it. A driver that does not come to
-// send makes no pause: what it sends is slow, and must not be taken for fast.
-func (h *history) note(sequence uint64, at time.Time, idle bool) {
+// send makes no pause: what it sends is slow, and must not be taken for fast. rate is what was planned, in bytes a second.
+func (h *history) note(sequence uint64, at time.Time, idle bool, rate float64) {
+	planned := time.Duration(float64(sequence-h.newest) * wire.PacketSize / rate * float64(time.Second))
 	if h.newest = sequence; h.last.IsZero() {
 		h.last = at
 	}
@@ -88,6 +91,10 @@ func (h *history) note(sequence uint64, at time.Time, idle bool) {
 		gap = min(gap, pause)
 	}
 	h.busy += gap
+	if gap > planned+stall {
+		gap = planned
+	}
+	h.active += gap
 	h.last = at
 	if h.n > 0 && at.Sub(h.marks[(h.first+h.n-1)%len(h.marks)].at) < every {
 		return
@@ -96,7 +103,7 @@ func (h *history) note(sequence uint64, at time.Time, idle bool) {
 		h.first = (h.first + 1) % len(h.marks)
 		h.n--
 	}
-	h.marks[(h.first+h.n)%len(h.marks)] = mark{sequence, at, h.busy}
+	h.marks[(h.first+h.n)%len(h.marks)] = mark{sequence, at, h.busy, h.active}
 	h.n++
 }
 
@@ -110,7 +117,7 @@ func (h *history) at(sequence uint64) mark {
 	if i == 0 {
 		return get(0)
 	}
-	low, high := get(i-1), mark{h.newest, h.last, h.busy}
+	low, high := get(i-1), mark{h.newest, h.last, h.busy, h.active}
 	if i < h.n {
 		high = get(i)
 	}
@@ -122,6 +129,7 @@ func (h *history) at(sequence uint64) mark {
 		sequence: sequence,
 		at:       low.at.Add(time.Duration(share * float64(high.at.Sub(low.at)))),
 		busy:     low.busy + time.Duration(share*float64(high.busy-low.busy)),
+		active:   low.active + time.Duration(share*float64(high.active-low.active)),
 	}
 }
 
@@ -145,7 +153,7 @@ func (s *Sender) Left(stream uint8, sequence uint64, at time.Time) {
 		n++
 	}
 	st.resumed = append(st.resumed[:0], st.resumed[n:]...)
-	st.history.note(sequence, at, n > 0)
+	st.history.note(sequence, at, n > 0, s.pace(st))
 }
 
 // before returns the highest sequence that was surely sent by then.

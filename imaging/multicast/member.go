@@ -65,7 +65,8 @@ type member struct {
 
 // sample is what one report told about a member's part of the stream.
 type sample struct {
-	sent, got float64 // bytes of UDP payload a second, of the sender's own time
+	sent      float64 // bytes of UDP payload a second, of the sender's own time
+	got       float64 // what came, of the time in which the driver did send: what a port that lost something can carry
 	loss      float64 // 0..1
 	from, to  uint64  // sequences
 	congested bool    // more was lost than what this member always loses
@@ -151,7 +152,7 @@ func (s *Sender) enter(m *member, state State, cause string) {
 	to := groupNone
 	switch state {
 	case StateFast:
-		to = groupNear
+		to = s.place(m) // never near for a moment: what the largest deficit was there is not forgotten
 	case StateSlow:
 		to = groupSlow
 	case StateSuspect:
@@ -217,23 +218,17 @@ func (s *Sender) measure(now time.Time, m *member, r wire.Report) {
 func (s *Sender) sample(m *member, st *stream, w wire.Span) {
 	m.window = w.First
 	span := w.Last - w.First + 1 // with the time before the first: a driver that was away is slow
-	seconds := (st.history.at(w.Last).busy - st.history.at(w.First-1).busy).Seconds()
-	if seconds < settle.Seconds()/2 {
+	first, last := st.history.at(w.First-1), st.history.at(w.Last)
+	busy, active := (last.busy - first.busy).Seconds(), (last.active - first.active).Seconds()
+	if active < settle.Seconds()/2 {
 		return
 	}
 	got := min(w.Packets, span)
 	sm := sample{from: w.First, to: w.Last, loss: 1 - float64(got)/float64(span)}
-	sm.sent = float64(span) * wire.PacketSize / seconds
-	sm.got = float64(got) * wire.PacketSize / seconds
+	sm.sent = float64(span) * wire.PacketSize / busy
+	sm.got = float64(got) * wire.PacketSize / active
 	learn(m, &sm, float64(span))
-	usable := st.usable(sm)
-	if usable && !m.sample.fresh {
-		st.fresh++
-	}
-	if usable && sm.congested && !(m.sample.fresh && m.sample.congested) {
-		st.congested++
-	}
-	sm.fresh = usable
+	sm.fresh = st.usable(sm)
 	m.sample = sm
 }
 
@@ -254,10 +249,11 @@ func learn(m *member, sm *sample, n float64) {
 	} else {
 		m.streak = 0
 	}
-	would := sm.sent * (1 - m.base) // with its usual loss
+	would := sm.got / (1 - sm.loss) * (1 - m.base) // with its usual loss
 	sm.congested = above && (would > 0.97*m.best || m.streak > 3 || sm.loss > m.base+0.15)
 	known := would <= 0.995*m.best
-	m.best = max(min(sm.got, m.sample.got), m.best*0.995) // of two: a port's buffer makes the first look like more
+	took := min(sm.sent*(1-sm.loss), m.sample.sent*(1-m.sample.loss)) // of two: a port's buffer makes the first look like more
+	m.best = max(took, m.best*0.995)
 	if sm.congested || sm.loss > m.base && !known && m.weight > 1000 {
 		return
 	}
@@ -332,13 +328,18 @@ func (s *Sender) hearsNothing(now time.Time, m *member) bool {
 	return st.history.last.Sub(first) >= nothingAfter && now.Sub(first) >= nothingAfter
 }
 
-// lags tells whether a member gets less than half of its stream, or its disk takes less than half of it.
+// lags tells whether a member gets less than half of its stream, or its disk takes less than half of it. A suspect is
+// believed to follow again when it takes half of what most do: a driver that stands still gives every port time.
 func (s *Sender) lags(now time.Time, m *member, st *stream) bool {
-	if m.sample.sent == 0 {
+	sent := m.sample.sent
+	if sent == 0 {
 		return false
 	}
-	half := m.sample.sent / 2
-	return m.sample.got < half || m.buffer < 25 && m.disk > 0 && float64(m.disk)*packetShare < half
+	took := sent * (1 - m.sample.loss)
+	if m.state == StateSuspect {
+		sent = max(sent, min(st.proven, s.pace(st)))
+	}
+	return took < sent/2 || m.buffer < 25 && m.disk > 0 && float64(m.disk)*packetShare < sent/2
 }
 
 // packetShare is how many bytes of UDP payload carry one byte of content.

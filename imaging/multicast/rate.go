@@ -16,9 +16,8 @@ const (
 	below       = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
 	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
 	mostHold    = 2 * time.Second        // found at the same place
-	keptUp      = 0.8                    // of the rate: who sends less is held up by its own machine,
+	leastKept   = 0.5                    // of the rate: a driver that sends less is held up by its own machine
 	besides     = 0.85                   // of what most get at their limit: what is less is no burst
-	leastKept   = 0.5                    // and with less than this the rate does not go up
 	growth      = 1.05
 	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
 	probe       = 1.02
@@ -42,24 +41,19 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 	if !st.running() || now.Sub(st.ticked) < leastTick {
 		return
 	}
-	members := 0
-	for _, m := range s.order {
-		if m.stream == id && m.listens() && m.sequence > 0 {
-			members++
-		}
-	}
+	members, fresh, congested := s.heard(st)
 	due := min(enough, (4*members+4)/5)
-	early := st.start && st.fresh >= min(3, due) && 2*st.congested > st.fresh
+	early := st.start && fresh >= min(3, due) && 2*congested > fresh
 	waited := now.Sub(st.ticked)
-	if st.fresh == 0 || st.fresh < due && !early && waited < 2*s.Interval() {
+	if fresh == 0 || fresh < due && !early && waited < 2*s.Interval() {
 		return
 	}
 	least := due
 	if early {
 		least = 0
 	}
-	limit, used := s.limitOf(st, least)
-	if few := 2*st.fresh < due && !early && waited < silentReports*s.Interval(); few && math.IsInf(limit, 1) {
+	limit, used := s.limitOf(st, least, early)
+	if few := 2*fresh < due && !early && waited < silentReports*s.Interval(); few && math.IsInf(limit, 1) {
 		return // what few of many take is no reason to go up
 	}
 	s.useUp(st)
@@ -75,9 +69,40 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 	}
 }
 
+// counts tells whether a member's samples do for the rate of a stream. Those of suspects do not, unless most are.
+func (st *stream) counts(m *member) bool {
+	return m.stream == st.id && m.listens() && (st.suspects || m.state != StateSuspect)
+}
+
+// heard returns how many members of a stream count, how many of these have told of the present rate, and how many of those
+// lost more than they always do.
+func (s *Sender) heard(st *stream) (members, fresh, congested int) {
+	suspects, others := 0, 0
+	for _, m := range s.order {
+		switch {
+		case m.stream != st.id || !m.listens() || m.sequence == 0:
+		case m.state == StateSuspect:
+			suspects++
+		default:
+			others++
+		}
+	}
+	st.suspects = suspects > others
+	for _, m := range s.order {
+		if !st.counts(m) || m.sequence == 0 {
+			continue
+		}
+		if members++; m.sample.fresh && st.usable(m.sample) {
+			if fresh++; m.sample.congested {
+				congested++
+			}
+		}
+	}
+	return members, fresh, congested
+}
+
 // useUp marks the samples of a stream as used.
 func (s *Sender) useUp(st *stream) {
-	st.fresh, st.congested = 0, 0
 	for _, m := range s.order {
 		if m.stream == st.id {
 			m.sample.fresh = false
@@ -87,17 +112,14 @@ func (s *Sender) useUp(st *stream) {
 
 // limitOf returns the bytes a second that the p90 member of a stream takes, infinite when it shows no limit. Where there are fewer than least, the others count as members without a limit: of few that report in
 // time, one that is slow would else be the p90 member of them all.
-func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
+func (s *Sender) limitOf(st *stream, least int, early bool) (limit float64, used bool) {
 	takes := s.scratch[:0]
 	sent := 0.0
 	// Once the start is over, one interval with a loss may be a burst; a port that is too small loses in the next one
 	// too. Where members report rarely, they are many, and the tenth of them does not lose a burst at one time.
-	alone := st.start && 2*st.congested > st.fresh || st.id != wire.StreamFast || s.Interval() > leastInterval
+	alone := early || st.id != wire.StreamFast || s.Interval() > leastInterval
 	for _, m := range s.order {
-		if m.stream != st.id || !m.listens() || !m.sample.fresh {
-			continue
-		}
-		if !st.usable(m.sample) {
+		if !st.counts(m) || !m.sample.fresh || !st.usable(m.sample) {
 			continue
 		}
 		sent = max(sent, m.sample.sent)
@@ -118,11 +140,8 @@ func (s *Sender) limitOf(st *stream, least int) (limit float64, used bool) {
 	if !math.IsInf(median, 1) && limit > besides*median {
 		limit = median // most are at their limit: who gets a little less lost a burst besides, or shows so again at this rate
 	}
-	if pace := s.pace(st); sent < keptUp*pace { // the driver does not send as fast as it may
-		if math.IsInf(limit, 1) {
-			return limit, sent > leastKept*pace // no reason to go up without end
-		}
-		limit *= min(pace/sent, 1/leastKept)
+	if math.IsInf(limit, 1) {
+		return limit, sent > leastKept*s.pace(st) // a driver that does not send as fast as it may is no reason to go up
 	}
 	return limit, true
 }

@@ -21,9 +21,7 @@ const (
 	horizon   = 30 * time.Millisecond  // how far ahead of their time
 	readAhead = 2 * wire.Interleave    // blocks that are read together
 	atOnce    = 4                      // blocks that are read at the same time where they are no neighbours
-	catchUp   = 4 * time.Millisecond   // of lateness that is sent at once
-	maxOwed   = 20 * time.Millisecond  // of lateness beyond that, made good slowly: the sender counts on what it sent 60 ms ago
-	repay     = 8                      // by sending an eighth faster
+	behind    = 24 * time.Millisecond  // of their time, and nothing more is planned: the room's needs change meanwhile
 	tooSoon   = 300 * time.Microsecond // less than this before its time a burst leaves at once: at 1 Gb/s each second one
 	nap       = 5 * time.Millisecond   // longest sleep before ctx is looked at
 	minUpkeep = 50 * time.Millisecond  // between two looks at whether a generation is due
@@ -85,10 +83,9 @@ func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *bu
 	}
 }
 
-// keepUp waits while the thread that sends is late by more than it makes good: what is planned now would wait for it
-// while the room's needs change. It tells whether ctx goes on.
+// keepUp waits while the thread that sends is far behind. It tells whether ctx goes on.
 func (s *Server) keepUp(ctx context.Context, bursts chan<- *burst) bool {
-	for len(bursts) > 0 && s.o.Now().Sub(s.departed.front()) > catchUp+maxOwed {
+	for len(bursts) > 0 && s.o.Now().Sub(s.departed.front()) > behind {
 		if !s.rest(ctx, s.o.Now().Add(time.Millisecond), false) {
 			return false
 		}
@@ -279,26 +276,15 @@ func (s *Server) bind() {
 	}
 }
 
-// dispatch sends bursts at their time, on a thread of its own. A busy machine makes it late: 4 ms of that are sent at
-// once, what is more by sending an eighth faster, so that no slow port's buffer meets a long burst.
+// dispatch sends bursts at their time, on a thread of its own. What a busy machine makes it late the pacer makes good.
 func (s *Server) dispatch(ctx context.Context, bursts <-chan *burst, free chan<- *burst) error {
 	s.bind()
-	var owed time.Duration
-	var last time.Time
+	var pacer multicast.Pacer
 	for b := range bursts {
-		if gap := b.at.Sub(last); gap > 0 && gap < time.Second {
-			owed -= min(owed, gap/repay)
-		} else if gap >= time.Second {
-			owed = 0
-		}
-		last = b.at
 		s.departed.begin(b.at)
-		due := b.at.Add(owed)
+		due := pacer.Due(s.o.Now(), b.at)
 		if due.Sub(s.o.Now()) > tooSoon && !sleepUntil(ctx, s.o.Now, due) {
 			return ctx.Err()
-		}
-		if late := s.o.Now().Sub(due); late > catchUp {
-			owed = min(owed+late-catchUp, maxOwed)
 		}
 		err := s.out[b.stream].Send(b.packets[:b.count])
 		s.departed.add(b.stream, b.last, s.o.Now())

@@ -17,6 +17,7 @@ type computer struct {
 	alive    bool
 	r        *multicast.Receiver // nil: not in a session
 	rng      *rand.Rand
+	naps     naps
 	have     []bool // blocks of the content that are on its disk
 	lacks    int
 	scanned  bool

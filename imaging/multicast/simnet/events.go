@@ -16,7 +16,8 @@ type event struct {
 type kind uint8
 
 const (
-	evSend kind = iota
+	evPlan kind = iota
+	evLeave
 	evJoin
 	evTurn    // a PC looks whether a report is due
 	evReport  // a report comes to the server

@@ -25,7 +25,8 @@ type PC struct {
 	Disk      float64       // bytes/s; 0: never in the way
 	Memory    int64         // bytes; 0: 256 MiB
 	Control   float64       // share of the reports that are lost
-	Busy      time.Duration // its reports are made up to so much late: it has no processor for them
+	Busy      time.Duration // its reports come up to so much late: who carries them has no processor for it
+	Starved   Starved       // it has none itself: packets are not read, reports not made
 	Scan      time.Duration
 	Holds     func(block int) bool // what its disk holds from the start; nil: nothing
 	Join      time.Duration        // after the others, who join at 0
@@ -38,6 +39,10 @@ type PC struct {
 	Lies      func(*wire.Report) // changes what it reports
 }
 
+// Starved says how a machine is kept from running its program by others: again and again, after Every on average, for up
+// to Most. The zero value is a machine of its own.
+type Starved struct{ Every, Most time.Duration }
+
 // Scenario is a room and what happens in it.
 type Scenario struct {
 	Bytes       int64 // of frames that an empty PC lacks
@@ -46,6 +51,7 @@ type Scenario struct {
 	Options     multicast.SenderOptions
 	Generations int           // the content comes in so many; 0: 1
 	Ahead       time.Duration // how late the server's card may be before the driver waits for it; 0: 2 ms
+	Starved     Starved       // the server does not get to run
 	ServerDies  float64       // when so much was sent; 0: never
 	ServerBack  time.Duration // how long it is away
 	Seed        uint64

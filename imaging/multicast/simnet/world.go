@@ -13,7 +13,6 @@ const (
 	delay   = nanos(200 * time.Microsecond) // from a port to a receiver
 	control = nanos(2 * time.Millisecond)   // a message of the control channel, one way, and its handling
 	poll    = 20 * time.Millisecond         // between two looks of a PC whether its report is due
-	blocked = nanos(2 * time.Millisecond)   // what the server's card holds before a write waits
 )
 
 // generation is an announced one with the blocks of the content that it carries.
@@ -37,9 +36,7 @@ type world struct {
 	generations []generation
 	carried     []bool // blocks of the content that a generation carries
 	composed    int
-	sending     bool // an evSend is on the agenda
-	upFree      nanos
-	leaving     []departure
+	driver      driver
 	first       nanos // of the first packet of data
 	begun       bool
 	passed      float64 // packets of data
@@ -115,6 +112,7 @@ func newWorld(sc Scenario) *world {
 		w.Limit = time.Hour
 	}
 	w.Scenario.Generations = max(1, w.Scenario.Generations)
+	w.driver.naps = naps{rng: rand.New(rand.NewPCG(sc.Seed, 1<<33)), starved: sc.Starved}
 	w.blocks = int((w.Bytes + wire.BlockSize - 1) / wire.BlockSize)
 	for i, pc := range sc.PCs {
 		c := &computer{PC: pc, index: i, rng: rand.New(rand.NewPCG(sc.Seed, uint64(i)))}
@@ -127,6 +125,7 @@ func newWorld(sc Scenario) *world {
 		if c.Memory == 0 {
 			c.Memory = 256 << 20
 		}
+		c.naps = naps{rng: rand.New(rand.NewPCG(sc.Seed, uint64(i)+1<<32)), starved: pc.Starved}
 		c.untilBad = c.gap()
 		c.have = make([]bool, w.blocks)
 		for b := range c.have {
@@ -166,7 +165,8 @@ func (w *world) serve() {
 			}
 		}
 	}
-	w.s, w.leaving = multicast.NewSender(options), nil
+	w.s = multicast.NewSender(options)
+	w.driver.begin()
 	w.session = uint32(w.life) + 1
 	w.generations, w.composed = nil, 0
 	w.carried = make([]bool, w.blocks)
@@ -229,11 +229,18 @@ func (w *world) add(k kind, c *computer, after nanos) {
 // happen does what an event says.
 func (w *world) happen(e event) {
 	c := w.pcs[e.pc]
+	if w.sleeps(e, c) {
+		return
+	}
 	switch e.kind {
-	case evSend:
-		w.sending = false
+	case evPlan:
+		if e.life == w.life && w.s != nil && w.driver.planAt == e.at {
+			w.plan()
+		}
+		return
+	case evLeave:
 		if e.life == w.life && w.s != nil {
-			w.send()
+			w.leave()
 		}
 		return
 	case evReport:
@@ -292,6 +299,31 @@ func (w *world) happen(e event) {
 		w.readIndexes(c)
 		w.finish(c, w.now)
 	}
+}
+
+// sleeps tells whether the machine that an event is for does not run now; the event comes again when it does.
+func (w *world) sleeps(e event, c *computer) bool {
+	var up nanos
+	switch e.kind {
+	case evPlan, evLeave, evReport:
+		up = w.driver.naps.awake(w.now)
+	case evTurn, evOrders, evArrives:
+		up = c.naps.awake(w.now)
+	default:
+		return false
+	}
+	if up <= w.now {
+		return false
+	}
+	if e.kind == evPlan && w.driver.planAt == e.at {
+		w.driver.planAt = up
+	}
+	if e.kind == evTurn && c.turn == e.at {
+		c.turn = up
+	}
+	e.at = up
+	w.agenda.add(e)
+	return true
 }
 
 // follow lets a computer obey its orders.
@@ -366,85 +398,6 @@ func (w *world) serverDies() {
 		c.flow.asking = true // what was asked for never comes
 	}
 	w.agenda.add(event{at: w.now + nanos(w.ServerBack), kind: evServer})
-}
-
-// transmit passes a frame through the server's card and tells when it has left.
-func (w *world) transmit(at nanos, bytes int) nanos {
-	w.upFree = max(w.upFree, at) + nanos(float64(bytes)*8e9/w.Uplink)
-	return w.upFree
-}
-
-// kick lets the sender look for something to send.
-func (w *world) kick() {
-	if !w.sending {
-		w.sending = true
-		w.agenda.add(event{at: w.now, kind: evSend, life: w.life})
-	}
-}
-
-// send sends until something else happens.
-func (w *world) send() {
-	for w.s != nil {
-		w.depart()
-		sym, at, ok := w.s.Next(w.time(w.now))
-		if !ok {
-			if !at.IsZero() {
-				w.sending = true
-				w.agenda.add(event{at: max(w.now+1, nanos(at.Sub(w.start))), kind: evSend, life: w.life})
-			}
-			return
-		}
-		w.now = max(w.now, nanos(at.Sub(w.start)))
-		w.packet(sym)
-		if ahead := max(blocked, nanos(w.Ahead)); w.upFree-w.now > ahead {
-			w.sending = true
-			w.agenda.add(event{at: w.upFree - ahead, kind: evSend, life: w.life})
-			return
-		}
-		if len(w.agenda.list) > 0 && w.agenda.list[0].at <= w.now {
-			w.kick()
-			return
-		}
-	}
-}
-
-// departure is a packet on its way through the server's card.
-type departure struct {
-	at       nanos
-	stream   uint8
-	sequence uint64
-}
-
-// depart tells the sender what has left.
-func (w *world) depart() {
-	n := 0
-	for ; n < len(w.leaving) && w.leaving[n].at <= w.now+nanos(time.Millisecond); n++ {
-		d := w.leaving[n]
-		w.s.Left(d.stream, d.sequence, w.time(d.at))
-	}
-	w.leaving = append(w.leaving[:0], w.leaving[n:]...)
-}
-
-// packet sends one packet.
-func (w *world) packet(sym multicast.Symbol) {
-	if len(w.headers) == cap(w.headers) {
-		w.headers = make([]wire.Header, 0, 4096)
-	}
-	w.headers = append(w.headers, sym.Header(w.session))
-	h := &w.headers[len(w.headers)-1]
-	w.result.OnAir += wire.PacketSize
-	if sym.Generation > 0 {
-		if !w.begun {
-			w.begun, w.first = true, w.now
-		}
-		w.passed++
-		w.pass()
-	}
-	at := w.transmit(w.now, packetWire)
-	w.leaving = append(w.leaving, departure{at, sym.Stream, sym.Sequence})
-	for _, c := range w.listening[sym.Stream] {
-		c.multicast(at, h)
-	}
 }
 
 // pass lets happen what is due when so much was sent.
