@@ -259,6 +259,7 @@ func (f *Fleet) Saw(s Sighting) {
 	}
 	f.mu.Unlock()
 	f.tell(f.worthALine(all...)...)
+	f.announce(Change{Events: all})
 	if style != "" && e.Computer != "" {
 		select {
 		case f.spool <- sighted{computer: e.Computer, style: style}:

@@ -126,7 +126,7 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 // differ tells whether a hello says something new that must outlive this daemon.
 func differ(old, now Computer) bool {
 	mark := old.Mark != now.Mark && (old.Mark == nil || now.Mark == nil || *old.Mark != *now.Mark)
-	return mark || old.MarkOnDisk != now.MarkOnDisk || old.KeyStored != now.KeyStored || old.WeakKey != now.WeakKey ||
+	return mark || old.Address != now.Address || old.MarkOnDisk != now.MarkOnDisk || old.KeyStored != now.KeyStored || old.WeakKey != now.WeakKey ||
 		!slices.Equal(old.MACs, now.MACs) || !reflect.DeepEqual(old.Inventory, now.Inventory)
 }
 
@@ -170,9 +170,13 @@ func short(key string) string { return key[:min(len(key), 16)] }
 func (f *Fleet) await(in Introduction, like *Computer) (w job.Welcome, err error) {
 	var events []Event
 	f.mu.Lock()
+	var a applicant
 	defer func() {
 		f.mu.Unlock()
 		f.tell(events...)
+		if err == nil {
+			f.announce(Change{Computers: []Computer{a.Computer}, Events: events})
+		}
 	}()
 	now := f.o.Now().UTC()
 	f.pending.sweep(now)

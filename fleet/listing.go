@@ -145,7 +145,8 @@ func (f *Fleet) byName(name string) (Computer, bool) {
 }
 
 // Listen calls do after each decision that was kept, and after each report of progress, with what it changed, until cancel
-// is called. do must return at once and must not ask the fleet.
+// is called; also with what is not kept: pending computers, and what the boot server saw. do must return at once, and must
+// neither ask the fleet nor cancel.
 func (f *Fleet) Listen(do func(Change)) (cancel func()) {
 	f.listening.Lock()
 	defer f.listening.Unlock()

@@ -210,15 +210,15 @@ func (w word) term() (term, error) {
 	case "unseen":
 		t.is, err = w.age()
 	default:
-		if t.is, err = w.text2(); err == nil && t.is == nil {
+		if t.is, err = w.textual(); err == nil && t.is == nil {
 			t.is, err = w.flag()
 		}
 	}
 	return t, err
 }
 
-// text2 is a test of a text: equal for what identifies, contained for what describes.
-func (w word) text2() (func(*Subject, time.Time) bool, error) {
+// textual is a test of a text: equal for what identifies, contained for what describes.
+func (w word) textual() (func(*Subject, time.Time) bool, error) {
 	v := strings.ToLower(w.value)
 	equal := map[string]func(*Subject) string{
 		"name": func(s *Subject) string { return s.Name }, "site": func(s *Subject) string { return s.Site },
