@@ -41,6 +41,8 @@ CREATE INDEX audit_by_who_action ON audit(who, action);
 CREATE INDEX audit_by_action ON audit(action);
 CREATE INDEX audit_by_what ON audit(what);
 CREATE INDEX audit_by_site ON audit(site);
+CREATE INDEX audit_by_site_who ON audit(site, who);
+CREATE INDEX audit_by_site_action ON audit(site, action);
 
 -- INSERT OR REPLACE removes the old row without asking the trigger of DELETE: the number has to be the next.
 CREATE TRIGGER audit_grows BEFORE INSERT ON audit
