@@ -161,7 +161,7 @@ func TestTwoDaemonsOnOneFolder(t *testing.T) {
 	_, data := damagedBox(t) // the sound one
 	d := daemonAt(t, data)
 	d.start()
-	exit, _, complaints := ardoise("serve", "--data", data, "--boot", "none", "--agent-port", strconv.Itoa(freePort(t)))
+	exit, _, complaints := ardoise("serve", "--data", data, "--boot", "none", "--agent-port", strconv.Itoa(freePort(t)), "--console", "")
 	if exit != 3 || !strings.Contains(complaints, "error: ") || !strings.Contains(complaints, data) || !strings.Contains(complaints, "hint: ") {
 		t.Errorf("a second daemon = exit %d\n%s", exit, complaints)
 	}

@@ -25,6 +25,8 @@ import (
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/fleet/requests"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/masters"
@@ -42,6 +44,7 @@ type serveOptions struct {
 	unknown    string
 	replica    string
 	multicast  multicastFlags
+	console    consoleFlags
 	verbose    bool
 }
 
@@ -73,6 +76,7 @@ func newServe() *cobra.Command {
 	f.StringVar(&o.unknown, "unknown", "agent", "what computers that nobody knows start: agent (so that they can be enrolled) or disk")
 	f.StringVar(&o.replica, "replica", "", "data folder of another box, or a copy of one, that damaged chunks are healed from")
 	o.multicast.add(f)
+	o.console.add(f)
 	f.BoolVar(&o.verbose, "verbose", false, "log what is only of interest when something does not work")
 	return c
 }
@@ -100,13 +104,16 @@ type site struct {
 	store    *sqlite.Store
 	fleet    *fleet.Fleet
 	sessions *sessions.Manager
+	people   *people.People
+	requests *requests.Requests
 	ca       *agentapi.CA
 	stage2   *agentapi.StageTwo
 	leaf     atomic.Pointer[tls.Certificate]
 	known    atomic.Pointer[[]netip.Addr]
 
-	agents net.Listener
-	orders *net.UnixListener
+	agents  net.Listener
+	console net.Listener // nil: there is none
+	orders  *net.UnixListener
 }
 
 // serve runs the daemon until ctx ends.
@@ -120,7 +127,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 		}
 	}
 	limits, err := o.multicast.limits()
-	if err != nil {
+	if err = errors.Join(err, o.console.check()); err != nil {
 		return err
 	}
 	unix.Umask(0o077) // keys, masters and the socket are nobody else's
@@ -157,7 +164,7 @@ func (s *site) open(ctx context.Context) error {
 	if s.store, err = sqlite.Open(ctx, filepath.Join(s.o.data, "ardoise.db")); err != nil {
 		return err
 	}
-	if err = s.openFleet(ctx); err != nil {
+	if err = errors.Join(s.openFleet(ctx), s.openPeople(ctx)); err != nil {
 		return err
 	}
 	links, err := pxe.Links(s.o.interfaces)
@@ -180,6 +187,9 @@ func (s *site) open(ctx context.Context) error {
 		return fmt.Errorf("listening for agents: %w", err)
 	}
 	s.o.agentPort = s.agents.Addr().(*net.TCPAddr).Port
+	if err = s.openConsole(ctx); err != nil {
+		return err
+	}
 	s.orders, err = api.Listen(s.o.data)
 	return err
 }
@@ -206,6 +216,9 @@ func (s *site) close() error {
 	var errs []error
 	if s.orders != nil {
 		errs = append(errs, ignoreClosed(s.orders.Close()))
+	}
+	if s.console != nil {
+		errs = append(errs, ignoreClosed(s.console.Close()))
 	}
 	if s.agents != nil {
 		errs = append(errs, ignoreClosed(s.agents.Close()))
@@ -241,11 +254,14 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"clock", s.fleet.RunClock},
 		{"sessions", s.sessions.Run},
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
-		{"orders", func(ctx context.Context) error { return s.orderServer().Serve(ctx, s.orders) }},
+		{"orders", func(ctx context.Context) error { return s.apiServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
 			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.house().ApplyRules,
 				Healer: s.healer()})
 		}},
+	}
+	if s.console != nil {
+		components = append(components, component{"console", s.runConsole})
 	}
 	if s.replica != nil {
 		components = append(components, component{"healing", func(ctx context.Context) error {
@@ -274,6 +290,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		case <-ctx.Done():
 		case <-bootReady:
 			s.announce(stderr)
+			return s.announceFirst(ctx, stderr)
 		}
 		return nil
 	})
@@ -292,8 +309,8 @@ func (s *site) announce(stderr io.Writer) {
 			at = append(at, netip.AddrPortFrom(a, uint16(s.o.agentPort)).String())
 		}
 	}
-	_, _ = fmt.Fprintf(stderr, "ardoise: ready agents=%s port=%d ca=%s data=%s\n", strings.Join(at, ","), s.o.agentPort,
-		s.ca.Fingerprint(), s.o.data)
+	_, _ = fmt.Fprintf(stderr, "ardoise: ready agents=%s port=%d ca=%s data=%s console=%s\n", strings.Join(at, ","), s.o.agentPort,
+		s.ca.Fingerprint(), s.o.data, s.consoleAddress())
 	if err := notifySystemd(os.Getenv("NOTIFY_SOCKET"), "READY=1"); err != nil {
 		s.log.Warn("telling systemd", "error", err)
 	}
@@ -327,11 +344,11 @@ func (s *site) agentServer() *agentapi.Server {
 
 // house is all that people and programs may ask for.
 func (s *site) house() *access.House {
-	return &access.House{Fleet: s.fleet, Masters: s.library, Sessions: s.sessions, Status: s.status, Wake: s.wake, Doctor: s.doctor,
-		Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
+	return &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions,
+		Status: s.status, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 }
 
-func (s *site) orderServer() *api.Server {
+func (s *site) apiServer() *api.Server {
 	return &api.Server{House: s.house(), Version: version(), Log: s.log.With("part", "orders")}
 }
 

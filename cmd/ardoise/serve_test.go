@@ -99,7 +99,8 @@ func freePort(t *testing.T) int {
 // start starts the daemon and waits for its ready line.
 func (d *daemon) start() {
 	d.t.Helper()
-	line := append(slices.Clone(d.in), os.Args[0], "serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port))
+	line := append(slices.Clone(d.in), os.Args[0], "serve", "--data", d.data, "--boot", "none", "--agent-port", fmt.Sprint(d.port),
+		"--console", "")
 	line = append(line, d.args...)
 	d.cmd = exec.Command(line[0], line[1:]...)
 	d.cmd.Env = append(os.Environ(), roleVariable+"=1", "NOTIFY_SOCKET=", "LC_ALL=C")
@@ -367,7 +368,7 @@ func TestWhatTheDaemonsCommandsRefuse(t *testing.T) {
 	told(t, 3, "", d.data, "serve", "--data", d.data, "--boot", "none", "--agent-port", port)
 	told(t, 3, "", port, "serve", "--data", filepath.Join(empty, "a"), "--boot", "none", "--agent-port", port)
 	told(t, 3, "", "nosuch0", "serve", "--data", filepath.Join(empty, "b"), "--boot", "none", "--interface", "nosuch0")
-	told(t, 3, "", "stage2.img", "serve", "--data", filepath.Join(empty, "c"), "--boot", empty, "--agent-port", fmt.Sprint(freePort(t)))
+	told(t, 3, "", "stage2.img", "serve", "--data", filepath.Join(empty, "c"), "--boot", empty, "--agent-port", fmt.Sprint(freePort(t)), "--console", "")
 	told(t, 2, "", "--data", "serve")
 	told(t, 2, "", "99999", "serve", "--data", empty, "--http-port", "99999")
 	told(t, 2, "", "maybe", "serve", "--data", empty, "--unknown", "maybe")

@@ -19,9 +19,12 @@ import (
 // secretName is the file, in the data folder, of the secret that the keys of computers are derived from. Backups have it.
 const secretName = "keys/site.secret"
 
+// cookieKeyName is the file, in the data folder, of the key that seals the cookies of logins under way.
+const cookieKeyName = "keys/login.secret"
+
 // openFleet loads the fleet, with all that it needs of its neighbours.
 func (s *site) openFleet(ctx context.Context) error {
-	secret, err := siteSecret(s.o.data)
+	secret, err := keyFile(filepath.Join(s.o.data, filepath.FromSlash(secretName)))
 	if err != nil {
 		return err
 	}
@@ -30,23 +33,22 @@ func (s *site) openFleet(ctx context.Context) error {
 	return err
 }
 
-// siteSecret reads the secret in a data folder, or makes it at first start. With another one every computer would have
-// other keys after its next reset, so a file that is not as it was made is not replaced.
-func siteSecret(data string) ([]byte, error) {
-	path := filepath.Join(data, filepath.FromSlash(secretName))
+// keyFile reads 32 secret bytes from a file, or makes it at first start. With other ones every computer would have other
+// keys after its next reset, so a file that is not as it was made is not replaced.
+func keyFile(path string) ([]byte, error) {
 	secret, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		secret = make([]byte, 32)
 		if _, err := rand.Read(secret); err != nil {
-			return nil, fmt.Errorf("drawing the site's secret: %w", err)
+			return nil, fmt.Errorf("drawing a secret: %w", err)
 		}
 		return secret, durable.WriteFile(durable.OS(), path, secret)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the site's secret: %w", err)
+		return nil, fmt.Errorf("reading a secret: %w", err)
 	}
 	if len(secret) != 32 {
-		return nil, fmt.Errorf("reading the site's secret: %s has %d bytes, want 32: restore it from a backup", path, len(secret))
+		return nil, fmt.Errorf("reading a secret: %s has %d bytes, want 32: restore it from a backup", path, len(secret))
 	}
 	return secret, nil
 }

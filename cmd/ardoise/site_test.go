@@ -37,11 +37,11 @@ func TestTheSitesSecretIsMadeOnceAndNeverReplaced(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(data, "keys"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	first, err := siteSecret(data)
+	first, err := keyFile(filepath.Join(data, secretName))
 	if err != nil || len(first) != 32 {
 		t.Fatalf("%x, %v", first, err)
 	}
-	again, err := siteSecret(data)
+	again, err := keyFile(filepath.Join(data, secretName))
 	if err != nil || !bytes.Equal(first, again) {
 		t.Errorf("asked again: %x, %v", again, err)
 	}
@@ -52,7 +52,7 @@ func TestTheSitesSecretIsMadeOnceAndNeverReplaced(t *testing.T) {
 	if err := os.Truncate(path, 5); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := siteSecret(data); err == nil {
+	if got, err := keyFile(filepath.Join(data, secretName)); err == nil {
 		t.Errorf("a cut secret is taken, or replaced: %x", got)
 	}
 }

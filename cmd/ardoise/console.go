@@ -1,0 +1,238 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/net/netutil"
+
+	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/oidc"
+	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/fleet/requests"
+	"github.com/ardoise/ardoise/pxe"
+)
+
+// consoleFlags say where the console is and how people log in.
+type consoleFlags struct {
+	address   string // "": there is none
+	cert, key string // files; "": the site's own authority certifies it
+	url       string // of the console, as people write it; "": its address
+
+	issuer, client, claim string
+	roles                 []string // VALUE=ROLE
+}
+
+// oidcSecret is the variable with the client secret of OpenID Connect: on a command line everybody would read it.
+const oidcSecret = "ARDOISE_OIDC_SECRET"
+
+func (o *consoleFlags) add(f *pflag.FlagSet) {
+	f.StringVar(&o.address, "console", ":8443", "address of the console and the API, by HTTPS; \"\": none")
+	f.StringVar(&o.cert, "console-cert", "", "file with the console's certificate and its chain (default: one of the site's own authority)")
+	f.StringVar(&o.key, "console-key", "", "file with its key")
+	f.StringVar(&o.url, "console-url", "", "how people reach the console, as https://ardoise.school.example (default: by its address)")
+	f.StringVar(&o.issuer, "oidc-issuer", "", "OpenID Connect: the provider's issuer; its client secret is in "+oidcSecret)
+	f.StringVar(&o.client, "oidc-client", "ardoise", "OpenID Connect: our client id; the provider sends people back to URL/oidc/callback")
+	f.StringVar(&o.claim, "oidc-claim", "", "OpenID Connect: claim that roles are given by (default groups)")
+	f.StringSliceVar(&o.roles, "oidc-role", nil, "OpenID Connect: VALUE=ROLE gives that role to who has that value; without, roles are given in the console")
+}
+
+// check refuses what makes no sense before anything is opened.
+func (o *consoleFlags) check() error {
+	if (o.cert == "") != (o.key == "") {
+		return usagef("--console-cert and --console-key belong together")
+	}
+	if o.url != "" && !strings.HasPrefix(o.url, "https://") {
+		return usagef("--console-url begins with https://, not %q", o.url)
+	}
+	if o.issuer != "" && o.url == "" {
+		return usagef("--oidc-issuer needs --console-url: the provider sends people back there")
+	}
+	_, err := o.mapped()
+	return err
+}
+
+// mapped reads --oidc-role.
+func (o *consoleFlags) mapped() (map[string]people.Role, error) {
+	out := map[string]people.Role{}
+	for _, s := range o.roles {
+		value, role, ok := strings.Cut(s, "=")
+		if !ok || value == "" || !people.Role(role).Valid() {
+			return nil, usagef("--oidc-role is VALUE=ROLE, ROLE one of administrator, technician, teacher and reader, not %q", s)
+		}
+		out[value] = people.Role(role)
+	}
+	return out, nil
+}
+
+// openPeople loads who may do what, and what they report.
+func (s *site) openPeople(ctx context.Context) error {
+	var err error
+	if s.people, err = people.Open(ctx, people.Options{Store: s.store, Log: s.log.With("part", "people")}); err != nil {
+		return err
+	}
+	s.requests, err = requests.Open(ctx, requests.Options{Store: s.store})
+	return err
+}
+
+// openConsole takes the console's address.
+func (s *site) openConsole(ctx context.Context) error {
+	o := &s.o.console
+	if o.address == "" {
+		return nil
+	}
+	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.leaf.Load(), nil }
+	if o.cert != "" {
+		files := &certFiles{cert: o.cert, key: o.key}
+		if _, err := files.get(nil); err != nil {
+			return err
+		}
+		certificate = files.get
+	}
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", o.address)
+	if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
+			_, port, _ := net.SplitHostPort(o.address)
+			n, _ := net.LookupPort("tcp", port)
+			return &pxe.PortInUseError{Port: n, Network: "tcp", For: "the console"}
+		}
+		return fmt.Errorf("listening for the console: %w", err)
+	}
+	s.console = tls.NewListener(netutil.LimitListener(l, maxConsole), &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: certificate,
+		NextProtos: []string{"h2", "http/1.1"}})
+	return nil
+}
+
+// maxConsole is how many connections the console takes at once; more wait.
+const maxConsole = 4096
+
+// certFiles are a certificate and its key as they are on the disk: who renews them need not restart us.
+type certFiles struct {
+	cert, key string
+
+	mu   sync.Mutex
+	at   time.Time // modification of the certificate's file
+	pair *tls.Certificate
+}
+
+// get returns the certificate. One that cannot be read does not replace the one before.
+func (c *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info, err := os.Stat(c.cert)
+	if err == nil && info.ModTime().Equal(c.at) && c.pair != nil {
+		return c.pair, nil
+	}
+	if err == nil {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(c.cert, c.key); err == nil {
+			c.at, c.pair = info.ModTime(), &pair
+		}
+	}
+	if c.pair != nil {
+		return c.pair, nil
+	}
+	return nil, fmt.Errorf("reading the console's certificate: %w", err)
+}
+
+// provider is where people log in with an account of the school's; nil without one.
+func (s *site) provider() (*oidc.Provider, error) {
+	o := &s.o.console
+	if o.issuer == "" {
+		return nil, nil
+	}
+	roles, err := o.mapped()
+	if err != nil {
+		return nil, err
+	}
+	key, err := keyFile(filepath.Join(s.o.data, filepath.FromSlash(cookieKeyName)))
+	if err != nil {
+		return nil, err
+	}
+	return oidc.New(oidc.Options{Issuer: o.issuer, ClientID: o.client, ClientSecret: os.Getenv(oidcSecret), Key: key, Roles: roles, Claim: o.claim,
+		RedirectURL: strings.TrimSuffix(o.url, "/") + "/oidc/callback"})
+}
+
+// runConsole serves the console and the API until ctx ends.
+func (s *site) runConsole(ctx context.Context) error {
+	handler, err := s.consoleHandler(ctx)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog: slog.NewLogLogger(s.log.With("part", "console").Handler(), slog.LevelDebug)} // strangers' handshakes
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(s.console) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if srv.Shutdown(patience) != nil {
+		_ = srv.Close()
+	}
+	<-done
+	return nil
+}
+
+// consoleHandler is the API below /api/ and the pages everywhere else.
+func (s *site) consoleHandler(_ context.Context) (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.Handle("/api/", s.apiServer().Handler(api.Web(s.people)))
+	return mux, nil
+}
+
+// consoleAddress is where people find the console: how they write it, else its first address.
+func (s *site) consoleAddress() string {
+	if s.console == nil {
+		return ""
+	}
+	if s.o.console.url != "" {
+		return strings.TrimSuffix(s.o.console.url, "/")
+	}
+	at, err := netip.ParseAddrPort(s.console.Addr().String())
+	if err != nil {
+		return "https://" + s.console.Addr().String()
+	}
+	if at.Addr().IsUnspecified() {
+		address := netip.AddrFrom4([4]byte{127, 0, 0, 1})
+		for _, a := range *s.known.Load() {
+			if !a.IsLoopback() {
+				address = a
+				break
+			}
+		}
+		at = netip.AddrPortFrom(address, at.Port())
+	}
+	return "https://" + at.String()
+}
+
+// announceFirst prints the link by which the first administrator is made, while there is none.
+func (s *site) announceFirst(ctx context.Context, stderr io.Writer) error {
+	if s.console == nil {
+		return nil
+	}
+	secret, needed, err := s.people.First(ctx)
+	if err == nil && needed {
+		_, _ = fmt.Fprintf(stderr, "ardoise: first %s/first/%s\n", s.consoleAddress(), secret)
+	}
+	return err
+}
