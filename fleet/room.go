@@ -280,7 +280,7 @@ func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Co
 		if !ok {
 			return nil, refuse(CodeNoRoom, Clean(name, 64), "")
 		}
-		room = r.Name
+		room, site = r.Name, SiteOf(r.Name)
 	}
 	if len(refs) == 0 || len(refs) > maxTargets {
 		return nil, refuse(CodeBadOrder, "", "1 to %d computers are placed at once", maxTargets)
@@ -302,7 +302,7 @@ func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Co
 				to = SiteOf(c.Room)
 			}
 		}
-		if c.Room == room && c.Site == to || slices.ContainsFunc(change.Computers, func(x Computer) bool { return x.ID == c.ID }) {
+		if c.Room == room && (room != "" || c.Site == to) || slices.ContainsFunc(change.Computers, func(x Computer) bool { return x.ID == c.ID }) {
 			continue
 		}
 		was := c.Room

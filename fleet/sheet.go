@@ -72,6 +72,12 @@ func ExportCSV(w io.Writer, computers []Computer) error {
 	}
 	for _, c := range computers {
 		cells := []string{c.Name, c.Room, strings.Join(c.MACs, " "), c.Inventory.UUID, c.Inventory.Serial, strings.Join(c.Tags, " "), c.Note}
+		if badUUID(cells[3]) {
+			cells[3] = "" // it tells nobody who this is
+		}
+		if badSerial(cells[4]) {
+			cells[4] = ""
+		}
 		if c.Room == "" && c.Site != "" {
 			cells[1] = c.Site + "/"
 		}
@@ -306,7 +312,7 @@ func (im *importing) take(x row) {
 		}
 	}
 	im.ids[c.ID] = x.line
-	if known && old.Name == c.Name && old.Room == c.Room && old.Site == c.Site && slices.Equal(old.Tags, c.Tags) && old.Note == c.Note {
+	if known && old.Name == c.Name && old.Room == c.Room && (c.Room != "" || old.Site == c.Site) && slices.Equal(old.Tags, c.Tags) && old.Note == c.Note {
 		im.rep.Unchanged++
 		return
 	}
@@ -354,10 +360,19 @@ func (im *importing) means(x row, shown traits) (Computer, bool, *RefusedError) 
 	if len(found) == 0 && shown.serial != "" {
 		found = im.f.computers.showing(traits{serial: fold(shown.serial)})
 	}
-	if len(found) == 0 {
-		if c, ok := im.f.byName(x.cell[columnName]); ok && x.cell[columnName] != "" {
-			found = append(found, &c)
+	if len(found) > 1 { // docks are handed around: of those that show an address, the one with the UUID, or the name
+		for _, c := range found {
+			if shown.uuid != "" && fold(c.Inventory.UUID) == shown.uuid || shown.uuid == "" && strings.EqualFold(c.Name, x.cell[columnName]) {
+				found = []*Computer{c}
+				break
+			}
 		}
+	}
+	if c, ok := im.f.byName(x.cell[columnName]); len(found) == 0 && ok {
+		if len(shown.names()) > 0 && len(traitsOf(c.Inventory, c.MACs).names()) > 0 {
+			return Computer{}, false, refuse(CodeNameTaken, "", "the computer called %s shows other addresses and numbers", c.Name)
+		}
+		found = append(found, &c)
 	}
 	switch {
 	case len(found) > 1:
