@@ -337,11 +337,15 @@ func (c *Client) isDeaf() bool {
 	return c.episode != nil && (c.o.Listen == nil || c.silent())
 }
 
-// silent tells whether 3 s have passed since something was announced, without a single authentic packet. The caller holds
-// the lock.
+// silent tells whether 3 s have passed since something was announced and we listened, without a single authentic packet. The
+// caller holds the lock.
 func (c *Client) silent() bool {
 	e := c.episode
-	return e.packets == 0 && !e.expect.IsZero() && c.o.Now().Sub(e.expect) >= deafAfter
+	if e.packets > 0 || e.expect.IsZero() || e.opened.IsZero() { // to join a group takes a busy PC seconds
+		return false
+	}
+	now := c.o.Now()
+	return now.Sub(e.expect) >= deafAfter && now.Sub(e.opened) >= deafAfter
 }
 
 // Run brings the manifest's chunks to the holder until it misses none, and returns what was done. m is the wanted

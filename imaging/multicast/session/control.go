@@ -36,6 +36,7 @@ type episode struct {
 	plans    int             // how many have
 	left     map[uint32]bool // places that this server could not give
 	expect   time.Time       // since when the server has something to send
+	opened   time.Time       // when its group was, or could not be; zero: not yet
 	packets  uint64          // authentic ones
 	reported uint64          // of these, when the last report was made
 	lost     uint64          // as last reported

@@ -127,9 +127,11 @@ func (c *Client) tune() {
 	}
 	at := slices.IndexFunc(e.Channels, func(ch wire.Channel) bool { return ch.Stream == stream })
 	if at < 0 {
+		c.listens(e)
 		return // a server that announces what it does not have
 	}
 	r, err := c.o.Listen(e.Channels[at])
+	c.listens(e)
 	if err != nil {
 		c.o.Log.Warn("the group of the session cannot be joined", "group", e.Channels[at].Group, "error", err)
 		c.retry = c.o.Now().Add(retryListen)
@@ -146,6 +148,15 @@ func (c *Client) tune() {
 	if c.ctx.Err() != nil { // Close has begun meanwhile, and has not seen it
 		c.closeListener()
 	}
+}
+
+// listens notes that a packet could come from now on, or never will.
+func (c *Client) listens(e *episode) {
+	c.mu.Lock()
+	if e.opened.IsZero() {
+		e.opened = c.o.Now()
+	}
+	c.mu.Unlock()
 }
 
 // ended tells whether nothing is read any more.
