@@ -192,7 +192,7 @@ func TestWhatIsWrittenOfAPersonIsChecked(t *testing.T) {
 		"a login that is long":     {people.Person{Login: long, Name: "x", Role: people.Reader}, people.CodeBadLogin, "login"},
 		"somebody else's login":    {people.Person{Login: "TAKEN", Name: "x", Role: people.Reader}, people.CodeLoginTaken, "login"},
 		"no name":                  {people.Person{Login: "ab", Name: "  ", Role: people.Reader}, people.CodeBadName, "name"},
-		"a name of two lines":      {people.Person{Login: "ab", Name: "a\nb", Role: people.Reader}, people.CodeBadName, "name"},
+		"a name that turns":        {people.Person{Login: "ab", Name: "a\u202eb", Role: people.Reader}, people.CodeBadName, "name"},
 		"a name that is long":      {people.Person{Login: "ab", Name: strings.Repeat("é", 101), Role: people.Reader}, people.CodeBadName, "name"},
 		"a mail that is none":      {people.Person{Login: "ab", Name: "x", Mail: "a@b@c", Role: people.Reader}, people.CodeBadMail, "mail"},
 		"a mail with a name":       {people.Person{Login: "ab", Name: "x", Mail: "X <a@b.test>", Role: people.Reader}, people.CodeBadMail, "mail"},
@@ -212,9 +212,9 @@ func TestWhatIsWrittenOfAPersonIsChecked(t *testing.T) {
 			t.Errorf("%s: the error has %d bytes", name, len(err.Error()))
 		}
 	}
-	x := h.add(t, people.Person{Login: " Prof.Curie@Lycee ", Name: " <script>Marie</script> ", Role: people.Teacher, Rooms: []string{"zola/S104", " ZOLA/s104 ", "x"},
+	x := h.add(t, people.Person{Login: " Prof.Curie@Lycee ", Name: " <script>Marie\n</script>\u00a0", Role: people.Teacher, Rooms: []string{"zola/S104", " ZOLA/s104 ", "x"},
 		Sites: []string{"hugo"}, Hash: "mine", OIDC: "mine", ID: "mine", Provided: true})
-	if x.Login != "prof.curie@lycee" || x.Name != "<script>Marie</script>" || len(x.Rooms) != 2 || x.Sites != nil || x.OIDC != "" || x.ID == "mine" || x.Provided {
+	if x.Login != "prof.curie@lycee" || x.Name != "<script>Marie </script>" || len(x.Rooms) != 2 || x.Sites != nil || x.OIDC != "" || x.ID == "mine" || x.Provided {
 		t.Errorf("added %+v", x)
 	}
 	h.start(t)

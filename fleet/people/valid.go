@@ -28,7 +28,7 @@ func valid(x Person) (Person, error) {
 	if !loginForm.MatchString(x.Login) {
 		return x, refuse(CodeBadLogin, "login", clean(x.Login, maxLogin))
 	}
-	x.Name = strings.TrimSpace(x.Name)
+	x.Name = strings.Join(strings.Fields(x.Name), " ")
 	if x.Name == "" || utf8.RuneCountInString(x.Name) > maxName || clean(x.Name, maxName) != x.Name {
 		return x, refuse(CodeBadName, "name", clean(x.Name, maxName))
 	}

@@ -217,11 +217,11 @@ func text(s string, mayBeEmpty bool) (string, error) {
 	}
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i := range lines {
-		lines[i] = fleet.Clean(strings.ReplaceAll(lines[i], "\t", " "), maxText+1)
+		lines[i] = fleet.Clean(strings.Join(strings.Fields(lines[i]), " "), maxText+1) // French has spaces of its own
 	}
 	out := strings.TrimSpace(strings.Join(lines, "\n"))
 	switch {
-	case out == "" && !mayBeEmpty:
+	case strings.Trim(out, "\ufffd\n ") == "" && !mayBeEmpty:
 		return "", &RefusedError{Code: CodeEmpty, Field: "text"}
 	case len([]rune(out)) > maxText || strings.Count(out, "\n") >= maxLines:
 		return "", &RefusedError{Code: CodeLong, Field: "text"}
