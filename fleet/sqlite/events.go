@@ -35,8 +35,8 @@ const disorder = 1000
 // maxUnion is of how many values each is looked up for itself: SQLite joins at most 500 queries.
 const maxUnion = 400
 
-// list is a list of names as SQLite's json_each reads it.
-func list(names []string) string {
+// array is a list of names as SQLite's json_each reads it.
+func array(names []string) string {
 	doc, _ := json.Marshal(names) // strings always can be written
 	return string(doc)
 }
@@ -44,6 +44,16 @@ func list(names []string) string {
 // Events implements fleet.Store. Each condition has an index that ends in the number, so that a page costs what it shows;
 // of several values of one condition each is looked up for itself, and the newest of all are taken.
 func (s *Store) Events(ctx context.Context, q fleet.EventQuery) ([]fleet.Event, error) {
+	text, args := eventsQuery(q)
+	rows, err := s.read.QueryContext(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return scanEvents(rows)
+}
+
+// eventsQuery is the text of a query, and its arguments.
+func eventsQuery(q fleet.EventQuery) (string, []any) {
 	limit := q.Limit
 	if limit <= 0 {
 		limit = 200
@@ -53,14 +63,26 @@ func (s *Store) Events(ctx context.Context, q fleet.EventQuery) ([]fleet.Event, 
 	add := func(condition string, x any) {
 		where, args = append(where, condition), append(args, x)
 	}
-	for column, x := range map[string]string{"computer": q.Computer, "job": q.Job, "site": q.Site, "room": q.Room, "kind": q.Kind,
-		"severity": string(q.Severity)} {
-		if x != "" {
-			add(column+" = ?", x)
+	// One index is walked, the narrowest; the plus keeps SQLite from the others. A list of rooms or sites may be walked, too.
+	walked, list := false, ""
+	for _, x := range []struct{ column, value string }{{"computer", q.Computer}, {"job", q.Job}, {"room", q.Room}, {"room", rooms},
+		{"severity", string(q.Severity)}, {"kind", q.Kind}, {"site", sites}, {"site", q.Site}} {
+		few := map[string]int{rooms: len(q.Rooms), sites: len(q.Sites)}
+		n, isList := few[x.value]
+		switch {
+		case x.value == "":
+		case isList && !walked && n > 0 && n <= maxUnion:
+			walked, list = true, x.value
+		case isList:
+		case !walked && x.value != string(fleet.Info):
+			add(x.column+" = ?", x.value)
+			walked = true
+			if x.column == "severity" {
+				where = append(where, "severity <> 'info'") // what its index is for
+			}
+		default:
+			add("+"+x.column+" = ?", x.value)
 		}
-	}
-	if q.Severity != "" && q.Severity != fleet.Info {
-		where = append(where, "severity <> 'info'") // for the partial index
 	}
 	if q.Before > 0 {
 		add("number < ?", q.Before)
@@ -70,30 +92,32 @@ func (s *Store) Events(ctx context.Context, q fleet.EventQuery) ([]fleet.Event, 
 		add("number >= COALESCE((SELECT number FROM events WHERE time >= ? ORDER BY time LIMIT 1), 0) - ?", q.Since.UnixNano())
 		args = append(args, disorder)
 	}
-	text, args := union(where, args, q, limit)
-	rows, err := s.read.QueryContext(ctx, text, args...)
-	if err != nil {
-		return nil, err
-	}
-	return scanEvents(rows)
+	return union(where, args, q, limit, list)
 }
 
-// union is the query for events that meet all conditions, and are of one of the sites and of one of the rooms of q.
-func union(where []string, args []any, q fleet.EventQuery, limit int) (string, []any) {
+// rooms and sites stand for the lists of a query; no column has such a value.
+const (
+	rooms = "\x00rooms"
+	sites = "\x00sites"
+)
+
+// union is the query for events that meet all conditions, and are of one of the sites and of one of the rooms of q: walk is
+// the list whose values are looked up each for itself.
+func union(where []string, args []any, q fleet.EventQuery, limit int, walk string) (string, []any) {
 	column, values := "", []string{""}
-	switch {
-	case q.Rooms != nil:
-		column, values = "room", q.Rooms
-		if q.Sites != nil {
-			where = append(where, "site IN (SELECT value FROM json_each(?))")
-			args = append(args, list(q.Sites))
+	for _, x := range []struct {
+		name, column string
+		list         []string
+	}{{rooms, "room", q.Rooms}, {sites, "site", q.Sites}} {
+		switch {
+		case x.list == nil:
+		case len(x.list) == 0:
+			return "SELECT " + eventColumns + " FROM events WHERE 0", nil
+		case x.name == walk:
+			column, values = x.column, x.list
+		default:
+			where, args = append(where, "+"+x.column+" IN (SELECT value FROM json_each(?))"), append(args, array(x.list))
 		}
-	case q.Sites != nil:
-		column, values = "site", q.Sites
-	}
-	if len(values) > maxUnion {
-		where, args = append(where, column+" IN (SELECT value FROM json_each(?))"), append(args, list(values))
-		column, values = "", []string{""}
 	}
 	var parts []string
 	var all []any
@@ -112,9 +136,6 @@ func union(where []string, args []any, q fleet.EventQuery, limit int) (string, [
 			all = append(all, v)
 		}
 		all = append(all, limit)
-	}
-	if len(parts) == 0 { // of none
-		return "SELECT " + eventColumns + " FROM events WHERE 0", nil
 	}
 	return strings.Join(parts, " UNION ALL ") + " ORDER BY number DESC LIMIT ?", append(all, limit)
 }

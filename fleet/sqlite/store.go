@@ -216,7 +216,7 @@ func freeNames(ctx context.Context, tx *sql.Tx, computers []fleet.Computer) erro
 	for _, c := range computers {
 		ids = append(ids, c.ID)
 	}
-	if _, err := tx.ExecContext(ctx, "UPDATE computers SET name = char(10) || id WHERE id IN (SELECT value FROM json_each(?))", list(ids)); err != nil {
+	if _, err := tx.ExecContext(ctx, "UPDATE computers SET name = char(10) || id WHERE id IN (SELECT value FROM json_each(?))", array(ids)); err != nil {
 		return fmt.Errorf("freeing names: %w", err)
 	}
 	return nil
