@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
 )
 
 func TestWireLimitIsThatOfTheIssue(t *testing.T) {
@@ -152,5 +153,43 @@ func TestLastJSON(t *testing.T) {
 		if got := string(lastJSON([]byte(tt.said))); got != tt.want {
 			t.Errorf("%s: %q", name, got)
 		}
+	}
+}
+
+func TestReachCountsEverythingOnce(t *testing.T) {
+	type leaf [2]uint64
+	type tree struct {
+		one   *leaf
+		again *leaf
+		row   []uint32
+		names map[uint32]*leaf
+		fixed [2][]byte
+		up    *tree
+	}
+	shared := &leaf{}
+	v := &tree{one: shared, again: shared, row: make([]uint32, 1, 10), names: map[uint32]*leaf{1: {}, 2: shared},
+		fixed: [2][]byte{make([]byte, 5), nil}}
+	v.up = v
+	want := int64(unsafe.Sizeof(*v)) + 16 + 40 + 2*2*(4+8) + 16 + 5
+	if got := reach(v); got != want {
+		t.Errorf("it reaches %d bytes, want %d", got, want)
+	}
+}
+
+func TestAProgramThatTakesTooLongRunsOnce(t *testing.T) {
+	b := &bench{budget: 3 * time.Minute}
+	tests := []struct {
+		used time.Duration
+		n    int
+		want bool
+	}{{0, 0, false}, {222 * time.Second, 1, true}, {89 * time.Second, 1, false}, {30 * time.Second, 2, false}, {121 * time.Second, 2, true}}
+	for _, tt := range tests {
+		if got := b.tooLong(tt.used, tt.n); got != tt.want {
+			t.Errorf("%d runs in %v: %v", tt.n, tt.used, got)
+		}
+	}
+	f := Figure{Ratio: 19.8, Runs: []Run{{Seconds: 222, Complete: 32, Expected: 32}}, Median: Run{Seconds: 222}, Asked: 3}
+	if said := f.words(Scene{}); !strings.HasSuffix(said, "1 of 3 runs") {
+		t.Errorf("of one run of three it says %q", said)
 	}
 }

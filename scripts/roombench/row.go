@@ -28,6 +28,7 @@ type Figure struct {
 	Air    float64 `json:"air"`            // bytes on air per byte of new frames, or of the disk where there are none
 	Median Run     `json:"median"`
 	Runs   []Run   `json:"runs"`
+	Asked  int     `json:"asked"` // how many runs there should have been
 }
 
 // version is what is sent.
@@ -71,12 +72,18 @@ func (b *bench) row(ctx context.Context, s Scene) (err error) {
 		}
 	}
 	runs := make([][]Run, len(systems))
+	used := make([]time.Duration, len(systems))
 	for n := range b.runs {
 		for i, sys := range systems {
+			if b.tooLong(used[i], len(runs[i])) {
+				continue
+			}
+			began := time.Now()
 			run, err := b.play(ctx, room, s, sys)
 			if err != nil {
 				return fmt.Errorf("%s, run %d of %s: %w", s.What, n+1, sys.name, err)
 			}
+			used[i] += time.Since(began)
 			runs[i] = append(runs[i], run)
 			b.say("%s: %s %.2f s (%.2f), %d of %d complete, %.0f MB on air, %.1f s before, %.1f s after, processor %.1f s and %.1f s (kernel %.1f and %.1f)",
 				s.What, sys.name, run.Seconds, run.Seconds/b.least(s).Seconds(), run.Complete, run.Expected, float64(run.Sent)/1e6,
@@ -99,6 +106,11 @@ func (b *bench) row(ctx context.Context, s Scene) (err error) {
 	return nil
 }
 
+// tooLong tells whether a program that has used so much time for n runs would exceed its budget with one more.
+func (b *bench) tooLong(used time.Duration, n int) bool {
+	return n > 0 && used+used/time.Duration(n) > b.budget
+}
+
 // figure reckons the medians.
 func (b *bench) figure(ctx context.Context, s Scene, name string, runs []Run) (Figure, error) {
 	img, err := b.image(ctx, s)
@@ -110,7 +122,7 @@ func (b *bench) figure(ctx context.Context, s Scene, name string, runs []Run) (F
 		fresh = img.fresh[s.version()]
 	}
 	least := b.least(s).Seconds()
-	f := Figure{Name: name, Runs: runs}
+	f := Figure{Name: name, Runs: runs, Asked: b.runs}
 	f.Median = medianBy(runs, func(r Run) float64 { return r.Seconds })
 	f.Ratio = f.Median.Seconds / least
 	f.Air = medianBy(runs, func(r Run) float64 { return float64(r.Sent) }).air(fresh)

@@ -99,6 +99,9 @@ func (f Figure) words(s Scene) string {
 	if f.Late > 0 {
 		said += fmt.Sprintf(", late %.2f", f.Late)
 	}
+	if len(f.Runs) < f.Asked {
+		said += fmt.Sprintf(", %d of %d runs", len(f.Runs), f.Asked)
+	}
 	return said
 }
 

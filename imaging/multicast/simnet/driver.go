@@ -1,6 +1,7 @@
 package simnet
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"time"
 
@@ -117,9 +118,40 @@ func (w *world) plan() {
 	}
 }
 
+// answer hands a report to the state machine, as it comes: encoded, where that is measured.
+func (w *world) answer(r wire.Report) wire.Orders {
+	now := w.time(w.now)
+	if w.Meter == nil {
+		return w.s.Report(now, r)
+	}
+	encoded := encode(r)
+	began := w.Meter.Processor()
+	var came wire.Report
+	if err := json.Unmarshal(encoded, &came); err != nil {
+		panic(err)
+	}
+	orders := w.s.Report(now, came)
+	encode(orders)
+	w.result.Reporting += w.Meter.Processor() - began
+	return orders
+}
+
+// encode is a message as it travels. Every message has an encoding; one that had none would spoil what is measured.
+func encode(message any) []byte {
+	encoded, err := json.Marshal(message)
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}
+
 // batch plans some bursts. wait is when to look again where there is nothing; zero is at news.
 func (w *world) batch(now time.Time) (last, wait time.Time, n int) {
 	d := &w.driver
+	if w.Meter != nil {
+		began := w.Meter.Processor()
+		defer func() { w.result.Sending += w.Meter.Processor() - began }()
+	}
 	var b *burst
 	for ; n < batch; n++ {
 		sym, at, ok := w.s.Next(now)

@@ -57,6 +57,13 @@ type Scenario struct {
 	Seed        uint64
 	Limit       time.Duration // of virtual time; 0: an hour
 	Trace       func(at time.Duration, s multicast.Status)
+	Meter       *Meter // nil: what the server's part costs is not measured
+}
+
+// Meter measures what the server's part of a run costs.
+type Meter struct {
+	Processor func() time.Duration      // that the calling thread has used so far
+	Half      func(s *multicast.Sender) // called when half of the content was sent; nil: not
 }
 
 // Outcome is what became of one PC.
@@ -77,6 +84,10 @@ type Result struct {
 	Seconds  float64 // until the last PC that could be was complete
 	Status   multicast.Status
 	Restarts int
+
+	// With a Meter, processor time of the server's state machine: to decide what is sent, and for reports and orders, their
+	// JSON included.
+	Sending, Reporting time.Duration
 }
 
 // Last returns the seconds of the last of some PCs to be complete, and whether all of them are.
@@ -108,16 +119,25 @@ type Point struct {
 	OnAir   int64   // bytes of UDP payload
 	HTTPS   int64   // bytes
 	Reports float64 // a second
+
+	Sending, Reporting time.Duration // processor time of the server's state machine, as a Result has it
+	PerReport          time.Duration // of Reporting
 }
 
-// Curve runs rooms of each size, 100 Mb/s ports, with the loss given at each PC: what a room costs as it grows.
-func Curve(bytes int64, loss float64, sizes []int, seed uint64) []Point {
+// Curve runs rooms of each size, 100 Mb/s ports, with the loss given at each PC: what a room costs as it grows. meter gives
+// the Meter of a run, nil measures nothing.
+func Curve(bytes int64, loss float64, sizes []int, seed uint64, meter func(pcs int) *Meter) []Point {
 	points := make([]Point, 0, len(sizes))
 	for _, n := range sizes {
-		r := Run(Scenario{Bytes: bytes, PCs: Room(n, PC{Loss: loss}), Seed: seed})
+		sc := Scenario{Bytes: bytes, PCs: Room(n, PC{Loss: loss}), Seed: seed}
+		if meter != nil {
+			sc.Meter = meter(n)
+		}
+		r := Run(sc)
 		points = append(points, Point{
 			PCs: n, Seconds: r.Seconds, Limit: WireLimit(bytes, 100e6), OnAir: r.OnAir, HTTPS: r.HTTPS,
 			Reports: float64(r.Reports) / r.Seconds,
+			Sending: r.Sending, Reporting: r.Reporting, PerReport: r.Reporting / time.Duration(max(r.Reports, 1)),
 		})
 	}
 	return points

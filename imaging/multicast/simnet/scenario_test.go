@@ -278,12 +278,26 @@ func TestOneSeedOneRun(t *testing.T) {
 
 func TestCurve(t *testing.T) {
 	sizes := []int{1, 2, 4, 8, 16, 32}
-	points := simnet.Curve(32*mib, 0.01, sizes, 1)
+	looked := 0
+	half := func(s *multicast.Sender) {
+		if bytes, _ := s.Demand(); bytes > 8*mib && bytes < 24*mib {
+			looked++
+		}
+	}
+	var ticks time.Duration
+	clock := func() time.Duration { ticks += time.Microsecond; return ticks } // each thing that is measured takes one
+	points := simnet.Curve(32*mib, 0.01, sizes, 1, func(int) *simnet.Meter { return &simnet.Meter{Processor: clock, Half: half} })
 	for i, p := range points {
 		t.Logf("%4d PCs: %6.2f s (%.3f of the wire limit), %.1f MB on air, %.1f MB by HTTPS, %.0f reports/s", p.PCs, p.Seconds,
 			p.Seconds/p.Limit, float64(p.OnAir)/1e6, float64(p.HTTPS)/1e6, p.Reports)
+		if p.PerReport < 900*time.Nanosecond || p.PerReport > time.Microsecond || p.Sending <= 0 { // the last ones may not arrive
+			t.Errorf("%d PCs: the meter says %v a report, %v to send", p.PCs, p.PerReport, p.Sending)
+		}
 		if p.PCs != sizes[i] || p.Seconds > 1.25*p.Limit || p.Reports > 1100 {
 			t.Errorf("%+v", p)
 		}
+	}
+	if looked != len(sizes) {
+		t.Errorf("the sender was shown %d times at half of the content, in %d rooms", looked, len(sizes))
 	}
 }

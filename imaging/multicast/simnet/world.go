@@ -145,6 +145,9 @@ func newWorld(sc Scenario) *world {
 			w.milestones = append(w.milestones, milestone{c.Dies, func() { w.die(c) }})
 		}
 	}
+	if w.Meter != nil && w.Meter.Half != nil {
+		w.milestones = append(w.milestones, milestone{0.5, func() { w.Meter.Half(w.s) }})
+	}
 	if w.ServerDies > 0 {
 		w.milestones = append(w.milestones, milestone{w.ServerDies, w.serverDies})
 	}
@@ -249,7 +252,7 @@ func (w *world) happen(e event) {
 			return
 		}
 		w.depart()
-		o := w.s.Report(w.time(w.now), r)
+		o := w.answer(r)
 		w.agenda.add(event{at: w.now + control, kind: evOrders, pc: e.pc, life: c.life, arg: w.orders.put(o)})
 		w.compose()
 		w.kick()
