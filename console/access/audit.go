@@ -46,6 +46,9 @@ func (d Desk) record(ctx context.Context, e deed, err error) {
 	if d.h.People == nil {
 		return
 	}
+	if e.site != people.Whole && !d.c.May(people.ActionSee, e.site, e.room) {
+		e.site, e.room = people.Whole, "" // who tries doors elsewhere is the administrators' business
+	}
 	entry := people.Entry{Who: d.c.Login, Via: d.c.Via, Address: d.c.Address, Action: e.action, What: fleet.Clean(e.what, 500),
 		Site: e.site, Room: e.room, Result: Done}
 	if err != nil {

@@ -136,13 +136,18 @@ func (d Desk) RemovePerson(ctx context.Context, ref string) (Person, error) {
 	})
 }
 
+// narrowed tells whether the caller came with a token that may do less than its person.
+func (d Desk) narrowed() bool {
+	return d.c.Via == people.ViaToken && !slices.Contains(d.c.Scopes, people.ScopeAdmin)
+}
+
 // tokenOwner is whose tokens the caller may look at and make: his own, and anybody's where he looks after people. What
 // comes with a token has no more tokens made than it can do itself.
 func (d Desk) tokenOwner(ref string, makes bool) (people.Person, error) {
 	if d.h.People == nil {
 		return people.Person{}, nobody()
 	}
-	if makes && d.c.Via == people.ViaToken && !slices.Contains(d.c.Scopes, people.ScopeAdmin) {
+	if makes && d.narrowed() {
 		return people.Person{}, forbidden("tokens")
 	}
 	if ref == "" {
@@ -213,12 +218,19 @@ func (d Desk) ForgetToken(ctx context.Context, id string) (Token, error) {
 			return Token{}, nobody()
 		}
 		owner := d.c.ID
+		if d.narrowed() {
+			return Token{}, forbidden("tokens")
+		}
 		if d.c.May(people.ActionPeople, people.Whole, "") {
 			owner = ""
 		} else if owner == "" {
 			return Token{}, forbidden("tokens")
 		}
 		t, err := d.h.People.ForgetToken(ctx, owner, id)
+		var refused *people.RefusedError
+		if errors.As(err, &refused) {
+			return Token{}, notFound("no-token", id)
+		}
 		if err != nil {
 			return Token{}, err
 		}
