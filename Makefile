@@ -27,7 +27,7 @@ SIMULATED   := ./imaging/multicast/simnet
 RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /integration/reset$$ -e /simnet$$)
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build bootenv golden demo test quick lint fuzz soak bench clean
+.PHONY: help packages npm build bootenv golden demo test quick lint fuzz soak bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ help: ## list the targets
 
 packages:
 	@$(SUDO) scripts/install-packages
+
+npm: packages
+	@scripts/install-npm
 
 build: packages ## the static binaries, into build/
 	@mkdir -p build
@@ -51,7 +54,7 @@ demo: build golden ## a virtual school whose PCs are imaged before your eyes
 	@$(GO) build -o build/demo ./scripts/demo
 	@$(SUDO) env "PATH=$$PATH" build/demo -pcs $(PCS) -firmware $(FIRMWARE) $(if $(filter-out 0,$(KEEP)),-keep)
 
-test: lint build golden ## everything: lint, unit tests with the race detector, real VMs (about 12 minutes without KVM)
+test: lint build golden npm ## everything: lint, unit tests with the race detector, real VMs (about 12 minutes without KVM)
 	@$(GO) build -o build/testreport ./scripts/testreport
 	@{ code=0; \
 	   CGO_ENABLED=1 $(GO) test -json -race -shuffle=on -count=1 $(AS_ROOT) $(RACE_TESTS) || code=1; \
@@ -60,7 +63,7 @@ test: lint build golden ## everything: lint, unit tests with the race detector, 
 	   $(GO) test -json -count=1 -p 1 -timeout 40m $(AS_ROOT) $(VM_TESTS) || code=1; \
 	   exit $$code; } | build/testreport -show integration/
 
-quick: lint build ## what needs no VM, in under two minutes
+quick: lint build npm ## what needs no VM, in under two minutes
 	@$(GO) build -o build/testreport ./scripts/testreport
 	@$(GO) test -json -shuffle=on $(AS_ROOT) $(RACE_TESTS) $(SIMULATED) | build/testreport
 
