@@ -22,6 +22,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/oidc"
+	"github.com/ardoise/ardoise/console/web"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/requests"
 	"github.com/ardoise/ardoise/pxe"
@@ -34,6 +35,7 @@ type consoleFlags struct {
 	url       string // of the console, as people write it; "": its address
 
 	issuer, client, claim string
+	name                  string   // of the provider, on its button
 	roles                 []string // VALUE=ROLE
 }
 
@@ -47,6 +49,7 @@ func (o *consoleFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.url, "console-url", "", "how people reach the console, as https://ardoise.school.example (default: by its address)")
 	f.StringVar(&o.issuer, "oidc-issuer", "", "OpenID Connect: the provider's issuer; its client secret is in "+oidcSecret)
 	f.StringVar(&o.client, "oidc-client", "ardoise", "OpenID Connect: our client id; the provider sends people back to URL/oidc/callback")
+	f.StringVar(&o.name, "oidc-name", "", "OpenID Connect: name of the provider, on its button")
 	f.StringVar(&o.claim, "oidc-claim", "", "OpenID Connect: claim that roles are given by (default groups)")
 	f.StringSliceVar(&o.roles, "oidc-role", nil, "OpenID Connect: VALUE=ROLE gives that role to who has that value; without, roles are given in the console")
 }
@@ -194,8 +197,18 @@ func (s *site) runConsole(ctx context.Context) error {
 }
 
 // consoleHandler is the API below /api/ and the pages everywhere else.
-func (s *site) consoleHandler(_ context.Context) (http.Handler, error) {
+func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
+	provider, err := s.provider()
+	if err != nil {
+		return nil, err
+	}
+	pages := web.Server{House: s.house, People: s.people, OIDC: provider, OIDCName: s.o.console.name, Log: s.log.With("part", "console")}
+	console, err := pages.Handler(ctx)
+	if err != nil {
+		return nil, err
+	}
 	mux := http.NewServeMux()
+	mux.Handle("/", console)
 	mux.Handle("/api/", s.apiServer().Handler(api.Web(s.people)))
 	return mux, nil
 }

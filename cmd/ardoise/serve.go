@@ -105,6 +105,7 @@ type site struct {
 	fleet    *fleet.Fleet
 	sessions *sessions.Manager
 	people   *people.People
+	house    *access.House // all that people and programs may ask for
 	requests *requests.Requests
 	ca       *agentapi.CA
 	stage2   *agentapi.StageTwo
@@ -143,6 +144,8 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 		return err
 	}
 	s.sessions = s.newSessions(limits)
+	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions,
+		Status: s.status, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 	return s.run(ctx, stderr)
 }
 
@@ -256,7 +259,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.apiServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
-			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.house().ApplyRules,
+			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.house.ApplyRules,
 				Healer: s.healer()})
 		}},
 	}
@@ -342,14 +345,8 @@ func (s *site) agentServer() *agentapi.Server {
 	return a
 }
 
-// house is all that people and programs may ask for.
-func (s *site) house() *access.House {
-	return &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions,
-		Status: s.status, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
-}
-
 func (s *site) apiServer() *api.Server {
-	return &api.Server{House: s.house(), Version: version(), Log: s.log.With("part", "orders")}
+	return &api.Server{House: s.house, Version: version(), Log: s.log.With("part", "orders")}
 }
 
 func (s *site) bootServer(ready chan<- struct{}) pxe.Server {
