@@ -26,6 +26,6 @@
 // after it was written. Not guaranteed: bytes that the manifest does not care about; that a disk without ARDOISE remembers
 // whose work is unfinished (the server's mark does).
 //
-// Memory: the manifest, 44 bytes a chunk that differs, at most 72 MiB for reading and 48 MiB for fetching and writing;
+// Memory: the manifest, 44 bytes a chunk that differs, at most 72 MiB for reading and 16 MiB for fetching and writing;
 // with a Carousel, before that, 14 bytes a chunk, 33 MiB for taking and half of the 72 MiB for reading.
 package restore

@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	maxIDs     = 1024     // chunks asked for at once
-	fetchBytes = 16 << 20 // bytes of content asked for at once; twice that is in memory
+	maxIDs     = 1024    // chunks asked for at once
+	fetchBytes = 4 << 20 // bytes of content asked for at once; twice that is in memory
 )
 
 // group is the entries of one phase that have the same content: it is fetched once.
@@ -101,7 +101,7 @@ func (r *run) countFetches(f *findings) int {
 // loaded is groups and their contents.
 type loaded struct {
 	groups   []group
-	contents [][]byte // parts of memory
+	contents [][]byte // parts of memory, or what somebody has kept
 	memory   []byte   // of at most fetchBytes, and chunk.Spare for each
 }
 
@@ -168,8 +168,13 @@ func (r *run) batchOf(groups []group) int {
 // load fills in the contents: from the disk where it holds them, else from the source.
 func (r *run) load(ctx context.Context, l *loaded) error {
 	total := 0
-	for _, g := range l.groups {
-		total += int(r.m.Chunks.At(int(g.first)).Length) + chunk.Spare
+	for k, g := range l.groups {
+		e := r.m.Chunks.At(int(g.first))
+		if kept := r.kept(g.first); len(kept) == int(e.Length) {
+			l.contents[k] = kept
+			continue
+		}
+		total += int(e.Length) + chunk.Spare
 	}
 	if total > cap(l.memory) {
 		l.memory = make([]byte, total)
@@ -178,15 +183,14 @@ func (r *run) load(ctx context.Context, l *loaded) error {
 	var ids []chunk.ID
 	var into [][]byte
 	for k, g := range l.groups {
+		if l.contents[k] != nil {
+			continue
+		}
 		e := r.m.Chunks.At(int(g.first))
 		room := e.Length + chunk.Spare
 		l.contents[k], rest = rest[:e.Length:room], rest[room:]
 		if g.local > 0 && r.copyOf(l.contents[k], g.local-1, e.ID) {
 			r.copied.Add(int64(1 + len(g.more)))
-			continue
-		}
-		if kept := r.kept(g.first); len(kept) == int(e.Length) {
-			copy(l.contents[k], kept)
 			continue
 		}
 		ids, into = append(ids, e.ID), append(into, l.contents[k])

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	fillBytes = 1 << 20  // of a fill, or of neighbours, read at once
-	bridge    = 16 << 10 // a gap between fills up to this is read through rather than sought over
-	fillStep  = 64 << 10 // a fill is compared and rewritten in these steps
-	readUnit  = 4 << 10  // what a page holds
+	fillAtOnce = 1 << 20  // of a fill, or of neighbours, read at once
+	bridge     = 16 << 10 // a gap between fills up to this is read through rather than sought over
+	fillStep   = 64 << 10 // a fill is compared and rewritten in these steps
+	readUnit   = 4 << 10  // what a page holds
 )
 
 // findings is what a scan found to differ.
@@ -221,7 +221,7 @@ type fillCheck struct {
 
 // work compares windows until none is left.
 func (c *fillCheck) work(ctx context.Context) {
-	w := fillWindow{r: c.r, have: disk.Aligned(fillBytes), want: make([]byte, fillStep)}
+	w := fillWindow{r: c.r}
 	for ctx.Err() == nil {
 		c.mu.Lock()
 		c.differ = append(c.differ, w.differ...)
@@ -247,9 +247,9 @@ func (c *fillCheck) take(list []manifest.Fill) []manifest.Fill {
 	}
 	first := c.left[0]
 	first.Offset, first.Length = first.Offset+c.done, first.Length-c.done
-	if first.Length > fillBytes {
-		c.done += fillBytes
-		first.Length = fillBytes
+	if first.Length > fillAtOnce {
+		c.done += fillAtOnce
+		first.Length = fillAtOnce
 		return append(list, first)
 	}
 	if c.done > 0 {
@@ -257,7 +257,7 @@ func (c *fillCheck) take(list []manifest.Fill) []manifest.Fill {
 		return append(list, first)
 	}
 	n := 1
-	for n < len(c.left) && c.left[n].Offset-c.left[n-1].End() <= bridge && c.left[n].End()-c.left[0].Offset <= fillBytes {
+	for n < len(c.left) && c.left[n].Offset-c.left[n-1].End() <= bridge && c.left[n].End()-c.left[0].Offset <= fillAtOnce {
 		n++
 	}
 	list = append(list, c.left[:n]...)
@@ -265,7 +265,7 @@ func (c *fillCheck) take(list []manifest.Fill) []manifest.Fill {
 	return list
 }
 
-// fillWindow is what one worker compares: fills that lie within fillBytes.
+// fillWindow is what one worker compares: fills that lie within fillAtOnce.
 type fillWindow struct {
 	r          *run
 	fills      []manifest.Fill
@@ -278,6 +278,9 @@ type fillWindow struct {
 // read reads from the first fill to the end of the last one at once.
 func (w *fillWindow) read() {
 	if n := len(w.fills); n > 0 {
+		if w.have == nil {
+			w.have, w.want = disk.Aligned(fillAtOnce), make([]byte, fillStep)
+		}
 		start := w.fills[0].Offset
 		_, w.failed = w.r.read(w.have[:w.fills[n-1].End()-start], start)
 	}

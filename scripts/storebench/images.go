@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Image is a disk without a partition table, as a file.
@@ -201,14 +203,28 @@ func (b *bench) rebuild(ctx context.Context, from string, size int64) (string, e
 	})
 }
 
-// warm reads a file into the page cache.
+// warm reads a file into the page cache, but for its holes: most of a disk of 8 GiB is one.
 func warm(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f}, make([]byte, 1<<20))
-	return errors.Join(err, f.Close())
+	buf := make([]byte, 1<<20)
+	for at := int64(0); ; {
+		from, err := unix.Seek(int(f.Fd()), at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // nothing follows but a hole
+			return f.Close()
+		}
+		if err == nil {
+			at, err = unix.Seek(int(f.Fd()), from, unix.SEEK_HOLE)
+		}
+		if err == nil {
+			_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, io.NewSectionReader(f, from, at-from), buf)
+		}
+		if err != nil {
+			return errors.Join(fmt.Errorf("reading %s: %w", path, err), f.Close())
+		}
+	}
 }
 
 // folderBytes adds up the sizes of the files below dir.

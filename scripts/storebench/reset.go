@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/ardoise/ardoise/imaging/volume"
 )
 
 // The disk of the resets: an 8 GiB volume with 2 GB in 40,000 files, of which 1 % are changed.
@@ -25,7 +27,10 @@ type resetting struct {
 	*Image
 	master  string // path of the disk as it was captured
 	dirty   string // path of the disk after a lesson
+	device  string // path by which the loop device of Image.path is known
+	loop    string // that device; "" while there is none
 	changed int64  // bytes of the files that the lesson changed
+	journal int64  // bytes of the journal
 }
 
 // wiped is what ours says of a reset.
@@ -33,13 +38,17 @@ type wiped struct {
 	Level    string `json:"level"`
 	Doubt    string `json:"doubt"`
 	Read     int64  `json:"read_bytes"`
+	ReadBack int64  `json:"read_back_bytes"`
+	Fills    int64  `json:"fill_bytes"`
 	Written  int64  `json:"written_bytes"`
 	Differed int64  `json:"differed_bytes"`
 	Vouched  int64  `json:"vouched_bytes"`
 	Sampled  int64  `json:"sampled_bytes"`
 }
 
-// resets measures a reset of ext4 and NTFS, quick and full, against writing the disk anew and against rsync.
+// resets measures a reset of ext4 and NTFS, quick and full, against writing the disk anew and against rsync. All of them work
+// on a loop device, as on a PC's disk: what is read past the page cache of the device still comes from that of the image
+// where the comparison is a warm one, and from the drive where it is a cold one.
 func (b *bench) resets(ctx context.Context) error {
 	tree := filepath.Join(b.dir, "pupils")
 	files, err := schoolTree(tree)
@@ -98,7 +107,7 @@ func schoolTree(tree string) ([]string, error) {
 // something comes at its end.
 func (b *bench) lesson(ctx context.Context, kind, tree string, files []string) (*resetting, error) {
 	r := &resetting{Image: &Image{Kind: kind, Size: resetVolume, path: filepath.Join(b.dir, "pc.img")},
-		master: filepath.Join(b.dir, "clean.img"), dirty: filepath.Join(b.dir, "dirty.img")}
+		device: filepath.Join(b.dir, "pc"), master: filepath.Join(b.dir, "clean.img"), dirty: filepath.Join(b.dir, "dirty.img")}
 	made := *r.Image
 	made.path = r.master
 	if err := b.makeVolume(ctx, &made, tree, files); err != nil {
@@ -133,8 +142,30 @@ func (r *resetting) keep(ctx context.Context, ardoise string) error {
 		return err
 	}
 	k, err := ours.kept()
+	if err != nil {
+		return err
+	}
 	r.Used = k.ReadBytes
+	r.journal, err = journal(r.master)
 	return err
+}
+
+// journal returns the bytes of a volume's journal: all that its file system lets be filled, on a volume without page files.
+func journal(path string) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = f.Close() }()
+	l, err := volume.Read(f, resetVolume, volume.Options{})
+	if err != nil {
+		return 0, err
+	}
+	var n int64
+	for _, e := range l.Fills {
+		n += e.Length
+	}
+	return n, nil
 }
 
 // makeVolume makes a volume of the image's kind that holds the tree.
@@ -168,129 +199,178 @@ func edit(path string) (int64, error) {
 }
 
 // resetOne measures one volume.
-func (b *bench) resetOne(ctx context.Context, r *resetting) error {
-	fresh := func(from string) func() error {
-		return func() error {
-			if err := tool(ctx, "cp", "--sparse=always", from, r.path); err != nil {
-				return err
-			}
-			return errors.Join(warm(r.path), warmFolder(filepath.Join(r.data, "store")), warm(r.archive))
-		}
-	}
-	ours := func(name, from, level string) *contender {
-		return &contender{name: name, prepare: fresh(from),
-			argv: []string{b.ardoise, "reset", "m", "--disk", r.path, "--data", r.data, level, "--json"}}
-	}
-	quick, full := ours("quick", r.dirty, "--quick"), ours("full", r.dirty, "--full")
-	rewrite := shell("partclone", fmt.Sprintf("zstd -q -dc %s | partclone.restore -q -s - -O %s -L /dev/null", r.archive, r.path))
-	rewrite.prepare = fresh(r.dirty)
-	sync, done, err := b.rsync(ctx, r, fresh(r.dirty))
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(race(ctx, quick, full, rewrite, sync), done()); err != nil {
-		return err
-	}
-	clean, idle := ours("quick", r.master, "--quick"), ours("full", r.master, "--full")
-	used := shell("sha256sum", fmt.Sprintf("head -c %d %s | sha256sum", r.Used, filepath.Join(b.dir, "used.bin")))
+func (b *bench) resetOne(ctx context.Context, r *resetting) (err error) {
+	defer func() { err = errors.Join(err, r.detach(context.WithoutCancel(ctx))) }()
 	if err := b.usedBytes(ctx, r); err != nil {
 		return err
 	}
-	if err := race(ctx, clean, idle, used); err != nil {
+	ours := func(name, level string, prepare func() error) *contender {
+		return &contender{name: name, prepare: prepare,
+			argv: []string{b.ardoise, "reset", "m", "--disk", r.device, "--data", r.data, level, "--json"}}
+	}
+	warmed := func() error { return errors.Join(r.fresh(ctx, r.dirty), b.warmAll(r)) }
+	cooled := func() error { return errors.Join(r.fresh(ctx, r.dirty), b.cool(ctx)) }
+	m := measured{quick: ours("quick", "--quick", warmed), full: ours("full", "--full", warmed),
+		coldQuick: ours("quick", "--quick", cooled)}
+	// It flushes at its end, as ours does.
+	m.rewrite = shell("partclone", fmt.Sprintf("zstd -q -dc %s | partclone.restore -q -s - -O %s -L /dev/null", r.archive, r.device))
+	m.rewrite.prepare = warmed
+	sync, done, err := b.rsync(ctx, r)
+	if err != nil {
 		return err
 	}
-	return b.resetRows(r, []*contender{quick, full, rewrite, sync, clean, idle, used})
+	m.rsync, m.coldRsync = shell("rsync", sync), shell("rsync", sync)
+	m.rsync.prepare, m.coldRsync.prepare = warmed, cooled
+	if err := errors.Join(race(ctx, m.quick, m.full, m.rewrite, m.rsync), race(ctx, m.coldQuick, m.coldRsync), done()); err != nil {
+		return err
+	}
+	if err := r.fresh(ctx, r.master); err != nil {
+		return err
+	}
+	// None of these writes: the disk stays what it is.
+	same := func() error { return b.warmAll(r) }
+	used := filepath.Join(b.dir, "used.bin")
+	m.clean, m.idle = ours("quick", "--quick", same), ours("full", "--full", same)
+	m.sum = shell("sha256sum", "sha256sum "+used)
+	m.sum.prepare = func() error { return warm(used) }
+	if err := race(ctx, m.clean, m.idle, m.sum); err != nil {
+		return err
+	}
+	return b.resetRows(r, &m)
 }
 
-// rsync is a contender that mounts the volume and makes its files equal to those of the master, which is mounted already.
-func (b *bench) rsync(ctx context.Context, r *resetting, fresh func() error) (c *contender, done func() error, err error) {
+// measured is who has reset one volume: after a lesson, with warm and with cold caches, and after none.
+type measured struct {
+	quick, full, rewrite, rsync *contender
+	coldQuick, coldRsync        *contender
+	clean, idle, sum            *contender
+}
+
+// fresh makes the PC's disk a copy of an image.
+func (r *resetting) fresh(ctx context.Context, from string) error {
+	if err := r.detach(ctx); err != nil {
+		return err
+	}
+	if err := tool(ctx, "cp", "--sparse=always", from, r.path); err != nil {
+		return err
+	}
+	if err := tool(ctx, "sync", r.path); err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "losetup", "--find", "--show", r.path).Output()
+	if err != nil {
+		return fmt.Errorf("losetup %s: %w", r.path, err)
+	}
+	r.loop = strings.TrimSpace(string(out))
+	return os.Symlink(r.loop, r.device)
+}
+
+// detach takes the PC's disk away. Drivers let go of it a moment after they are unmounted.
+func (r *resetting) detach(ctx context.Context) error {
+	if r.loop == "" {
+		return nil
+	}
+	if err := tool(ctx, "losetup", "--detach", r.loop); err != nil {
+		return err
+	}
+	r.loop = ""
+	return errors.Join(os.Remove(r.device), waitFor(ctx, func() bool {
+		out, err := exec.CommandContext(ctx, "losetup", "-j", r.path).Output()
+		return err == nil && len(out) == 0
+	}))
+}
+
+// warmAll reads into the page cache what anybody reads.
+func (b *bench) warmAll(r *resetting) error {
+	return errors.Join(warm(r.path), warm(r.master), warmFolder(filepath.Join(r.data, "store")), warm(r.archive))
+}
+
+// cool empties all caches: a PC that was switched on has nothing in memory but the programs, which came with its system.
+func (b *bench) cool(ctx context.Context) error {
+	if err := tool(ctx, "sync"); err != nil {
+		return err
+	}
+	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0); err != nil {
+		return err
+	}
+	return tool(ctx, "bash", "-euc", b.ardoise+` help; rsync --version; mount --version; umount --version; sync --version;
+		type -P ntfs-3g partclone.restore zstd | xargs cat | sha256sum`)
+}
+
+// rsync returns a script that mounts the PC's disk and makes its files equal to those of the master, which is mounted already.
+func (b *bench) rsync(ctx context.Context, r *resetting) (script string, done func() error, err error) {
 	from, to := filepath.Join(b.dir, "rsync-from"), filepath.Join(b.dir, "rsync-to")
 	for _, dir := range []string{from, to} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, nil, err
+			return "", nil, err
 		}
 	}
-	mount := "mount -o loop"
+	master, pc := "mount -o loop,ro", "mount"
 	if r.Kind == "ntfs" {
-		mount = "ntfs-3g -o big_writes"
+		master, pc = "ntfs-3g -o big_writes,ro", "ntfs-3g -o big_writes"
 	}
-	if err := tool(ctx, "bash", "-c", fmt.Sprintf("%s,ro %s %s", mount, r.master, from)); err != nil {
-		return nil, nil, err
+	if err := tool(ctx, "bash", "-c", fmt.Sprintf("%s %s %s", master, r.master, from)); err != nil {
+		return "", nil, err
 	}
-	c = shell("rsync", fmt.Sprintf("%s %s %s; rsync -a --delete %s/ %s/; sync -f %s; umount %s", mount, r.path, to, from, to, to, to))
-	c.prepare = func() error {
-		// The driver of NTFS and the loop device let go of the volume a moment after it is unmounted.
-		return errors.Join(waitFor(ctx, func() bool { return !mounted(to) && !inUse(ctx, r.path) }), fresh())
-	}
-	return c, func() error {
-		return errors.Join(waitFor(ctx, func() bool { return !inUse(ctx, r.path) }), tool(context.WithoutCancel(ctx), "umount", from))
-	}, nil
-}
-
-// inUse tells whether a loop device or a process has the file open.
-func inUse(ctx context.Context, path string) bool {
-	out, err := exec.CommandContext(ctx, "losetup", "-j", path).Output()
-	if err != nil || len(out) > 0 {
-		return true
-	}
-	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
-	if err != nil {
-		return true
-	}
-	for _, l := range links {
-		if to, err := os.Readlink(l); err == nil && to == path {
-			return true
-		}
-	}
-	return false
+	return fmt.Sprintf("%s %s %s; rsync -a --delete %s/ %s/; sync -f %s; umount %s", pc, r.device, to, from, to, to, to),
+		func() error { return tool(context.WithoutCancel(ctx), "umount", from) }, nil
 }
 
 // usedBytes makes a file of as many bytes as the volume uses, for sha256sum.
 func (b *bench) usedBytes(ctx context.Context, r *resetting) error {
 	path := filepath.Join(b.dir, "used.bin")
 	script := fmt.Sprintf("find %s -type f -print0 | xargs -0 cat > %s; truncate -s %d %s", filepath.Join(b.dir, "pupils"), path, r.Used, path)
-	if err := tool(ctx, "bash", "-eu", "-c", script); err != nil {
-		return err
-	}
-	return warm(path)
+	return tool(ctx, "bash", "-eu", "-c", script)
 }
 
-// resetRows judges what was measured: quick, full, rewrite and rsync of the changed disk; quick, full and sha256sum of the
-// clean one.
-func (b *bench) resetRows(r *resetting, c []*contender) error {
-	var said [7]wiped
-	for _, i := range []int{0, 1, 4, 5} {
-		if err := json.Unmarshal(c[i].output, &said[i]); err != nil {
-			return fmt.Errorf("what %s said: %w", strings.Join(c[i].argv, " "), err)
+// resetRows judges what was measured.
+func (b *bench) resetRows(r *resetting, m *measured) error {
+	var quick, full, clean, cold wiped
+	for c, into := range map[*contender]*wiped{m.quick: &quick, m.full: &full, m.clean: &clean, m.coldQuick: &cold} {
+		if err := json.Unmarshal(c.output, into); err != nil {
+			return fmt.Errorf("what %s said: %w", strings.Join(c.argv, " "), err)
 		}
 	}
-	quick, full, clean := said[0], said[1], said[4]
-	if quick.Level != "quick" || clean.Level != "quick" {
-		return fmt.Errorf("quick became %s: %s%s", quick.Level, quick.Doubt, clean.Doubt)
+	for _, q := range []wiped{quick, clean, cold} {
+		if q.Level != "quick" {
+			return fmt.Errorf("quick became %s: %s", q.Level, q.Doubt)
+		}
 	}
-	seconds := func(i int) Figure {
-		return Figure{Name: c[i].name, Value: c[i].seconds(), Seconds: c[i].walls, CPU: median(c[i].cpus)}
+	seconds := func(c *contender) Figure {
+		return Figure{Name: c.name, Value: c.seconds(), Seconds: c.walls, CPU: median(c.cpus)}
+	}
+	against := func(what, unit string, a, b *contender) Row {
+		return Row{What: what, Unit: unit, Ours: seconds(a), Peers: []Figure{seconds(b)}, Ratio: b.seconds() / a.seconds()}
 	}
 	megabytes := func(name string, n int64) Figure { return Figure{Name: name, Value: float64(n) / 1e6} }
 	what := r.Kind + ", 1 % of files changed: "
-	share := 100 * float64(quick.Read-r.changed) / float64(r.Used)
-	b.add(Row{What: what + "quick reads, less the changed files", Unit: "% of the used bytes", Ours: Figure{Value: share},
-		Peers: []Figure{megabytes("MB used", r.Used), megabytes("changed", r.changed)}}.atMost(share, 5, " %"))
+	journal := min(quick.Fills, r.journal)
+	first := quick.Read - quick.ReadBack - journal
+	share := 100 * float64(first-r.changed) / float64(r.Used)
+	b.add(Row{What: what + "quick reads, less the changed files, journal apart, before it writes", Unit: "% of the used bytes",
+		Ours: Figure{Value: share}, Peers: []Figure{megabytes("MB used", r.Used), megabytes("read", first), megabytes("changed", r.changed),
+			megabytes("journal", journal), megabytes("read back", quick.ReadBack), megabytes("written", quick.Written)}}.
+		atMost(share, 5, " %"))
 	b.add(Row{What: what + "bytes that quick and full read", Unit: "MB", Ours: megabytes("quick", quick.Read),
 		Peers: []Figure{megabytes("full", full.Read)}}.atLeast(float64(full.Read)/float64(quick.Read), 8, " x fewer"))
 	for _, x := range []struct {
-		name string
-		i    int
-		bar  float64
-	}{{"quick against writing all anew", 2, 20}, {"quick against rsync", 3, 2}} {
-		b.add(Row{What: what + x.name, Unit: "s", Ours: seconds(0), Peers: []Figure{seconds(x.i)}}.
-			atLeast(c[x.i].seconds()/c[0].seconds(), x.bar, " x faster"))
+		what  string
+		c, to *contender
+		bar   float64
+	}{
+		{what + "quick against writing all anew", m.quick, m.rewrite, 20},
+		{what + "quick against rsync", m.quick, m.rsync, 2},
+		{what + "quick against rsync, cold caches", m.coldQuick, m.coldRsync, 2},
+	} {
+		row := against(x.what, "s", x.c, x.to)
+		b.add(row.atLeast(row.Ratio, x.bar, " x faster"))
 	}
-	b.add(Row{What: what + "full against writing all anew", Unit: "s", Ours: seconds(1), Peers: []Figure{seconds(2)}}.
-		noPromise(c[2].seconds() / c[1].seconds()))
-	b.add(Row{What: r.Kind + ", nothing changed: full against sha256sum of as many bytes", Unit: "s", Ours: seconds(5),
-		Peers: []Figure{seconds(6)}}.atLeast(c[6].seconds()/c[5].seconds(), 1.5, " x faster"))
+	row := against(what+"full against writing all anew", "s", m.full, m.rewrite)
+	b.add(row.noPromise(row.Ratio))
+	row = against(r.Kind+", nothing changed: full against sha256sum of as many bytes", "s", m.idle, m.sum)
+	b.add(row.atLeast(row.Ratio, 1.5, " x faster"))
 	b.add(Row{What: r.Kind + ", nothing changed: quick writes", Unit: "bytes", Ours: Figure{Value: float64(clean.Written)},
-		Peers: []Figure{megabytes("MB read", clean.Read), megabytes("of them sample", clean.Sampled)}}.atMost(float64(clean.Written), 0, ""))
+		Peers: []Figure{megabytes("MB read", clean.Read), megabytes("of them journal", min(clean.Fills, r.journal)),
+			megabytes("sample", clean.Sampled)}}.atMost(float64(clean.Written), 0, ""))
 	return nil
 }
