@@ -19,9 +19,11 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/inventory"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/agent/screen"
+	"github.com/ardoise/ardoise/imaging/agent/script"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/wipe"
 )
 
 const (
@@ -124,7 +126,8 @@ func live() job.Ending {
 	w := &wire{network: &boot.Network{MAC: p.MAC, Drivers: drivers}, screen: s}
 	pc := agent.PC{
 		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime, Network: w.up, Shell: boot.Shell,
-		Inventory: w.inventory, Air: w.air(), Drive: drive.Look,
+		Inventory: w.inventory, Air: w.air(), Drive: drive.Look, Eraser: wipe.Open,
+		Script: func(ctx context.Context, p script.Program) (script.Ended, error) { return script.Run(ctx, boot.ShellPath, p) },
 	}
 	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
 		pc.Firmware = efi.Firmware{Path: boot.EFIVars}

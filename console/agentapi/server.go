@@ -93,6 +93,7 @@ func (s *Server) Handler() http.Handler {
 	route("POST "+job.PathCapture+"{task}/missing", 1, s.enrolled(s.captureMissing))
 	route("POST "+job.PathCapture+"{task}/frames", 1, s.enrolled(s.captureFrames))
 	route("POST "+job.PathCapture+"{task}/publish", 1, s.enrolled(s.capturePublish))
+	route("GET "+job.PathScript, 1, s.enrolled(s.script))
 	route("GET "+job.PathHeal, 1, s.enrolled(s.wanted))
 	route("POST "+job.PathHeal, 1, s.enrolled(s.heal))
 	s.sessionRoutes(route)

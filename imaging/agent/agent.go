@@ -18,14 +18,16 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/agent/screen"
+	"github.com/ardoise/ardoise/imaging/agent/script"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/wipe"
 )
 
 // helloEvery is how often a computer that nobody has approved asks again.
 const helloEvery = 3 * time.Second
 
-// PC is what only a real computer has. All fields but Network, Shell, Firmware, Settle, Air, Drive
-// and Random are required.
+// PC is what only a real computer has. All fields but Network, Shell, Firmware, Settle, Air, Drive, Eraser, Script and
+// Random are required.
 type PC struct {
 	Disks     func() ([]job.Disk, error)
 	Inventory func([]job.Disk) job.Inventory
@@ -39,7 +41,10 @@ type PC struct {
 	Uptime    func() float64                // seconds since the kernel started
 	Air       Air                           // of multicast sessions; may be zero
 	Drive     func(job.Disk) drive.State    // what a drive says of itself; nil: nothing
-	Random    io.Reader                     // numbers of proofs; nil: the system's
+
+	Eraser func(job.Disk) (wipe.Drive, func() error, error)                  // what a drive can do to itself; nil: it can only be overwritten
+	Script func(ctx context.Context, p script.Program) (script.Ended, error) // runs one; nil: there is no shell
+	Random io.Reader                                                         // numbers of proofs; nil: the system's
 }
 
 // Network brings the network up and returns the MAC address that the PC uses. What it waits for goes to tell.
@@ -65,6 +70,7 @@ type FaultError struct {
 	Code notices.Code
 	Args []any
 	Err  error // may be nil
+	Goes bool  // the task has failed, but nothing is wrong with the computer: it ends as it was ordered
 }
 
 // Error implements error.

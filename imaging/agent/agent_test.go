@@ -17,16 +17,16 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ardoise/ardoise/imaging/agent"
 	"github.com/ardoise/ardoise/imaging/agent/agenttest"
 	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/agent/efi"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/agent/screen"
+	"github.com/ardoise/ardoise/imaging/agent/script"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/wipe"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -50,6 +50,7 @@ type pc struct {
 	network  agent.Network
 	shell    func(context.Context) error
 	drive    func(job.Disk) drive.State
+	eraser   func(job.Disk) (wipe.Drive, func() error, error)
 	air      agent.Air
 	second   time.Duration // of countdowns and reports; default: 20 ms
 }
@@ -128,7 +129,11 @@ func (p *pc) run(ctx context.Context, address string) (job.Ending, error) {
 	s := screen.New(screen.Options{Lang: notices.French, Lines: []io.Writer{&p.log}})
 	o := agent.Options{Server: address, Fingerprint: p.server.Authority.Fingerprint(), MAC: mac, Version: "test", Screen: s, Wish: p.wish, Origin: p.origin,
 		Pause: time.Millisecond, Second: cmp.Or(p.second, 20*time.Millisecond),
-		PC: agent.PC{Air: p.air, Drive: p.drive, Network: p.network, Shell: p.shell, Disks: p.list, Uptime: func() float64 { return 1 },
+		PC: agent.PC{Air: p.air, Drive: p.drive, Eraser: p.eraser,
+			Script: func(ctx context.Context, s script.Program) (script.Ended, error) {
+				return script.Run(ctx, "/bin/sh", s)
+			},
+			Network: p.network, Shell: p.shell, Disks: p.list, Uptime: func() float64 { return 1 },
 			Inventory: func(d []job.Disk) job.Inventory { return job.Inventory{Disks: d} },
 			Kept:      func() string { return p.kept },
 			Keep:      func(h string) error { p.kept = h; return nil },
@@ -229,15 +234,6 @@ func referenceWith(t *testing.T, more []byte) string {
 	}
 	tool(t, "", "mkfs.ext4", "-q", "-F", "-d", tree, "-E", "offset=36700160", path, "40960k")
 	return path
-}
-
-// untouched checks that nothing was ever written to a blank disk: its file has no blocks.
-func untouched(t *testing.T, path string) {
-	t.Helper()
-	var s unix.Stat_t
-	if err := unix.Stat(path, &s); err != nil || s.Blocks != 0 {
-		t.Errorf("the disk was touched: %d blocks, %v", s.Blocks, err)
-	}
 }
 
 func last(s *agenttest.Server) (r job.Report) {
@@ -380,7 +376,7 @@ func TestTasksThatAreRefusedTouchNothing(t *testing.T) {
 	}{
 		"for another computer": {func(_ *pc, k *job.Task) { k.ComputerKey = strings.Repeat("0", 64) }, notices.TaskNotOurs},
 		"without a nonce":      {func(_ *pc, k *job.Task) { k.Nonce = "" }, notices.TaskReplayed},
-		"of an unknown kind":   {func(_ *pc, k *job.Task) { k.Kind = "wipe" }, notices.TaskUnknown},
+		"of an unknown kind":   {func(_ *pc, k *job.Task) { k.Kind = "knit" }, notices.TaskUnknown},
 		"altered manifest": {func(p *pc, k *job.Task) {
 			p.server.Look(func() { p.server.Manifests[k.Manifest] = append(bytes.Clone(p.server.Manifests[k.Manifest]), 0) })
 		}, notices.MasterAltered},

@@ -143,14 +143,7 @@ func (a *agent) countdown(ctx context.Context, t job.Task, d job.Disk) error {
 	if t.Kind == job.KindReset {
 		code = notices.ResetCountdown
 	}
-	for left := min(max(t.Countdown, 0), 3600); left > 0; left-- {
+	return a.countDown(ctx, t.Countdown, func(left int) {
 		a.Screen.Say(code, describe([]job.Disk{d}), fmt.Sprintf("%s (%d s)", version(t), left))
-		if err := a.sleep(ctx, a.Second); err != nil {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return nil
+	})
 }

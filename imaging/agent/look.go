@@ -55,12 +55,12 @@ func (a *agent) lostPower(e *errand) bool {
 	return now != nil && now.Serial == before.Counters.Serial && now.Unsafe != before.Counters.Unsafe
 }
 
-// ownBytes adds to the exceptions of a reset those of our own boot code, where the disk holds that version: a deployment
+// ownBytes adds to the exceptions of a reset or verify those of our own boot code, where the disk holds that version: a deployment
 // brings the master's. Where nothing says what the disk held, a standing grant does: it is for what was there.
 func (a *agent) ownBytes(e *errand) {
 	before := e.before
 	same := before != nil && before.Manifest == e.t.Manifest || before == nil && e.offline
-	if e.t.Kind != job.KindReset || !same {
+	if e.t.Kind != job.KindReset && e.t.Kind != job.KindVerify || !same {
 		return
 	}
 	table, err := disk.ReadTable(e.d, e.d.Size(), e.d.SectorSize())

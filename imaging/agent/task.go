@@ -59,11 +59,11 @@ func (a *agent) work(ctx context.Context, patience time.Duration) (job.Ending, e
 		if t.Kind == job.KindInventory || t.Kind == job.KindStage { // a capture must not change what it has read
 			a.contact(ctx)
 		}
-		switch t.Ending {
-		case job.EndPowerOff:
+		switch {
+		case t.Ending == job.EndPowerOff, t.Kind == job.KindShutdown:
 			a.end(job.EndPowerOff, notices.EndPowerOff)
 			return job.EndPowerOff, nil
-		case job.EndStay:
+		case t.Ending == job.EndStay:
 			a.end(job.EndStay, notices.EndStay)
 		default:
 			a.toDisk()
@@ -125,38 +125,50 @@ func (a *agent) accept(e job.Envelope) (job.Task, error) {
 // errCancelled is the cause of a context that ended because the server said so.
 var errCancelled = errors.New("the task was cancelled")
 
-// do runs a task's steps and tells the server how it ended. A cancelled task is no fault.
-func (a *agent) do(ctx context.Context, t job.Task) error {
-	var steps []notices.Word
-	var run func(context.Context, *progress) (job.Outcome, error)
+// steps returns the steps of a task, and what does them.
+func (a *agent) steps(t job.Task) ([]notices.Word, func(context.Context, job.Task, *progress) (job.Outcome, error)) {
 	switch t.Kind {
-	case job.KindDeploy:
-		steps = deployCourse().words
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.equal(ctx, t, p, deployCourse()) }
-	case job.KindReset:
-		steps = resetCourse().words
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.equal(ctx, t, p, resetCourse()) }
+	case job.KindDeploy, job.KindReset:
+		course := deployCourse()
+		if t.Kind == job.KindReset {
+			course = resetCourse()
+		}
+		return course.words, func(ctx context.Context, t job.Task, p *progress) (job.Outcome, error) {
+			return a.equal(ctx, t, p, course)
+		}
 	case job.KindCapture:
-		steps = []notices.Word{notices.StepDisk, notices.StepCapture, notices.StepPublish}
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.capture(ctx, t, p) }
+		return []notices.Word{notices.StepDisk, notices.StepCapture, notices.StepPublish}, a.capture
 	case job.KindStage:
-		steps = stageWords()
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.stage(ctx, t, p) }
+		return stageWords(), a.stage
+	case job.KindVerify:
+		return verifyWords(), a.verify
+	case job.KindWipe:
+		return wipeWords(), a.wipe
+	case job.KindScript:
+		return scriptWords(), a.script
 	case job.KindInventory:
-		steps = []notices.Word{notices.StepInventory}
-		run = func(ctx context.Context, p *progress) (job.Outcome, error) { return a.inventory(ctx, p) }
-	default:
-		steps = []notices.Word{notices.StepManifest}
-		run = func(context.Context, *progress) (job.Outcome, error) {
-			return job.Outcome{}, &FaultError{Code: notices.TaskUnknown, Args: []any{string(t.Kind)}}
+		return []notices.Word{notices.StepInventory}, a.inventory
+	case job.KindShutdown:
+		return []notices.Word{notices.StepReport}, func(_ context.Context, _ job.Task, p *progress) (job.Outcome, error) {
+			p.step(0)
+			p.step(1)
+			return job.Outcome{}, nil
 		}
 	}
+	return []notices.Word{notices.StepManifest}, func(context.Context, job.Task, *progress) (job.Outcome, error) {
+		return job.Outcome{}, &FaultError{Code: notices.TaskUnknown, Args: []any{string(t.Kind)}}
+	}
+}
+
+// do runs a task's steps and tells the server how it ended. A cancelled task is no fault.
+func (a *agent) do(ctx context.Context, t job.Task) error {
+	steps, run := a.steps(t)
 	began, life := a.now(), ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := newProgress(a, t, steps, cancel)
 	stop := p.watch(ctx)
-	outcome, err := run(ctx, p)
+	outcome, err := run(ctx, t, p)
 	stop()
 	a.Screen.Busy(false)
 	if errors.Is(context.Cause(ctx), errCancelled) && !p.begun() {
@@ -175,14 +187,11 @@ func (a *agent) do(ctx context.Context, t job.Task) error {
 // tell delivers the last report and says the same on the screen.
 func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome, err error) error {
 	state, failure := job.TaskDone, err
-	what := fmt.Sprintf("%s %s", t.Kind, version(t))
+	what := fmt.Sprintf("%s %s", t.Kind, subject(t, o))
 	var f *FaultError
 	switch {
 	case err == nil:
 		o.Code = "ok"
-		if t.Kind == job.KindCapture {
-			what = fmt.Sprintf("%s %s", t.Kind, o.Detail) // the version that it has become
-		}
 		a.Screen.Note("done %s written=%d read=%d stored=%d new=%d seconds=%.1f", what, o.WrittenBytes, o.ReadBytes, o.StoredBytes, o.NewBytes, o.Seconds)
 	case errors.Is(err, errCancelled):
 		state, failure = job.TaskCancelled, nil
@@ -196,6 +205,10 @@ func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome
 		state = job.TaskFailed
 		o.Code, o.Detail = string(f.Code), notices.Get(f.Code, f.Args...).English()
 		a.Screen.Note("failed %s code=%s", what, o.Code)
+		if f.Goes {
+			a.Screen.Say(f.Code, f.Args...)
+			failure = nil
+		}
 	}
 	r := p.report(state)
 	r.Outcome = &o
@@ -210,6 +223,21 @@ func (a *agent) tell(ctx context.Context, t job.Task, p *progress, o job.Outcome
 	return failure
 }
 
+// subject names what a task is about.
+func subject(t job.Task, o job.Outcome) string {
+	switch {
+	case t.Kind == job.KindCapture && o.Detail != "":
+		return o.Detail // the version that it has become
+	case t.Kind == job.KindScript:
+		return t.Script.Name
+	case o.Wipe != nil:
+		return o.Wipe.Path
+	case o.Verify != nil:
+		return fmt.Sprintf("%s@%d", o.Verify.Master, o.Verify.Version)
+	}
+	return version(t)
+}
+
 func (a *agent) success(t job.Task, o job.Outcome) {
 	switch t.Kind {
 	case job.KindDeploy:
@@ -220,13 +248,21 @@ func (a *agent) success(t job.Task, o job.Outcome) {
 		a.Screen.Say(notices.StageDone, version(t))
 	case job.KindCapture:
 		a.Screen.Say(notices.CaptureDone, o.Detail)
+	case job.KindVerify:
+		a.Screen.Say(notices.VerifySame, subject(t, o))
+	case job.KindWipe:
+		a.Screen.Say(notices.WipeDone, o.Detail)
+	case job.KindScript:
+		a.Screen.Say(notices.ScriptDone, t.Script.Name)
+	case job.KindShutdown:
+		a.Screen.Say(notices.ShutdownReported)
 	default:
 		a.Screen.Say(notices.InventoryDone)
 	}
 }
 
 // inventory is the shortest task: it was sent with the last hello, and is sent again as it is now.
-func (a *agent) inventory(ctx context.Context, p *progress) (job.Outcome, error) {
+func (a *agent) inventory(ctx context.Context, _ job.Task, p *progress) (job.Outcome, error) {
 	p.step(0)
 	_, err := a.client.Hello(ctx, a.introduction())
 	if err != nil {

@@ -77,8 +77,8 @@ type Verification struct {
 	Chunks   int    // chunks that differ
 	Fills    int    // runs of fill bytes that differ
 	Bytes    int64  // of those chunks and runs
-	Unread   int    `json:",omitempty"` // chunks and runs that could not be read; counted above, too
-	First    string `json:",omitempty"` // name of the first stream that differs: "partition 2: /etc/passwd"
+	Unread   int    `json:",omitempty"` // files and volumes of which parts could not be read; counted above, too
+	First    string `json:",omitempty"` // what differs first: "partition 2: /etc/passwd"
 }
 
 // CodeDiffers is the code of the Outcome of a verify that read everything and found something else than the version.

@@ -50,6 +50,7 @@ type Server struct {
 	Wish        func(key, wish string) (job.Task, error)                     // answered to wishes: the task that follows; an error is 409; nil: 404
 	Local       func(key string) job.LocalBoot                               // what belongs on the disk; nil: 404
 	LocalFiles  map[string][]byte                                            // by name: boot files
+	Script      []byte                                                       // answered to who asks for the text of its script; nil: 404
 	Down        atomic.Bool                                                  // every request is cut off
 	CutFrames   atomic.Int64                                                 // so many answers of /chunks are cut off after one frame
 
@@ -193,6 +194,13 @@ func (s *Server) handler() http.Handler {
 	m.HandleFunc("GET "+job.PathTask, s.task)
 	m.HandleFunc("POST "+job.PathReport, s.report)
 	m.HandleFunc("POST "+job.PathWish, s.wish)
+	m.HandleFunc("GET "+job.PathScript, func(w http.ResponseWriter, _ *http.Request) {
+		if s.Script == nil {
+			refuse(w, http.StatusNotFound, "not-found")
+			return
+		}
+		_, _ = w.Write(s.Script)
+	})
 	m.HandleFunc("GET "+job.PathLocal, s.local)
 	m.HandleFunc("GET "+job.PathLocal+"/{name}", s.localFile)
 	m.HandleFunc("POST "+job.PathLocal, s.told)

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// shellPath is what stage two calls its shell.
-const shellPath = "/bin/sh"
+// ShellPath is what stage two calls its shell.
+const ShellPath = "/bin/sh"
 
 // Shell gives the person in front of the PC a shell on its text screen and returns when it is left. What it is told on the
 // keyboard is as the kernel's own layout has it, which is American.
@@ -25,7 +25,7 @@ func Shell(ctx context.Context) error {
 		return fmt.Errorf("opening the console: %w", err)
 	}
 	defer func() { _ = console.Close() }()
-	c := exec.CommandContext(ctx, shellPath, "-l")
+	c := exec.CommandContext(ctx, ShellPath, "-l")
 	c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=linux", "PS1=ardoise# "}
 	c.Stdin, c.Stdout, c.Stderr = console, console, console
 	// A session of its own with the console as its terminal: else Ctrl-C and job control do nothing.

@@ -74,6 +74,24 @@ const (
 	NoCache        Code = "no-cache"
 	CacheBad       Code = "cache-bad"
 
+	Verifying        Code = "verifying"
+	VerifySame       Code = "verify-same"
+	VerifyDiffers    Code = "differs"
+	VerifyNothing    Code = "verify-nothing"
+	WipeCountdown    Code = "wipe-countdown"
+	Wiping           Code = "wiping"
+	WipeDone         Code = "wipe-done"
+	WipeCannot       Code = "wipe-cannot"
+	WipeRefused      Code = "wipe-refused"
+	ScriptChecking   Code = "script-checking"
+	ScriptCountdown  Code = "script-countdown"
+	ScriptRunning    Code = "script-running"
+	ScriptDone       Code = "script-done"
+	ScriptFailed     Code = "script-failed"
+	ScriptLimit      Code = "script-limit"
+	ScriptAltered    Code = "script-altered"
+	ShutdownReported Code = "shutdown"
+
 	OfflineNo   Code = "offline-no"
 	WishUnheard Code = "wish-unheard"
 	WishRefused Code = "wish-refused"
@@ -91,7 +109,7 @@ const (
 
 // All returns every notice, in the order of the codes.
 func All() []Notice {
-	return slices.Concat(startNotices(), diskNotices(), workNotices(), sessionNotices(), resetNotices(), wishNotices(), endNotices())
+	return slices.Concat(startNotices(), diskNotices(), workNotices(), sessionNotices(), resetNotices(), orderNotices(), wishNotices(), endNotices())
 }
 
 func startNotices() []Notice {

@@ -20,6 +20,11 @@ const (
 	StepReadBack  Word = "read-back"
 	StepEnd       Word = "end"
 	StepStage     Word = "stage"
+	StepVerify    Word = "verify"
+	StepWipe      Word = "wipe"
+	StepFetch     Word = "fetch"
+	StepScript    Word = "script"
+	StepReport    Word = "report"
 	WordLeft      Word = "left"
 	WordComputer  Word = "computer"
 	WordDoNot     Word = "do-not-switch-off"
@@ -61,6 +66,16 @@ func (w Word) In(l Lang) string {
 		return Text{"Preuve et ordre de démarrage", "Proof and boot order"}.In(l)
 	case StepStage:
 		return Text{"Mise en réserve du master", "Putting the master in store"}.In(l)
+	case StepVerify:
+		return Text{"Comparaison du disque avec le master", "Comparing the disk with the master"}.In(l)
+	case StepWipe:
+		return Text{"Effacement du disque", "Wiping the disk"}.In(l)
+	case StepFetch:
+		return Text{"Contrôle du script", "Checking the script"}.In(l)
+	case StepScript:
+		return Text{"Exécution du script", "Running the script"}.In(l)
+	case StepReport:
+		return Text{"Compte rendu au serveur", "Reporting to the server"}.In(l)
 	case WordLeft:
 		return Text{"reste", "left"}.In(l)
 	case WordComputer:
@@ -80,5 +95,6 @@ func (w Word) In(l Lang) string {
 // Words returns every label.
 func Words() []Word {
 	return []Word{StepDisk, StepManifest, StepCountdown, StepRestore, StepBoot, StepCapture, StepPublish, StepInventory,
-		StepStageTwo, StepChecking, StepLook, StepRepair, StepReadBack, StepEnd, StepStage, WordLeft, WordComputer, WordDoNot, WordNetwork, WordDisk, WordLost}
+		StepStageTwo, StepChecking, StepLook, StepRepair, StepReadBack, StepEnd, StepStage, StepVerify,
+		StepWipe, StepFetch, StepScript, StepReport, WordLeft, WordComputer, WordDoNot, WordNetwork, WordDisk, WordLost}
 }
