@@ -27,7 +27,7 @@ type Cable struct {
 // RoomOptions shape a room.
 type RoomOptions struct {
 	PCs    int
-	Server Cable
+	Server Cable // with Mbit 0 one of the ports that a packet goes to makes the server wait, as its own card would
 	PC     Cable // of every PC; Plug gives one another
 }
 
@@ -83,8 +83,10 @@ func (r *Room) raise(ctx context.Context) error {
 	// What has left the server's card is no longer the server's. A bridge gives the last of a packet's ports the packet
 	// itself, the others copies: it counts against the sender's socket until it has left that port's queue, and the room
 	// gets everything at that port's speed, were it the slow one (observed). This way the bridge's own port is the last.
-	if _, err := command(ctx, "ip", "-n", r.Switch(), "link", "set", "br0", "promisc", "on"); err != nil {
-		return err
+	if r.o.Server.Mbit > 0 {
+		if _, err := command(ctx, "ip", "-n", r.Switch(), "link", "set", "br0", "promisc", "on"); err != nil {
+			return err
+		}
 	}
 	if _, err := r.Plug(ctx, "srv", RoomAddress, r.o.Server); err != nil {
 		return err

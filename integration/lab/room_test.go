@@ -125,7 +125,7 @@ func TestRoomIsABadNetworkWhenTold(t *testing.T) {
 // What a switch holds for a slow port must not make the server wait: it has left the server's card.
 func TestNoPortOfARoomHoldsTheServerUp(t *testing.T) {
 	needRoot(t)
-	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1})
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1, Server: lab.Cable{Mbit: 100_000, Queue: 16 << 20}})
 	if err != nil {
 		t.Fatal(err)
 	}
