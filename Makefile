@@ -1,7 +1,7 @@
 # Ardoise: make help lists what can be made.
 #
 # Everything works as root or through sudo, on Debian 12 with Go 1.26 or newer, git and make. What a target needs beside
-# that it installs from Debian (scripts/install-packages). Results go to build/.
+# that it installs from Debian (scripts/install-packages), and tests from npm (scripts/install-npm). Results go to build/.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
