@@ -240,7 +240,7 @@ func (f *Fleet) Saw(s Sighting) {
 		}
 		c, known := f.bootRecord(mac, b.UUID)
 		if known {
-			e.Computer, e.Room, e.Site = c.ID, c.Room, f.siteOf(c)
+			e.Computer, e.Room, e.Site = c.ID, c.Room, f.siteOf(&c)
 		}
 		if wants, _ := f.wantsAgent(c, known); s.Config && wants {
 			out = f.tried(&b, e)

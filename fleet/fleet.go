@@ -263,7 +263,7 @@ func (f *Fleet) event(kind string, s Severity, c Computer, t Task, format string
 	e := Event{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Computer: c.ID, Room: c.Room, Job: t.Job, Task: t.ID,
 		Detail: fmt.Sprintf(format, args...)}
 	if c.ID != "" || c.Room != "" {
-		e.Site = f.siteOf(c)
+		e.Site = f.siteOf(&c)
 	}
 	if len(c.MACs) > 0 {
 		e.MAC = c.MACs[0]

@@ -10,7 +10,7 @@ import (
 
 // atOnce is how many computers a listing looks at before it lets others have the lock: answers to firmware and to three
 // hundred agents that report each second must not wait for a page with fifteen thousand rows.
-const atOnce = 256
+const atOnce = 128
 
 // overlay adds to a record what its computer was seen to do since it was kept. The caller holds mu.
 func (f *Fleet) overlay(c *Computer) {
@@ -30,21 +30,22 @@ func (f *Fleet) overlay(c *Computer) {
 }
 
 // each calls do for every computer, pending and unknown ones included: those that are kept first, by name. do is called
-// while mu is held for reading, and let go now and then; what it is given is its own for the time of the call.
+// while mu is held for reading, and let go now and then; what it is given is its own for the time of the call only.
 func (f *Fleet) each(do func(*Computer)) {
 	kept := f.listed()
+	var c Computer // one for all: fifteen thousand would be garbage each second
 	for len(kept) > 0 {
 		n := min(len(kept), atOnce)
 		f.mu.RLock()
 		for _, p := range kept[:n] {
-			c := *p
+			c = *p
 			f.overlay(&c)
 			do(&c)
 		}
 		f.mu.RUnlock()
 		kept = kept[n:]
 	}
-	for _, c := range f.strangers() {
+	for _, c = range f.strangers() {
 		f.mu.RLock()
 		do(&c)
 		f.mu.RUnlock()
@@ -78,22 +79,31 @@ func unknown(mac string, b boot) Computer {
 }
 
 // Computers lists all computers, pending and unknown ones included, by name.
-func (f *Fleet) Computers() []Computer { return f.matching(func(*Computer) bool { return true }) }
+func (f *Fleet) Computers() []Computer {
+	f.mu.RLock()
+	n := len(f.computers.sorted) + len(f.pending) + len(f.boots)
+	f.mu.RUnlock()
+	return f.matching(n, func(*Computer) bool { return true })
+}
 
-// matching lists the computers that are wanted, by name. want is called while mu is held for reading.
-func (f *Fleet) matching(want func(*Computer) bool) []Computer {
-	var out []Computer
+// matching lists the computers that are wanted, by name: some n, as far as is known. want is called while mu is held for
+// reading.
+func (f *Fleet) matching(n int, want func(*Computer) bool) []Computer {
+	out := make([]Computer, 0, n)
+	strangers := false
 	f.each(func(c *Computer) {
 		if want(c) {
 			out = append(out, *c)
+			strangers = strangers || c.State == Pending || c.State == Unknown
 		}
 	})
+	if !strangers { // who is kept comes in order
+		return out
+	}
 	less := func(a, b Computer) int {
 		return cmp.Or(cmp.Compare(fold(a.Name), fold(b.Name)), cmp.Compare(a.ID, b.ID))
 	}
-	if !slices.IsSortedFunc(out, less) { // strangers come last
-		slices.SortFunc(out, less)
-	}
+	slices.SortFunc(out, less)
 	return out
 }
 

@@ -152,8 +152,8 @@ func (f *Fleet) within(o Order) ([]Computer, error) {
 	if len(rooms)+len(sites) == 0 {
 		return nil, nil
 	}
-	return f.matching(func(c *Computer) bool {
-		return c.Room != "" && rooms[fold(c.Room)] || c.State == Enrolled && len(sites) > 0 && sites[fold(f.siteOf(*c))]
+	return f.matching(0, func(c *Computer) bool {
+		return c.Room != "" && rooms[fold(c.Room)] || c.State == Enrolled && len(sites) > 0 && sites[fold(f.siteOf(c))]
 	}), nil
 }
 

@@ -245,7 +245,7 @@ func (f *Fleet) ForgetRoom(ctx context.Context, name, by string) (Room, error) {
 
 // InRoom lists the computers of a room, by name.
 func (f *Fleet) InRoom(name string) []Computer {
-	return f.matching(func(c *Computer) bool { return c.Room != "" && strings.EqualFold(c.Room, name) })
+	return f.matching(0, func(c *Computer) bool { return c.Room != "" && strings.EqualFold(c.Room, name) })
 }
 
 // keepPlaces leaves out of a room's drawing whoever is not in the room. The caller holds deciding.

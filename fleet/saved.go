@@ -92,26 +92,32 @@ func (f *Fleet) Select(query string) ([]Computer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if q.String() == "" {
+		return f.Computers(), nil
+	}
 	return f.selected(q), nil
 }
 
 func (f *Fleet) selected(q filter.Filter) []Computer {
 	now := f.o.Now()
-	return f.matching(func(c *Computer) bool {
-		s := f.subject(c)
+	offline := q.Asks("offline")
+	var s filter.Subject
+	return f.matching(0, func(c *Computer) bool {
+		s = f.subject(c)
+		s.OfflineReset = offline && f.canOffline(c)
 		return q.Match(&s, now)
 	})
 }
 
-// subject is what a filter may ask of a computer. The caller holds mu.
+// subject is what a filter may ask of a computer, but for what costs much. The caller holds mu.
 func (f *Fleet) subject(c *Computer) filter.Subject {
 	in := &c.Inventory
-	s := filter.Subject{Name: c.Name, Room: c.Room, Site: f.siteOf(*c), State: string(c.Shown()), Tags: c.Tags, LastSeen: c.LastSeen,
-		Unfinished: c.Mark != nil, OfflineReset: f.canOffline(c), Model: in.Model, Manufacturer: in.Manufacturer, CPU: in.CPU,
-		Serial: in.Serial, UUID: in.UUID, MACs: c.MACs, Address: c.Address, Note: c.Note, MemoryBytes: in.MemoryBytes,
+	s := filter.Subject{Name: c.Name, Room: c.Room, Site: f.siteOf(c), State: string(c.Shown()), Tags: c.Tags, LastSeen: c.LastSeen,
+		Unfinished: c.Mark != nil, Model: in.Model, Manufacturer: in.Manufacturer, CPU: in.CPU,
+		Serial: in.Serial, UUID: in.UUID, MACs: c.MACs, Address: c.Address, Note: c.Note, MemoryBytes: installed(in.MemoryBytes),
 		Firmware: in.Firmware, SecureBoot: in.SecureBoot, UEFI: in.UEFI}
 	if c.Runs != nil {
-		s.Runs = c.Runs.target().String()
+		s.Master, s.Version = c.Runs.Master, c.Runs.Version
 	}
 	for _, n := range in.NICs {
 		if n.Link {
@@ -128,6 +134,10 @@ func (f *Fleet) subject(c *Computer) filter.Subject {
 	}
 	return s
 }
+
+// installed is how much memory a computer has of which its kernel may use so much: firmware and graphics keep some, and
+// who asks for less than 8G does not mean those that were sold with 8.
+func installed(usable int64) int64 { return (usable + 1<<30 - 1) >> 30 << 30 }
 
 // current returns a computer's task that runs or is due, else the one whose time comes, else the newest that is over. The
 // caller holds mu.
@@ -172,12 +182,9 @@ func (s RoomSummary) Active() int { return s.Running + s.Waiting }
 
 // Summary counts the computers of all rooms, empty ones included, by name; and for each site those in no room.
 func (f *Fleet) Summary() []RoomSummary {
-	counts := map[string]*RoomSummary{}
+	counts := map[[2]string]*RoomSummary{}
 	count := func(site, room string) *RoomSummary {
-		key := fold(site + "/" + localName(room))
-		if room == "" {
-			key = fold(site) + "//"
-		}
+		key := [2]string{site, room} // computers have the names of rooms and sites as those have them
 		s, ok := counts[key]
 		if !ok {
 			s = &RoomSummary{Room: room, Site: site, ByState: map[State]int{}}
@@ -188,7 +195,7 @@ func (f *Fleet) Summary() []RoomSummary {
 	for _, r := range f.Rooms() {
 		count(SiteOf(r.Name), r.Name)
 	}
-	f.each(func(c *Computer) { f.count(count(f.siteOf(*c), c.Room), c) })
+	f.each(func(c *Computer) { f.count(count(f.siteOf(c), c.Room), c) })
 	out := make([]RoomSummary, 0, len(counts))
 	for _, s := range counts {
 		out = append(out, *s)

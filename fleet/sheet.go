@@ -301,7 +301,7 @@ func (im *importing) take(x row) {
 	}
 	if im.how.May != nil {
 		was := old
-		was.Site = im.f.siteOf(old)
+		was.Site = im.f.siteOf(&old)
 		to := c.Room
 		if to == "" && c.Site != "" {
 			to = c.Site + "/"

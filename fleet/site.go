@@ -157,11 +157,11 @@ func (f *Fleet) ForgetSite(ctx context.Context, name, by string) (Site, error) {
 func (f *Fleet) SiteOf(c Computer) string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.siteOf(c)
+	return f.siteOf(&c)
 }
 
 // siteOf is SiteOf. The caller holds mu or deciding.
-func (f *Fleet) siteOf(c Computer) string {
+func (f *Fleet) siteOf(c *Computer) string {
 	switch {
 	case c.Room != "":
 		return SiteOf(c.Room)

@@ -122,7 +122,7 @@ func (f *Fleet) windowFor(address string, like *Computer) (Window, bool) {
 			continue
 		}
 		// A record that has a key is never given another by a window; nor is one of another site drawn into this one.
-		return w, like == nil || like.Key == "" && strings.EqualFold(f.siteOf(*like), site)
+		return w, like == nil || like.Key == "" && strings.EqualFold(f.siteOf(like), site)
 	}
 	return Window{}, false
 }

@@ -17,7 +17,8 @@ type Subject struct {
 	Name, Room, Site string
 	State            string // as a person is shown it
 	Tags             []string
-	Runs             string // NAME@V; "": nothing is proven
+	Master           string // that it was last proven to run; "": nothing is proven
+	Version          int    // of Master
 	LinkMbit         int    // of its fastest interface with a link; 0: not known
 	LastSeen         time.Time
 	Task             string // state of its newest task; "": none
@@ -59,8 +60,9 @@ func (f Filter) String() string { return f.query }
 
 // term is one condition.
 type term struct {
-	not bool
-	is  func(*Subject, time.Time) bool
+	name string
+	not  bool
+	is   func(*Subject, time.Time) bool
 }
 
 // Bounds of a query.
@@ -90,6 +92,11 @@ func Parse(query string) (Filter, error) {
 		f.terms = append(f.terms, t)
 	}
 	return f, nil
+}
+
+// Asks tells whether a condition is about something that Names lists.
+func (f Filter) Asks(name string) bool {
+	return slices.ContainsFunc(f.terms, func(t term) bool { return t.name == name })
 }
 
 // Match tells whether a computer is as the filter says, now.
@@ -195,7 +202,7 @@ func (w word) wrong(format string, args ...any) error {
 
 // term gives a word its meaning.
 func (w word) term() (term, error) {
-	t := term{not: w.not}
+	t := term{name: w.name, not: w.not}
 	var err error
 	switch w.name {
 	case "":
@@ -235,7 +242,8 @@ func (w word) textual() (func(*Subject, time.Time) bool, error) {
 	case ok:
 		is = func(s *Subject) bool { return same(get(s), v) }
 	case within[w.name] != nil:
-		is = func(s *Subject) bool { return strings.Contains(strings.ToLower(within[w.name](s)), v) }
+		get := within[w.name]
+		is = func(s *Subject) bool { return contains(get(s), v) }
 	case w.name == "room":
 		is = func(s *Subject) bool {
 			return same(s.Room, v) || s.Room != "" && same(s.Room[strings.IndexByte(s.Room, '/')+1:], v)
@@ -250,10 +258,12 @@ func (w word) textual() (func(*Subject, time.Time) bool, error) {
 			return slices.ContainsFunc(s.MACs, func(m string) bool { return strings.HasPrefix(m, v) })
 		}
 	case w.name == "runs":
-		is = func(s *Subject) bool {
-			master, _, _ := strings.Cut(s.Runs, "@")
-			return same(s.Runs, v) || s.Runs != "" && strings.EqualFold(master, v)
+		master, number, one := strings.Cut(v, "@")
+		version, err := strconv.Atoi(number)
+		if one && (err != nil || version < 1) {
+			return nil, w.wrong("a version is named like Bureautique@7")
 		}
+		is = func(s *Subject) bool { return same(s.Master, master) && (!one || s.Version == version) }
 	default:
 		return nil, nil
 	}
@@ -271,11 +281,33 @@ func same(text, value string) bool {
 	return strings.EqualFold(text, value) || text == "" && value == none
 }
 
+// contains tells whether a text contains a needle, which is in small letters. Most texts are ASCII, and cost no memory.
+func contains(text, needle string) bool {
+	if !ascii(text) || !ascii(needle) {
+		return strings.Contains(strings.ToLower(text), needle)
+	}
+	for i := 0; i+len(needle) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(needle)], needle) {
+			return true
+		}
+	}
+	return false
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
 // mentions looks for a text in everything that a computer is called by.
 func (s *Subject) mentions(needle string) bool {
-	has := func(text string) bool { return strings.Contains(strings.ToLower(text), needle) }
+	has := func(text string) bool { return contains(text, needle) }
 	return has(s.Name) || has(s.Room) || has(s.Model) || has(s.Manufacturer) || has(s.Serial) || has(s.UUID) || has(s.Address) ||
-		has(s.Note) || has(s.Runs) || slices.ContainsFunc(s.Tags, has) || slices.ContainsFunc(s.MACs, has)
+		has(s.Note) || has(s.Master) || slices.ContainsFunc(s.Tags, has) || slices.ContainsFunc(s.MACs, has)
 }
 
 // flag is a test of what is so or not.

@@ -14,7 +14,7 @@ var now = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
 func portable() *filter.Subject {
 	return &filter.Subject{Name: "S104-07", Room: "zola/S104", Site: "zola", State: "enrolled", Tags: []string{"Portable", "prof"},
-		Runs: "Bureautique@7", LinkMbit: 100, LastSeen: now.Add(-31 * 24 * time.Hour), Task: "failed", Unfinished: true,
+		Master: "Bureautique", Version: 7, LinkMbit: 100, LastSeen: now.Add(-31 * 24 * time.Hour), Task: "failed", Unfinished: true,
 		Model: "OptiPlex 3060", Manufacturer: "Dell Inc.", Serial: "ABC123", MACs: []string{"52:54:00:00:00:01"},
 		Address: "10.1.2.3", Note: "écran cassé", MemoryBytes: 4 << 30, DiskBytes: 256_060_514_304, UEFI: true}
 }
@@ -63,7 +63,7 @@ func TestWhatIsNotKnownIsNotCompared(t *testing.T) {
 func TestAMistakeIsShownWhereItIs(t *testing.T) {
 	for query, at := range map[string]int{
 		"link<=fast": 0, "room:S104 colour:red": 10, "éé unseen:30d": 3, "tag<3": 0, "runs:": 0, `a model:"Opti`: 2, "a -": 2,
-		"memory<4X": 0, "unfinished:maybe": 0, "disk<-1": 0, "link<NaN": 0, "unseen>30": 0, "unseen>1e300d": 0,
+		"memory<4X": 0, "runs:a@b": 0, "runs:a@": 0, "unfinished:maybe": 0, "disk<-1": 0, "link<NaN": 0, "unseen>30": 0, "unseen>1e300d": 0,
 		strings.Repeat("a ", 51): 100, strings.Repeat("é", 1001): 1000,
 	} {
 		_, err := filter.Parse(query)

@@ -63,20 +63,19 @@ func eventsQuery(q fleet.EventQuery) (string, []any) {
 	add := func(condition string, x any) {
 		where, args = append(where, condition), append(args, x)
 	}
-	// One index is walked, the narrowest; the plus keeps SQLite from the others. A list of rooms or sites may be walked, too.
-	walked, list := false, ""
+	// One index is walked, the narrowest; the plus keeps SQLite from the others. Of a list of rooms or sites each is.
+	walked, list := "", ""
 	for _, x := range []struct{ column, value string }{{"computer", q.Computer}, {"job", q.Job}, {"room", q.Room}, {"room", rooms},
-		{"severity", string(q.Severity)}, {"kind", q.Kind}, {"site", sites}, {"site", q.Site}} {
-		few := map[string]int{rooms: len(q.Rooms), sites: len(q.Sites)}
-		n, isList := few[x.value]
+		{"severity", string(q.Severity)}, {"site", sites}, {"site", q.Site}, {"kind", q.Kind}} {
+		n, isList := map[string]int{rooms: len(q.Rooms), sites: len(q.Sites)}[x.value]
 		switch {
 		case x.value == "":
-		case isList && !walked && n > 0 && n <= maxUnion:
-			walked, list = true, x.value
+		case isList && walked == "" && n > 0 && n <= maxUnion:
+			walked, list = x.column, x.value
 		case isList:
-		case !walked && x.value != string(fleet.Info):
+		case walked == "" && x.value != string(fleet.Info), walked == "site" && x.column == "kind": // they have one together
 			add(x.column+" = ?", x.value)
-			walked = true
+			walked = x.column
 			if x.column == "severity" {
 				where = append(where, "severity <> 'info'") // what its index is for
 			}

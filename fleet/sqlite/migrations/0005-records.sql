@@ -10,6 +10,7 @@ CREATE TABLE records (
 ALTER TABLE events ADD COLUMN site TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
 ALTER TABLE events ADD COLUMN room TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
 CREATE INDEX events_by_site ON events(site, number);
+CREATE INDEX events_by_site_and_kind ON events(site, kind, number);
 CREATE INDEX events_by_room ON events(room, number);
 CREATE INDEX events_by_kind ON events(kind, number);
 CREATE INDEX events_by_time ON events(time);
