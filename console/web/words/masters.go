@@ -1,10 +1,8 @@
 package words
 
-// aboutMasters holds the texts of the pages of masters.
-func aboutMasters() map[string]Pair {
+// mastersMaster holds the texts that begin with "master.".
+func mastersMaster() map[string]Pair {
 	return map[string]Pair{
-		"ask.type": {"Pour confirmer, écrivez : {0}", "To confirm, type: {0}"},
-
 		"master.lead":         {"Un master est le disque de référence que reçoivent les postes. Chaque capture en fait une version, signée, qui ne change plus.", "A master is the reference disk that computers receive. Each capture makes a version of it, signed, that never changes again."},
 		"master.none":         {"Il n’y a pas encore de master", "There is no master yet"},
 		"master.none.do":      {"Préparez un poste comme vous voulez que soient les autres, puis capturez-le.", "Prepare one computer as you want the others to be, then capture it."},
@@ -35,7 +33,12 @@ func aboutMasters() map[string]Pair {
 		"master.rule.keep":    {"Garder les dernières", "Keep the newest"},
 		"master.rule.hint":    {"Les autres sont oubliées la nuit, sauf celles dont quelque chose a besoin. Vide : toutes restent.", "The others are forgotten at night, but for those that something needs. Empty: all stay."},
 		"master.rule.done":    {"La règle est enregistrée.", "The rule is kept."},
+	}
+}
 
+// mastersChannel holds the texts that begin with "channel.".
+func mastersChannel() map[string]Pair {
+	return map[string]Pair{
 		"channel.title":          {"Canaux", "Channels"},
 		"channel.lead":           {"Un canal désigne la version qu’une salle doit avoir. Faites-le glisser sur une version, ou choisissez-le sous elle.", "A channel names the version that a room is to have. Drag it onto a version, or choose it below one."},
 		"channel.drag":           {"À faire glisser sur une autre version", "Drag onto another version"},
@@ -56,7 +59,12 @@ func aboutMasters() map[string]Pair {
 		"channel.done.promote":   {"{0} pointe maintenant sur v{1}.", "{0} now points at v{1}."},
 		"channel.done.rollback":  {"{0} est revenu à v{1}.", "{0} is back at v{1}."},
 		"channel.done.withdraw":  {"{0} est retiré.", "{0} is taken away."},
+	}
+}
 
+// mastersCompare holds the texts that begin with "compare.".
+func mastersCompare() map[string]Pair {
+	return map[string]Pair{
 		"compare.title":       {"De v{0} à v{1}", "From v{0} to v{1}"},
 		"compare.lead":        {"Les fichiers que ces deux versions ne contiennent pas à l’identique.", "The files that these two versions do not hold alike."},
 		"compare.equal":       {"Ces deux versions contiennent la même chose.", "These two versions hold the same."},
@@ -81,7 +89,13 @@ func aboutMasters() map[string]Pair {
 		"compare.is.bytes":    {"contenu non découpé en fichiers", "content that is not cut by files"},
 		"compare.is.volume":   {"le volume entier", "the whole volume"},
 		"compare.is.table":    {"la table des partitions", "the partition table"},
+	}
+}
 
+// mastersSmall holds the short parts: ask, capture.
+func mastersSmall() map[string]Pair {
+	return map[string]Pair{
+		"ask.type":              {"Pour confirmer, écrivez : {0}", "To confirm, type: {0}"},
 		"capture.title":         {"Capturer un poste", "Capture a computer"},
 		"capture.lead":          {"Le poste redémarre dans l’agent, qui lit son disque et en fait une version. Rien n’y est écrit.", "The computer restarts in the agent, which reads its disk and makes a version of it. Nothing is written to it."},
 		"capture.computer":      {"Poste", "Computer"},

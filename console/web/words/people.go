@@ -1,7 +1,7 @@
 package words
 
-// aboutPeople holds the texts of the pages of people, of one's own account, of the audit log and of the server's health.
-func aboutPeople() map[string]Pair {
+// peoplePeople holds the texts that begin with "people.".
+func peoplePeople() map[string]Pair {
 	return map[string]Pair{
 		"people.lead":               {"Qui peut entrer dans la console, et ce qu’il peut y faire.", "Who may enter the console, and what they may do there."},
 		"people.new":                {"Inviter quelqu’un", "Invite somebody"},
@@ -45,11 +45,12 @@ func aboutPeople() map[string]Pair {
 		"people.remove.title":       {"Supprimer {0} ?", "Remove {0}?"},
 		"people.remove.says":        {"Le compte {1} disparaît avec ses sessions et {n} jeton d’API. Le journal d’audit garde ce que cette personne a fait.|Le compte {1} disparaît avec ses sessions et {n} jetons d’API. Le journal d’audit garde ce que cette personne a fait.", "The account {1} goes, with its sessions and {n} API token. The audit log keeps what they did.|The account {1} goes, with its sessions and {n} API tokens. The audit log keeps what they did."},
 		"people.removed":            {"{0} est supprimé.", "{0} is removed."},
-		"invite.title":              {"Bienvenue", "Welcome"},
-		"invite.lead":               {"Bonjour {0}. Votre identifiant est {1} ; choisissez un mot de passe pour entrer.", "Hello {0}. Your login is {1}; choose a password to enter."},
-		"site.unnamed":              {"Cet établissement", "This school"},
-		"room.none":                 {"Il n’y a pas encore de salle.", "There is no room yet."},
+	}
+}
 
+// peopleAccount holds the texts that begin with "account.".
+func peopleAccount() map[string]Pair {
+	return map[string]Pair{
 		"account.title":           {"Mon compte", "My account"},
 		"account.password":        {"Mot de passe", "Password"},
 		"account.password.old":    {"Mot de passe actuel", "Present password"},
@@ -85,51 +86,57 @@ func aboutPeople() map[string]Pair {
 		"account.token.how":       {"Le programme l’envoie ainsi :", "The program sends it so:"},
 		"account.token.forget":    {"Supprimer", "Delete"},
 		"account.token.forgotten": {"Le jeton ne vaut plus rien.", "The token is worthless now."},
-		"scope.read":              {"Regarder, sans rien changer", "Look, and change nothing"},
-		"scope.reset":             {"Remettre à zéro et réveiller des postes", "Reset and wake computers"},
-		"scope.deploy":            {"Déployer, vérifier, effacer, éteindre, lancer des scripts", "Deploy, verify, wipe, shut down, run scripts"},
-		"scope.capture":           {"Capturer", "Capture"},
-		"scope.computers":         {"Enrôler, ranger et étiqueter les postes, répondre aux demandes", "Enrol, place and tag computers, answer requests"},
-		"scope.masters":           {"Gérer les masters et leurs canaux", "Look after masters and their channels"},
-		"scope.people":            {"Gérer les personnes et lire l’audit", "Look after people and read the audit log"},
-		"scope.admin":             {"Tout ce que vous pouvez faire", "Everything that you may do"},
-		"scope.short.read":        {"lecture", "read"},
-		"scope.short.reset":       {"remise à zéro", "reset"},
-		"scope.short.deploy":      {"déploiement", "deploy"},
-		"scope.short.capture":     {"capture", "capture"},
-		"scope.short.computers":   {"postes", "computers"},
-		"scope.short.masters":     {"masters", "masters"},
-		"scope.short.people":      {"personnes", "people"},
-		"scope.short.admin":       {"tout", "everything"},
+	}
+}
 
-		"audit.lead":     {"Qui a fait quoi, d’où, et avec quel résultat. Rien ne peut y être changé ni retiré.", "Who did what, from where, and how it ended. Nothing in it can be changed or taken out."},
-		"audit.verify":   {"Vérifier la chaîne", "Verify the chain"},
-		"audit.whole":    {"La chaîne est intacte : {n} entrée telle qu’elle a été écrite.|La chaîne est intacte : {n} entrées telles qu’elles ont été écrites.", "The chain is whole: {n} entry as it was written.|The chain is whole: {n} entries as they were written."},
-		"audit.broken":   {"La chaîne est rompue à l’entrée {0} : {1}. Gardez une copie de la base et cherchez qui pouvait l’écrire.", "The chain is broken at entry {0}: {1}. Keep a copy of the database and find out who could write it."},
-		"audit.filter":   {"Filtrer le journal", "Filter the log"},
-		"audit.show":     {"Filtrer", "Filter"},
-		"audit.all":      {"Tout voir", "Show all"},
-		"audit.number":   {"N°", "No."},
-		"audit.when":     {"Quand", "When"},
-		"audit.who":      {"Qui", "Who"},
-		"audit.action":   {"Action", "Action"},
-		"audit.what":     {"Quoi", "What"},
-		"audit.since":    {"Du", "From"},
-		"audit.until":    {"Au", "To"},
-		"audit.result":   {"Résultat", "Result"},
-		"audit.none":     {"Aucune entrée", "No entries"},
-		"audit.none.do":  {"Rien ne correspond à ce filtre.", "Nothing matches this filter."},
-		"result.done":    {"Fait", "Done"},
-		"result.refused": {"Refusé", "Refused"},
-		"result.failed":  {"Échec", "Failed"},
-		"via.":           {"–", "–"},
-		"via.socket":     {"ligne de commande", "command line"},
-		"via.session":    {"console", "console"},
-		"via.token":      {"jeton d’API", "API token"},
-		"via.label":      {"étiquette d’un poste", "label of a computer"},
-		"via.house":      {"le service lui-même", "the service itself"},
-		"form.date":      {"Écrivez une date comme 2026-11-22.", "Write a date like 2026-11-22."},
+// peopleScope holds the texts that begin with "scope.".
+func peopleScope() map[string]Pair {
+	return map[string]Pair{
+		"scope.read":            {"Regarder, sans rien changer", "Look, and change nothing"},
+		"scope.reset":           {"Remettre à zéro et réveiller des postes", "Reset and wake computers"},
+		"scope.deploy":          {"Déployer, vérifier, effacer, éteindre, lancer des scripts", "Deploy, verify, wipe, shut down, run scripts"},
+		"scope.capture":         {"Capturer", "Capture"},
+		"scope.computers":       {"Enrôler, ranger et étiqueter les postes, répondre aux demandes", "Enrol, place and tag computers, answer requests"},
+		"scope.masters":         {"Gérer les masters et leurs canaux", "Look after masters and their channels"},
+		"scope.people":          {"Gérer les personnes et lire l’audit", "Look after people and read the audit log"},
+		"scope.admin":           {"Tout ce que vous pouvez faire", "Everything that you may do"},
+		"scope.short.read":      {"lecture", "read"},
+		"scope.short.reset":     {"remise à zéro", "reset"},
+		"scope.short.deploy":    {"déploiement", "deploy"},
+		"scope.short.capture":   {"capture", "capture"},
+		"scope.short.computers": {"postes", "computers"},
+		"scope.short.masters":   {"masters", "masters"},
+		"scope.short.people":    {"personnes", "people"},
+		"scope.short.admin":     {"tout", "everything"},
+	}
+}
 
+// peopleAudit holds the texts that begin with "audit.".
+func peopleAudit() map[string]Pair {
+	return map[string]Pair{
+		"audit.lead":    {"Qui a fait quoi, d’où, et avec quel résultat. Rien ne peut y être changé ni retiré.", "Who did what, from where, and how it ended. Nothing in it can be changed or taken out."},
+		"audit.verify":  {"Vérifier la chaîne", "Verify the chain"},
+		"audit.whole":   {"La chaîne est intacte : {n} entrée telle qu’elle a été écrite.|La chaîne est intacte : {n} entrées telles qu’elles ont été écrites.", "The chain is whole: {n} entry as it was written.|The chain is whole: {n} entries as they were written."},
+		"audit.broken":  {"La chaîne est rompue à l’entrée {0} : {1}. Gardez une copie de la base et cherchez qui pouvait l’écrire.", "The chain is broken at entry {0}: {1}. Keep a copy of the database and find out who could write it."},
+		"audit.filter":  {"Filtrer le journal", "Filter the log"},
+		"audit.show":    {"Filtrer", "Filter"},
+		"audit.all":     {"Tout voir", "Show all"},
+		"audit.number":  {"N°", "No."},
+		"audit.when":    {"Quand", "When"},
+		"audit.who":     {"Qui", "Who"},
+		"audit.action":  {"Action", "Action"},
+		"audit.what":    {"Quoi", "What"},
+		"audit.since":   {"Du", "From"},
+		"audit.until":   {"Au", "To"},
+		"audit.result":  {"Résultat", "Result"},
+		"audit.none":    {"Aucune entrée", "No entries"},
+		"audit.none.do": {"Rien ne correspond à ce filtre.", "Nothing matches this filter."},
+	}
+}
+
+// peopleHealth holds the texts that begin with "health.".
+func peopleHealth() map[string]Pair {
+	return map[string]Pair{
 		"health.lead.ok":   {"Tout va bien.", "All is well."},
 		"health.lead.bad":  {"{n} chose ne fonctionne pas.|{n} choses ne fonctionnent pas.", "{n} thing does not work.|{n} things do not work."},
 		"health.lead.warn": {"Tout fonctionne ; {n} chose est à savoir.|Tout fonctionne ; {n} choses sont à savoir.", "Everything works; {n} thing to know.|Everything works; {n} things to know."},
@@ -146,6 +153,26 @@ func aboutPeople() map[string]Pair {
 		"health.addresses": {"Adresses", "Addresses"},
 		"health.port":      {"Port des agents", "Port for agents"},
 		"health.ca":        {"Empreinte de l’autorité", "Fingerprint of the CA"},
+	}
+}
+
+// peopleSmall holds the short parts: invite, site, room, result, via, form.
+func peopleSmall() map[string]Pair {
+	return map[string]Pair{
+		"invite.title":   {"Bienvenue", "Welcome"},
+		"invite.lead":    {"Bonjour {0}. Votre identifiant est {1} ; choisissez un mot de passe pour entrer.", "Hello {0}. Your login is {1}; choose a password to enter."},
+		"site.unnamed":   {"Cet établissement", "This school"},
+		"room.none":      {"Il n’y a pas encore de salle.", "There is no room yet."},
+		"result.done":    {"Fait", "Done"},
+		"result.refused": {"Refusé", "Refused"},
+		"result.failed":  {"Échec", "Failed"},
+		"via.":           {"–", "–"},
+		"via.socket":     {"ligne de commande", "command line"},
+		"via.session":    {"console", "console"},
+		"via.token":      {"jeton d’API", "API token"},
+		"via.label":      {"étiquette d’un poste", "label of a computer"},
+		"via.house":      {"le service lui-même", "the service itself"},
+		"form.date":      {"Écrivez une date comme 2026-11-22.", "Write a date like 2026-11-22."},
 	}
 }
 

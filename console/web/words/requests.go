@@ -1,7 +1,7 @@
 package words
 
-// aboutRequests holds the texts of requests and labels.
-func aboutRequests() map[string]Pair {
+// requestsRequest holds the texts that begin with "request.".
+func requestsRequest() map[string]Pair {
 	return map[string]Pair{
 		"request.lead":          {"Ce que les enseignants et les élèves ont signalé.", "What teachers and pupils have reported."},
 		"request.states":        {"Demandes à montrer", "Requests to show"},
@@ -35,23 +35,27 @@ func aboutRequests() map[string]Pair {
 		"request.done.answer":   {"La réponse à la demande n° {0} est enregistrée.", "The answer to request no. {0} is kept."},
 		"request.done.close":    {"La demande n° {0} est close.", "Request no. {0} is closed."},
 		"request.done.reopen":   {"La demande n° {0} est rouverte.", "Request no. {0} is open again."},
-		"report.title":          {"Signaler une panne", "Report a problem"},
-		"report.lead":           {"Un technicien la verra et vous répondra.", "A technician will see it and answer you."},
-		"report.what":           {"Poste", "Computer"},
-		"report.whole":          {"Toute la salle {0}", "All of room {0}"},
-		"report.text":           {"Qu’est-ce qui ne va pas ?", "What is wrong?"},
-		"report.hint":           {"En une phrase ou deux : ce que vous faisiez, ce qui s’est passé.", "In a sentence or two: what you were doing, what happened."},
-		"report.do":             {"Envoyer", "Send"},
-		"report.done":           {"Merci. Votre demande porte le n° {0}.", "Thank you. Your request has no. {0}."},
+	}
+}
 
-		"label.title":      {"Étiquettes", "Labels"},
-		"label.title.room": {"Étiquettes de {0}", "Labels of {0}"},
-		"label.lead":       {"Imprimez, découpez et collez chaque étiquette sur son poste : en la photographiant, chacun peut signaler une panne sans compte.", "Print, cut and stick each label on its computer: whoever points a phone at it can report a problem without an account."},
-		"label.print":      {"Imprimer", "Print"},
-		"label.says":       {"Une panne ? Photographiez ce code.", "Something wrong? Scan this code."},
-		"label.code":       {"Code pour signaler une panne de {0}", "Code to report a problem of {0}"},
-		"label.none":       {"Il n’y a aucun poste à étiqueter", "There is no computer to label"},
-
+// requestsSmall holds the short parts: report, label, labelled.
+func requestsSmall() map[string]Pair {
+	return map[string]Pair{
+		"report.title":         {"Signaler une panne", "Report a problem"},
+		"report.lead":          {"Un technicien la verra et vous répondra.", "A technician will see it and answer you."},
+		"report.what":          {"Poste", "Computer"},
+		"report.whole":         {"Toute la salle {0}", "All of room {0}"},
+		"report.text":          {"Qu’est-ce qui ne va pas ?", "What is wrong?"},
+		"report.hint":          {"En une phrase ou deux : ce que vous faisiez, ce qui s’est passé.", "In a sentence or two: what you were doing, what happened."},
+		"report.do":            {"Envoyer", "Send"},
+		"report.done":          {"Merci. Votre demande porte le n° {0}.", "Thank you. Your request has no. {0}."},
+		"label.title":          {"Étiquettes", "Labels"},
+		"label.title.room":     {"Étiquettes de {0}", "Labels of {0}"},
+		"label.lead":           {"Imprimez, découpez et collez chaque étiquette sur son poste : en la photographiant, chacun peut signaler une panne sans compte.", "Print, cut and stick each label on its computer: whoever points a phone at it can report a problem without an account."},
+		"label.print":          {"Imprimer", "Print"},
+		"label.says":           {"Une panne ? Photographiez ce code.", "Something wrong? Scan this code."},
+		"label.code":           {"Code pour signaler une panne de {0}", "Code to report a problem of {0}"},
+		"label.none":           {"Il n’y a aucun poste à étiqueter", "There is no computer to label"},
 		"labelled.title":       {"Signaler une panne de {0}", "Report a problem of {0}"},
 		"labelled.ask":         {"Une panne sur ce poste ?", "A problem with this computer?"},
 		"labelled.text":        {"Qu’est-ce qui ne va pas ?", "What is wrong?"},

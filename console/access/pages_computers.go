@@ -1,0 +1,39 @@
+package access
+
+import "slices"
+
+// Part is a part of a long list.
+type Part struct {
+	Total     int
+	Computers []Computer
+}
+
+// ComputersPart lists some of the computers that a query matches and the caller sees: at most limit, after the first of them.
+// compare orders them by name.
+func (d Desk) ComputersPart(query string, after, limit int, compare func(a, b string) int) (Part, error) {
+	found, err := d.selected(query)
+	if err != nil {
+		return Part{}, err
+	}
+	at := make([]int, len(found))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortFunc(at, func(a, b int) int { return compare(found[a].Name, found[b].Name) })
+	out := Part{Total: len(found), Computers: []Computer{}}
+	for _, i := range at[min(max(after, 0), len(at)):min(max(after, 0)+limit, len(at))] {
+		out.Computers = append(out.Computers, d.wire(found[i]))
+	}
+	return out, nil
+}
+
+// Ran counts the computers that the caller sees by the manifest of what they are proven to hold.
+func (d Desk) Ran() map[string]int {
+	out := map[string]int{}
+	for _, c := range d.visible() {
+		if c.Runs != nil {
+			out[c.Runs.Manifest]++
+		}
+	}
+	return out
+}

@@ -1,0 +1,80 @@
+package web
+
+import (
+	"strings"
+
+	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/web/words"
+)
+
+// healthView is how the server is.
+type healthView struct {
+	Status access.Status
+	Checks []checkView
+	Bad    int
+	Warn   int
+}
+
+// checkView is one thing that was looked at.
+type checkView struct {
+	access.Check
+	Title string
+	Mark  badge
+}
+
+// showHealth looks around, as `ardoise doctor` does.
+func (c *console) showHealth(v *visit) error {
+	status, err := v.Desk.Status()
+	if err != nil {
+		return err
+	}
+	checks, err := v.Desk.Doctor(v.r.Context())
+	if err != nil {
+		return err
+	}
+	view := healthView{Status: status}
+	for _, state := range []string{access.CheckBad, access.CheckWarn, access.CheckOK} { // the worst first
+		for _, k := range checks {
+			if k.State == state {
+				view.Checks = append(view.Checks, checkView{k, v.checkTitle(k.Name), v.checkMark(k.State)})
+			}
+		}
+	}
+	for _, k := range checks {
+		switch k.State {
+		case access.CheckBad:
+			view.Bad++
+		case access.CheckWarn:
+			view.Warn++
+		}
+	}
+	return v.page("health", Page{Title: v.say("nav.health"), Active: "nav.health", Data: view})
+}
+
+func (t tongue) checkMark(state string) badge {
+	switch state {
+	case access.CheckOK:
+		return badge{"ok", "check", t.say("health.ok")}
+	case access.CheckWarn:
+		return badge{"warn", "warn", t.say("health.warn")}
+	}
+	return badge{"bad", "alarm", t.say("health.bad")}
+}
+
+// checkTitle is the name of a check in the language of the person, where the words have it.
+func (t tongue) checkTitle(name string) string {
+	base, rest, _ := strings.Cut(name, " on ")
+	p, ok := words.Checks()[base]
+	switch {
+	case !ok:
+		return name
+	case t.lang == words.French:
+		base = p.French
+	default:
+		base = p.English
+	}
+	if rest != "" {
+		base += " · " + rest
+	}
+	return base
+}
