@@ -43,6 +43,7 @@ build: packages ## the static binaries, into build/
 	@mkdir -p build
 	$(GO) build -trimpath -ldflags "-s -w" -o build/ ./cmd/...
 	GOOS=windows $(GO) build -trimpath -ldflags "-s -w" -o build/ ./cmd/ardoise-reset
+	build/ardoise manual build/man
 
 bootenv: packages ## the boot environment from Debian's signed packages, into build/boot
 	$(GO) run ./scripts/bootenv -o build/boot
@@ -87,7 +88,8 @@ bench: build golden ## the figures of the design, as tables and as build/{bench,
 	@code=0; for name in bench storebench roombench; do \
 	   $(SUDO) env "PATH=$$PATH" build/$$name -o build/$$name.json || code=$$?; done; \
 	 TMPDIR=$(CURDIR)/build $(GO) test -tags soak -timeout 2h -run '^$$' -bench 'TenMillionChunks|Collect' ./masters/store | \
-	   tee build/store.txt || code=$$?; exit $$code
+	   tee build/store.txt || code=$$?; \
+	 TMPDIR=$(CURDIR)/build $(GO) test -run '^$$' -bench Region ./fleet | tee build/fleet.txt || code=$$?; exit $$code
 
 clean: ## remove build/
 	$(SUDO) rm -rf build

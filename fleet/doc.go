@@ -3,30 +3,58 @@
 //
 // The state of a computer:
 //
-//	(seen by PXE)          hello              a person approves its code
-//	  unknown  ---------> pending  ----------------------------------------> enrolled <---+
-//	                         |                                                |    |      | dismissed
-//	                         +---- a person refuses ----> refused <-- refuse -+    +-> alarm: another key claimed to
-//	                                                                                   be this computer
+//	(seen by PXE)          hello              a person approves its code,
+//	  unknown  ---------> pending  -------- or a room's window lets it in -----> enrolled <---+
+//	                         |                   ^                              |  |    |      | dismissed
+//	                         |                   | hello                  rekey |  |    +-> alarm: another key claimed to
+//	     imported list -> expected --------------+ <----------------------------+  |        be this computer
+//	                         |                                                     |
+//	                         +---- a person refuses ----> refused <----- refuse ---+
 //
-// A refusal is taken back by forgetting the key: the computer is then pending at its next hello. Unknown and pending computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the
-// place of a real one. Everything else is committed to the Store before anybody is told of it.
+// A refusal is taken back by forgetting the key: the computer is then pending at its next hello. Unknown and pending
+// computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the place of a real one.
+// Everything else is committed to the Store before anybody is told of it.
+//
+// A room's enrolment window is open for a time and for a number of computers, which is counted in the same decision that
+// lets one in; one room of a site has one, and only who comes from the site's networks is let in. It opens no record that
+// has a key: whatever claims to be somebody known is judged as without it.
 //
 // The state of a task:
 //
 //	waiting --handed out--> running --proven--> done
-//	   |                      |  ^
-//	   |                      |  +-- handed out again, with a fresh nonce, whenever its computer asks again
-//	   +--cancel, expiry--+   +----failure, no progress----> failed
-//	                      v   +----cancel before a write---> cancelled
-//	                  cancelled
+//	 ^ |                      |  ^
+//	 | |                      |  +-- handed out again, with a fresh nonce, whenever its computer asks again
+//	 | +--cancel, expiry,     +----failure, no progress----> failed
+//	 |    an order instead-+  +----cancel before a write--+    |
+//	 |                     v                              v    | tries and time are left
+//	 |                  cancelled <-----------------------+    |
+//	 +---------------------------------------------------------+
 //
 // Each arrow is one Change, committed whole or not at all, with the events that tell of it. The daemon may be killed at
-// any instruction: what was committed is what happened, and the agent's next request goes on from there.
+// any instruction: what was committed is what happened, and the agent's next request goes on from there. An order that
+// takes the place of others cancels what waits in the same Change that makes its own tasks.
+//
+// What is known of a disk follows its tasks:
+//
+//	deploy, reset   handed out: nothing is proven ---------> done: the version; nothing written: as before
+//	wipe            handed out: nothing is proven ---------> written, done, or not heard of again: no version, no proof, no
+//	                                                         grant, no token; nothing written: as before
+//	script          that may write, handed out: nothing ---> nothing; cancelled before it began: as before
+//	verify          nothing changes: it is compared with what it was proven to hold
 //
 // A reset makes a disk equal to what its computer was proven to hold when the task is first handed out, not when it was
 // ordered; a computer has at most one task that is due and one whose time has yet to come. Rooms say when their computers
 // are reset and what is each computer's own on its disk; a clock orders their nights, each once, and wakes who is asleep.
+//
+// Schedules are orders with a window of days and hours on the clock of the wall:
+//
+//	        At                                  Until
+//	--------|===================================|-------------------->
+//	        given, and Done for this day,       not given any more: that is told, and Done for this day
+//	        however late; its tasks expire at Until
+//
+// The job and Done are kept in one Change. What they mean, a channel or a filter for instance, is looked up when they are
+// given. Who cannot take it is named in the job. An hour that the clocks leave out or repeat is used once.
 //
 // What a computer may do without us is its standing grant:
 //
@@ -40,10 +68,17 @@
 // deployments whose masters share chunks, as long as nobody has joined the session yet; what a session that has begun
 // sends is fixed, so a later job joins it only with a master that it sends. The package sessions runs them.
 //
+// Sites are schools: a room of a named one is SITE/ROOM; a computer is of its room's, else of the one that it was given to,
+// else of the one whose networks have its address. The site without a name is always there.
+//
+// Listings hold the lock for some hundred computers at a time, so that answers to firmware and reports of agents do not wait
+// for a page with a region; records are found by name, key, address, UUID and serial number without looking at others.
+//
 // Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
-// done only when the agent says that it was read back and proven; what a computer runs is forgotten before its disk may
-// change; a wish, a token and a proof cannot do more than reset or reinstall the computer they come from. Not
-// guaranteed: that a computer is as its proof says, which is its own word; that a boot request comes from the computer
+// done only when the agent says that it was read back and proven, a wipe when it brings what can be certified; what a
+// computer runs is forgotten before its disk may change; a wish, a token and a proof cannot do more than reset or reinstall the computer they come from; a script runs
+// as two people have read it, by its hash. Not guaranteed: who people are, and what they may do, which their callers
+// judge; that a computer is as its proof says, which is its own word; that a boot request comes from the computer
 // whose address it bears; nothing but "agent or disk" depends on it, and the boot-loop guard, which forged requests can
 // hold up for an hour at a time.
 package fleet

@@ -2,6 +2,9 @@
 // through a driver in pure Go.
 //
 //	computers(id, name, key, doc)   rooms(name, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
+//	records(kind, id, doc): sites, enrolment windows, schedules, saved filters, scripts
+//
+// The newest million events are kept. A page of them walks one index, the narrowest, from where the page before ended.
 //
 // What is looked up or must be unique is a column; the rest of a record is the JSON in doc, so that a new field needs no
 // migration. user_version counts the migrations that have run; they are embedded, numbered files and run once, in one
