@@ -208,8 +208,8 @@ func (b *bench) resetOne(ctx context.Context, r *resetting) (err error) {
 		return &contender{name: name, prepare: prepare,
 			argv: []string{b.ardoise, "reset", "m", "--disk", r.device, "--data", r.data, level, "--json"}}
 	}
-	warmed := func() error { return errors.Join(r.fresh(ctx, r.dirty), b.warmAll(r)) }
-	cooled := func() error { return errors.Join(r.fresh(ctx, r.dirty), b.cool(ctx)) }
+	warmed := func() error { return errors.Join(r.fresh(ctx, r.dirty, "off"), b.warmAll(r)) }
+	cooled := func() error { return errors.Join(r.fresh(ctx, r.dirty, "on"), b.cool(ctx)) }
 	m := measured{quick: ours("quick", "--quick", warmed), full: ours("full", "--full", warmed),
 		coldQuick: ours("quick", "--quick", cooled)}
 	// It flushes at its end, as ours does.
@@ -224,7 +224,7 @@ func (b *bench) resetOne(ctx context.Context, r *resetting) (err error) {
 	if err := errors.Join(race(ctx, m.quick, m.full, m.rewrite, m.rsync), race(ctx, m.coldQuick, m.coldRsync), done()); err != nil {
 		return err
 	}
-	if err := r.fresh(ctx, r.master); err != nil {
+	if err := r.fresh(ctx, r.master, "off"); err != nil {
 		return err
 	}
 	// None of these writes: the disk stays what it is.
@@ -246,8 +246,9 @@ type measured struct {
 	clean, idle, sum            *contender
 }
 
-// fresh makes the PC's disk a copy of an image.
-func (r *resetting) fresh(ctx context.Context, from string) error {
+// fresh makes the PC's disk a copy of an image. With direct "on" nothing below the device caches or reads ahead, and requests
+// that come together are served together: a drive.
+func (r *resetting) fresh(ctx context.Context, from, direct string) error {
 	if err := r.detach(ctx); err != nil {
 		return err
 	}
@@ -257,7 +258,7 @@ func (r *resetting) fresh(ctx context.Context, from string) error {
 	if err := tool(ctx, "sync", r.path); err != nil {
 		return err
 	}
-	out, err := exec.CommandContext(ctx, "losetup", "--find", "--show", r.path).Output()
+	out, err := exec.CommandContext(ctx, "losetup", "--find", "--show", "--direct-io="+direct, r.path).Output()
 	if err != nil {
 		return fmt.Errorf("losetup %s: %w", r.path, err)
 	}
