@@ -123,7 +123,11 @@ func (s *Sender) limitOf(st *stream, least int, early bool) (limit float64, used
 			continue
 		}
 		sent = max(sent, m.sample.sent)
-		takes = append(takes, m.takes(alone))
+		took := m.takes(alone)
+		if took > 1.25*s.pace(st) { // a full buffer before a quick disk: it waits for its processor, and shows no limit
+			took = math.Inf(1)
+		}
+		takes = append(takes, took)
 	}
 	s.scratch = takes[:0]
 	if len(takes) == 0 {
