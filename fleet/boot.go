@@ -226,7 +226,7 @@ func (f *Fleet) keep(ctx context.Context, x sighted) error {
 // Saw takes a sighting. It does not block.
 func (f *Fleet) Saw(s Sighting) {
 	mac := NormalMAC(s.MAC)
-	e := Event{Time: f.o.Now().UTC(), Kind: Clean(s.Stage, 32), Severity: Info, MAC: mac, Detail: Clean(s.Detail, 500)}
+	e := Event{Time: f.o.Now().UTC(), Kind: Clean(s.Stage, 32), Severity: Info, Site: NoSite, MAC: mac, Detail: Clean(s.Detail, 500)}
 	if s.Grave {
 		e.Severity = Warning
 	}
@@ -258,8 +258,10 @@ func (f *Fleet) Saw(s Sighting) {
 		style = Clean(s.Style, 8)
 	}
 	f.mu.Unlock()
-	f.tell(f.worthALine(all...)...)
-	f.announce(Change{Events: all})
+	if lines := f.worthALine(all...); len(lines) > 0 {
+		f.tell(lines...)
+		f.announce(Change{Events: lines})
+	}
 	if style != "" && e.Computer != "" {
 		select {
 		case f.spool <- sighted{computer: e.Computer, style: style}:

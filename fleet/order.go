@@ -68,7 +68,9 @@ type Conflict struct {
 const (
 	maxNote      = 4000 // what a version takes
 	maxCountdown = 600
-	maxTargets   = 1000
+	maxTargets   = 1000 // that a session may serve, and that are changed at once
+	maxEverybody = 20_000
+	maxLeftOut   = 1000 // that a job names
 	maxRetries   = 5
 	maxAhead     = 366 * 24 * time.Hour
 )
@@ -122,8 +124,12 @@ func (f *Fleet) targets(o Order) ([]Computer, error) {
 		}
 		add(slices.DeleteFunc(f.selected(q), func(c Computer) bool { return c.State != Enrolled })...)
 	}
-	if n := len(out); n == 0 || n > maxTargets {
-		return nil, refuse(CodeBadOrder, "", "an order is for 1 to %d computers, not %d", maxTargets, n)
+	most := maxTargets
+	if o.Kind != job.KindDeploy && o.Kind != job.KindStage {
+		most = maxEverybody
+	}
+	if n := len(out); n == 0 || n > most {
+		return nil, refuse(CodeBadOrder, "", "an order is for 1 to %d computers, not %d", most, n)
 	}
 	return out, nil
 }
@@ -224,6 +230,9 @@ func (f *Fleet) check(o *Order) error {
 	}
 	if o.Within == 0 {
 		o.Within = 7 * 24 * time.Hour
+		if o.Kind == job.KindShutdown { // of those whose agent is there now, and not of whoever is switched on tomorrow
+			o.Within = 10 * time.Minute
+		}
 	}
 	o.Note, o.By = Clean(o.Note, maxNote), Clean(o.By, 64)
 	return nil
@@ -395,6 +404,9 @@ func (f *Fleet) give(ctx context.Context, o Order, with Change) (JobState, error
 		}
 		if first == nil {
 			first = p.Refusal
+		}
+		if len(left) == maxLeftOut {
+			return true
 		}
 		left = append(left, LeftOut{Computer: p.Computer.ID, Name: p.Computer.Name, Code: p.Refusal.Code, Detail: p.Refusal.Detail})
 		return true

@@ -6,5 +6,5 @@ import "context"
 func (f *Fleet) Record(ctx context.Context, kind string, s Severity, detail string) error {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	return f.commit(ctx, Change{Events: []Event{{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Detail: detail}}})
+	return f.commit(ctx, Change{Events: []Event{{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Site: NoSite, Detail: detail}}})
 }

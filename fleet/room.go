@@ -239,8 +239,25 @@ func (f *Fleet) ForgetRoom(ctx context.Context, name, by string) (Room, error) {
 		}
 		return r, refuse(CodeRoomNeeded, r.Name, "%d computers are in it: %s", len(in), strings.Join(names, ", "))
 	}
+	if users := f.usersOf(r); len(users) > 0 {
+		return r, refuse(CodeRoomNeeded, r.Name, "%s", someOf(users))
+	}
 	e := f.event("room", Info, Computer{Room: r.Name}, Task{}, "%s was forgotten by %s", r.Name, Clean(by, 64))
 	return r, f.commit(ctx, Change{ForgottenRooms: []string{r.Name}, Events: []Event{e}})
+}
+
+// usersOf names what else needs a room. The caller holds deciding.
+func (f *Fleet) usersOf(r Room) []string {
+	var users []string
+	if w, ok := f.windows[fold(r.Name)]; ok && w.open(f.o.Now()) {
+		users = append(users, "its enrolment is open")
+	}
+	for _, s := range f.Schedules() {
+		if slices.ContainsFunc(s.Order.Rooms, func(n string) bool { return strings.EqualFold(n, r.Name) }) {
+			users = append(users, "schedule "+s.Name)
+		}
+	}
+	return users
 }
 
 // InRoom lists the computers of a room, by name.

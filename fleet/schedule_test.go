@@ -178,6 +178,25 @@ func TestWhoCannotTakeAScheduledOrderIsNamed(t *testing.T) {
 	}
 }
 
+func TestARoomThatIsPlannedForIsNotForgotten(t *testing.T) {
+	h := planned(t)
+	s := tonight(h, nil)
+	_, err := h.Place(context.Background(), []string{"pc1", "pc2"}, "", "marie")
+	check(t, err)
+	_, err = h.ForgetRoom(context.Background(), "S104", "marie")
+	wantCode(t, "a room with a schedule", err, fleet.CodeRoomNeeded)
+	_, err = h.ForgetSchedule(context.Background(), s.ID, "marie")
+	check(t, err)
+	check(t, h.OpenEnrolment(context.Background(), "S104", h.now.Add(time.Hour), 1, "marie"))
+	_, err = h.ForgetRoom(context.Background(), "S104", "marie")
+	wantCode(t, "a room that enrols", err, fleet.CodeRoomNeeded)
+	h.now = h.now.Add(2 * time.Hour)
+	_, err = h.ForgetRoom(context.Background(), "S104", "marie")
+	check(t, err)
+	h.kill()
+	check(t, h.Tick(context.Background())) // its window is over
+}
+
 func TestAMasterThatIsGoneAtNightIsTold(t *testing.T) {
 	h := planned(t)
 	tonight(h, nil)

@@ -98,13 +98,16 @@ type Event struct {
 	Kind     string // one of console/notices, or a boot stage
 	Severity Severity
 	Computer string // id; "" when it concerns none
-	Site     string // where that was at the time; "": the site without a name, or none
+	Site     string // where that was at the time; "": the site without a name; NoSite: nowhere, or nobody knows
 	Room     string // where that was at the time; "": in none
 	MAC      string
 	Job      string
 	Task     string
 	Detail   string
 }
+
+// NoSite is the site of events that are of the house as a whole, and of what nobody knows.
+const NoSite = "*"
 
 // Severity of an event.
 type Severity string

@@ -7,7 +7,7 @@ CREATE TABLE records (
 ) STRICT;
 
 -- Where it was when it happened: who looks after one school sees what happened there.
-ALTER TABLE events ADD COLUMN site TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
+ALTER TABLE events ADD COLUMN site TEXT NOT NULL DEFAULT '*' COLLATE NOCASE;
 ALTER TABLE events ADD COLUMN room TEXT NOT NULL DEFAULT '' COLLATE NOCASE;
 CREATE INDEX events_by_site ON events(site, number);
 CREATE INDEX events_by_site_and_kind ON events(site, kind, number);
