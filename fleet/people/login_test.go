@@ -49,7 +49,7 @@ func TestWrongLoginsAreAllAnsweredTheSame(t *testing.T) {
 	h.add(t, people.Person{Login: "gone", Role: people.Reader, Disabled: true})
 	_, err := h.Add(t.Context(), people.Person{Login: "invited", Name: "x", Role: people.Reader}, "")
 	check(t, err)
-	for i, tt := range [][2]string{{"marie", "wrong"}, {"nobody", good}, {"gone", good}, {"invited", ""}, {"invited", good}, {"", ""},
+	for i, tt := range [][2]string{{"marie", "wrong"}, {"nobody", good}, {"gone", good}, {"invited", ""}, {"invited", "of nobody at all"}, {"nobody", "of nobody at all"}, {"", ""},
 		{"marie", good + " "}, {"marie", strings.Repeat("x", 1<<20)}, {strings.Repeat("marie", 1<<16), good}, {"\u202e' OR 1=1 --", good}} {
 		_, err := h.Login(t.Context(), tt[0], tt[1], fmt.Sprintf("192.0.2.%d", i+1))
 		if r := refused(t, err, people.CodeWrong); r.What != "" || r.Field != "" {
@@ -283,6 +283,12 @@ func TestWhoMayComeFromAProvider(t *testing.T) {
 	check(t, err)
 	_, err = in("s1", "")
 	refused(t, err, people.CodeNotInvited)
+	_, err = h.Change(t.Context(), "marie", func(x *people.Person) { x.Disabled = true }) // disabled before she came
+	check(t, err)
+	_, err = in("s1", "marie@lycee.test")
+	refused(t, err, people.CodeNotInvited)
+	_, err = h.Change(t.Context(), "marie", func(x *people.Person) { x.Disabled = false })
+	check(t, err)
 	// Two who were invited by the same mail: nobody can tell which.
 	_, err = h.Add(t.Context(), people.Person{Login: "marie2", Name: "Marie", Mail: "marie@lycee.test", Role: people.Reader}, "")
 	check(t, err)

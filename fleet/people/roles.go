@@ -114,8 +114,8 @@ const (
 	ScopeCapture   = "capture"
 	ScopeComputers = "computers"
 	ScopeMasters   = "masters"
-	ScopePeople    = "people"
-	ScopeAdmin     = "admin" // everything
+	ScopePeople    = "people" // an administrator's token of it can make administrators
+	ScopeAdmin     = "admin"  // everything
 )
 
 // Scopes returns all scopes.
