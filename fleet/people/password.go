@@ -60,9 +60,9 @@ func isCommon(small string) bool {
 }
 
 // cost of a hash: RFC 9106 section 4 asks for 64 MiB and three passes where memory is scarce; half of it keeps a box of
-// 1 GiB alive, and a pass more is paid for it. Two lanes, whatever the machine has: the number is part of the hash.
+// 1 GiB alive, and a pass more is paid for it. One lane: strangers who try can have no more than two cores, and in turns.
 func cost() *argon2id.Params {
-	return &argon2id.Params{Memory: 32 << 10, Iterations: 4, Parallelism: 2, SaltLength: 16, KeyLength: 32}
+	return &argon2id.Params{Memory: 32 << 10, Iterations: 4, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 }
 
 // atOnce is how many passwords are hashed at a time, waiting and waitingEach how many may wait for it, in all and from one
