@@ -72,10 +72,10 @@ func Run(ctx context.Context, sh string, p Program) (Ended, error) {
 	return e, nil
 }
 
-// Protect has the kernel refuse writes to a block device until the returned function is called. What is no block device is
-// left as it is.
+// Protect has the kernel refuse writes to a disk and to the partitions that it shows of it, until the returned function is
+// called. What is no block device is left as it is. It keeps from accidents: root can undo it.
 func Protect(path string) (release func()) {
-	set := func(v int) error {
+	set := func(path string, v int) error {
 		f, err := os.Open(path)
 		if err != nil {
 			return err
@@ -83,8 +83,19 @@ func Protect(path string) (release func()) {
 		defer func() { _ = f.Close() }()
 		return unix.IoctlSetPointerInt(int(f.Fd()), unix.BLKROSET, v)
 	}
-	if set(1) != nil {
-		return func() {}
+	var done []string
+	parts, _ := filepath.Glob(filepath.Join("/sys/class/block", filepath.Base(path), "*/partition"))
+	for i, p := range parts {
+		parts[i] = filepath.Join(filepath.Dir(path), filepath.Base(filepath.Dir(p)))
 	}
-	return func() { _ = set(0) }
+	for _, p := range append(parts, path) {
+		if set(p, 1) == nil {
+			done = append(done, p)
+		}
+	}
+	return func() {
+		for _, p := range done {
+			_ = set(p, 0)
+		}
+	}
 }
