@@ -22,7 +22,9 @@ const defaultData = "/var/lib/ardoise"
 
 // daemonCommands are the daemon and the commands that speak to it.
 func daemonCommands() []*cobra.Command {
-	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor()}
+	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor(),
+		newVerify(), newWipe(), newInventory(), newShutdown(), newWake(), newSite(), newFilter(), newSchedule(), newScript(), newRequest(),
+		newPerson(), newToken(), newAudit()}
 }
 
 func dataFlag(c *cobra.Command, data *string) {
@@ -77,26 +79,29 @@ func newComputer() *cobra.Command {
 			"rekey", 1),
 		computerVerb("wake COMPUTER", "send Wake-on-LAN", "wake", 1),
 		computerVerb("chainload COMPUTER on|off", "start its disk from GRUB, for firmware that stops after a failed network boot",
-			"chainload", 2), computerRoom(), computerToken())
+			"chainload", 2), computerRoom(), computerToken(), computerTag(), computerNote(), computerExport(), computerImport(), enrolWindow())
 	return c
 }
 
 func computerList() *cobra.Command {
 	var k client
-	return k.flags(&cobra.Command{
+	var query string
+	c := k.flags(&cobra.Command{
 		Use: "list", Short: "list computers, those that wait for approval with their codes", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			d, err := k.dial(c.Context())
 			if err != nil {
 				return err
 			}
-			all, err := d.Computers(c.Context())
+			all, err := d.Select(c.Context(), query)
 			if err != nil {
 				return err
 			}
 			return k.show(c.OutOrStdout(), all, func(w io.Writer) { listComputers(w, all) })
 		},
 	})
+	c.Flags().StringVar(&query, "filter", "", "only those that this matches, as: room:S104 -runs:Bureautique@7 unseen>30d")
+	return c
 }
 
 func listComputers(w io.Writer, all []access.Computer) {
@@ -167,6 +172,9 @@ func showComputer(w io.Writer, x access.Computer) {
 			rows = append(rows, []string{name, value})
 		}
 	}
+	add("site", x.Site)
+	add("tags", strings.Join(x.Tags, " "))
+	add("note", x.Note)
 	add("code", x.Code)
 	if x.Claim != nil {
 		add("alarm", fmt.Sprintf("key %.16s from %s claimed to be it, %s", x.Claim.Key, x.Claim.Address, ago(x.Claim.Since)))
@@ -198,23 +206,41 @@ func showComputer(w io.Writer, x access.Computer) {
 }
 
 func computerApprove() *cobra.Command {
+	var name, room string
+	c := &cobra.Command{Use: "approve CODE...", Short: "enrol the computers that show these codes on their own screens", Args: cobra.MinimumNArgs(1)}
 	var k client
-	var name string
-	c := k.flags(&cobra.Command{
-		Use: "approve CODE", Short: "enrol the computer that shows this code on its own screen", Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			d, err := k.dial(c.Context())
-			if err != nil {
-				return err
-			}
-			x, err := d.Approve(c.Context(), access.Approve{Code: args[0], Name: name})
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if name != "" && len(args) > 1 {
+			return usagef("--name is for one computer")
+		}
+		d, err := k.dial(c.Context())
+		if err != nil {
+			return err
+		}
+		if len(args) == 1 {
+			x, err := d.Approve(c.Context(), access.Approve{Code: args[0], Name: name, Room: room})
 			if err != nil {
 				return err
 			}
 			return k.show(c.OutOrStdout(), x, func(w io.Writer) { _, _ = fmt.Fprintf(w, "%s is enrolled\n", x.Name) })
-		},
-	})
+		}
+		var all []access.Approve
+		for _, code := range args {
+			all = append(all, access.Approve{Code: code, Room: room})
+		}
+		xs, err := d.ApproveAll(c.Context(), all)
+		if err != nil {
+			return err
+		}
+		return k.show(c.OutOrStdout(), xs, func(w io.Writer) {
+			for _, x := range xs {
+				_, _ = fmt.Fprintf(w, "%s is enrolled\n", x.Name)
+			}
+		})
+	}
+	k.flags(c)
 	c.Flags().StringVar(&name, "name", "", "name to give it (default: the one proposed)")
+	c.Flags().StringVar(&room, "room", "", "room to put it into")
 	return c
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,7 +28,11 @@ type orderFlags struct {
 	within    time.Duration
 	yes       bool
 	watch     bool
-	room      string
+	rooms     []string
+	sites     []string
+	filter    string
+	retries   int
+	instead   bool
 	at        string
 	wake      bool
 	skip      bool
@@ -58,16 +63,27 @@ func (o *orderFlags) add(c *cobra.Command) {
 // several adds the flags of orders that rooms can be given.
 func (o *orderFlags) several(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.room, "room", "", "all computers of a room")
+	f.StringSliceVar(&o.rooms, "room", nil, "all computers of a room, or of several")
+	f.StringSliceVar(&o.sites, "site", nil, "all computers of a site, or of several; - is the one without a name")
+	f.StringVar(&o.filter, "filter", "", "all computers that this matches, as: tag:portable -runs:Bureautique@7")
+	f.IntVar(&o.retries, "retries", 0, "how often a task that failed is tried again, at most 5")
+	f.BoolVar(&o.instead, "instead", false, "cancel what waits for these computers")
 	f.BoolVar(&o.skip, "skip", false, "leave out the computers that cannot take it now")
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 }
 
 func (o *orderFlags) order(kind job.Kind, master string) (access.Order, error) {
 	at, err := timeOf(o.at, time.Now())
-	return access.Order{Kind: kind, Computers: splitList(o.computers), Room: o.room, Master: master, Disk: o.rule,
-		Countdown: o.countdown, Ending: job.Ending(o.ending), Within: int(o.within / time.Second), At: at, Wake: o.wake,
-		Skip: o.skip}, err
+	out := access.Order{Kind: kind, Computers: splitList(o.computers), Rooms: splitList(o.rooms), Filter: o.filter, Master: master,
+		Disk: o.rule, Countdown: o.countdown, Ending: job.Ending(o.ending), Within: int(o.within / time.Second), At: at, Wake: o.wake,
+		Skip: o.skip, Retries: o.retries, Instead: o.instead}
+	for _, s := range splitList(o.sites) {
+		out.Sites = append(out.Sites, siteName(s))
+	}
+	if len(out.Rooms) == 1 {
+		out.Room, out.Rooms = out.Rooms[0], nil
+	}
+	return out, err
 }
 
 // timeOf reads the time of --at: an hour that is past today is tomorrow's.
@@ -136,7 +152,7 @@ func newDeploy() *cobra.Command {
 
 // give shows what an order would do, asks where something is lost, and gives it.
 func (o *orderFlags) give(c *cobra.Command, order access.Order) error {
-	if len(order.Computers) == 0 && order.Room == "" {
+	if len(order.Computers)+len(order.Rooms)+len(order.Sites) == 0 && order.Room+order.Filter == "" {
 		return usagef("name at least one computer with --computer, or a room with --room")
 	}
 	ctx := c.Context()
@@ -156,7 +172,7 @@ func (o *orderFlags) give(c *cobra.Command, order access.Order) error {
 			return t.Refusal
 		}
 	}
-	if fleet.Destroys(order.Kind) && !o.yes {
+	if (fleet.Destroys(order.Kind) || loses(plan)) && !o.yes {
 		if err := confirm(c.InOrStdin(), c.ErrOrStderr(), plan); err != nil {
 			return err
 		}
@@ -180,6 +196,11 @@ func (o *orderFlags) give(c *cobra.Command, order access.Order) error {
 	return watchJob(ctx, d, j.ID, o.json, c.OutOrStdout())
 }
 
+// loses tells whether a computer of a plan loses something.
+func loses(p access.Plan) bool {
+	return slices.ContainsFunc(p.Targets, func(t access.Target) bool { return t.Loses != "" })
+}
+
 // showPlan prints what an order would do.
 func showPlan(w io.Writer, p access.Plan) {
 	if p.Bytes > 0 {
@@ -201,6 +222,14 @@ func showPlan(w io.Writer, p access.Plan) {
 		rows = append(rows, []string{t.Computer, disk, dash(becomes), loses, dash(t.OfflineReset)})
 	}
 	table(w, rows)
+	for _, t := range p.Targets {
+		if x := t.Conflict; x != nil {
+			_, _ = fmt.Fprintf(w, "%s: job %s of %s, a %s, is %s\n", fleet.Clean(t.Computer, 63), x.Job, fleet.Clean(x.By, 64), x.Kind, x.State)
+		}
+		if t.Warning != "" {
+			_, _ = fmt.Fprintf(w, "%s: %s\n", fleet.Clean(t.Computer, 63), fleet.Clean(t.Warning, 100))
+		}
+	}
 }
 
 // confirm asks a person, by the word that names what is lost.
@@ -215,8 +244,13 @@ func confirm(in io.Reader, out io.Writer, p access.Plan) error {
 		return nil // the daemon says why
 	}
 	verb, what := "wipe", "This wipes everything on %d disk(s), of %s, and puts "+p.Master+" there."
-	if p.Kind == job.KindReset {
+	switch p.Kind {
+	case job.KindReset:
 		verb, what = "reset", "This takes back everything that was changed on %d disk(s), of %s, as the list above says."
+	case job.KindWipe:
+		verb, what = "destroy", "This destroys everything on %d disk(s), of %s. Nothing brings it back, and they will not start."
+	case job.KindScript:
+		verb, what = "run", "This lets a script change %d disk(s), of %s. What they hold is not proven any more."
 	}
 	wanted := fmt.Sprintf("%s %d", verb, len(names))
 	_, _ = fmt.Fprintf(out, what+"\nType \"%s\" to go on: ", len(names), fleet.Clean(strings.Join(names, ", "), 400), wanted)

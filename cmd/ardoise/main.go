@@ -2,6 +2,9 @@
 //
 //	ardoise serve                                        the daemon
 //	ardoise computer | room | deploy | stage | job ...   orders to the daemon, over the socket in its data folder
+//	ardoise verify | wipe | inventory | shutdown | wake  the same
+//	ardoise site | filter | schedule | script | request  the same
+//	ardoise person | token | audit                       the same: who may do what, and who did what
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
 //	ardoise reset NAME --disk PATH                       the same, reading as little as it can with --quick
@@ -52,6 +55,8 @@ func newRoot(started func()) *cobra.Command {
 	}
 	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand(), cacheCommand())
 	root.AddCommand(daemonCommands()...)
+	root.AddCommand(newManual(root))
+	complete(root)
 	return root
 }
 

@@ -21,9 +21,9 @@ type resetOrder struct {
 
 // resetThroughDaemon orders the reset of computers.
 func resetThroughDaemon(c *cobra.Command, r resetOrder) error {
-	o := orderFlags{client: r.client, room: r.Room, at: r.At, countdown: 10, ending: string(job.EndDisk), yes: r.Yes, wake: r.Wake,
+	o := orderFlags{client: r.client, at: r.At, countdown: 10, ending: string(job.EndDisk), yes: r.Yes, wake: r.Wake,
 		skip: r.Skip, watch: r.Watch}
-	o.computers = append(o.computers, r.Computer)
+	o.computers, o.rooms = append(o.computers, r.Computer), append(o.rooms, r.Room)
 	if r.Ending != "" {
 		o.ending = r.Ending
 	}

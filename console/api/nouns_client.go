@@ -1,0 +1,237 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/ardoise/ardoise/console/access"
+)
+
+// Select lists the computers that a filter matches.
+func (c *Client) Select(ctx context.Context, query string) ([]access.Computer, error) {
+	return ask[[]access.Computer](ctx, c, http.MethodGet, "/computers?"+url.Values{"q": {query}}.Encode(), nil)
+}
+
+// ApproveAll enrols several computers by the codes that they show.
+func (c *Client) ApproveAll(ctx context.Context, all []access.Approve) ([]access.Computer, error) {
+	return ask[[]access.Computer](ctx, c, http.MethodPost, "/computers/approve-all", all)
+}
+
+// Tag gives computers tags and takes others from them.
+func (c *Client) Tag(ctx context.Context, t access.Tagging) ([]access.Computer, error) {
+	return ask[[]access.Computer](ctx, c, http.MethodPost, "/tags", t)
+}
+
+// Windows lists the rooms whose enrolment is open.
+func (c *Client) Windows(ctx context.Context) ([]access.Window, error) {
+	return ask[[]access.Window](ctx, c, http.MethodGet, "/enrolment", nil)
+}
+
+// OpenWindow opens a room's enrolment.
+func (c *Client) OpenWindow(ctx context.Context, w access.WindowOrder) ([]access.Window, error) {
+	return ask[[]access.Window](ctx, c, http.MethodPost, "/enrolment", w)
+}
+
+// CloseWindow closes a room's enrolment.
+func (c *Client) CloseWindow(ctx context.Context, room string) ([]access.Window, error) {
+	return ask[[]access.Window](ctx, c, http.MethodDelete, "/enrolment/"+segment(room), nil)
+}
+
+// Export writes the computers that a filter matches as a list for a spreadsheet.
+func (c *Client) Export(ctx context.Context, query string, w io.Writer) error {
+	answer, err := c.do(ctx, http.MethodGet, "/computers.csv?"+url.Values{"q": {query}}.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := io.Copy(w, answer.Body); err != nil {
+		return fmt.Errorf("reading the list: %w", err)
+	}
+	return nil
+}
+
+// ImportSheet sends a list of computers.
+func (c *Client) ImportSheet(ctx context.Context, sheet io.Reader, how access.Sheet) (out access.SheetReport, err error) {
+	q := url.Values{}
+	for name, on := range map[string]bool{"partly": how.Partly, "try": how.Try} {
+		if on {
+			q.Set(name, "1")
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://ardoise"+Prefix+"/computers.csv?"+q.Encode(), io.NopCloser(sheet))
+	if err != nil {
+		return out, fmt.Errorf("asking the daemon: %w", err)
+	}
+	answer, err := c.send(r)
+	if err != nil {
+		return out, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
+		return out, fmt.Errorf("reading the daemon's answer: %w", err)
+	}
+	return out, nil
+}
+
+// sitePath is the path of a site; that without a name has one of its own.
+func sitePath(name string) string {
+	if name == "" {
+		name = nameless
+	}
+	return "/sites/" + segment(name)
+}
+
+// Sites lists sites.
+func (c *Client) Sites(ctx context.Context) ([]access.Site, error) {
+	return ask[[]access.Site](ctx, c, http.MethodGet, "/sites", nil)
+}
+
+// SetSite makes or changes a site.
+func (c *Client) SetSite(ctx context.Context, name string, change access.SiteChange) (access.Site, error) {
+	return ask[access.Site](ctx, c, http.MethodPut, sitePath(name), change)
+}
+
+// ForgetSite removes a site.
+func (c *Client) ForgetSite(ctx context.Context, name string) (access.Site, error) {
+	return ask[access.Site](ctx, c, http.MethodDelete, sitePath(name), nil)
+}
+
+// Filters lists saved filters.
+func (c *Client) Filters(ctx context.Context) ([]access.Filter, error) {
+	return ask[[]access.Filter](ctx, c, http.MethodGet, "/filters", nil)
+}
+
+// SaveFilter keeps a filter.
+func (c *Client) SaveFilter(ctx context.Context, name, query string) (access.Filter, error) {
+	return ask[access.Filter](ctx, c, http.MethodPut, "/filters/"+segment(name), map[string]string{"query": query})
+}
+
+// ForgetFilter removes a saved filter.
+func (c *Client) ForgetFilter(ctx context.Context, name string) (access.Filter, error) {
+	return ask[access.Filter](ctx, c, http.MethodDelete, "/filters/"+segment(name), nil)
+}
+
+// Schedules lists schedules.
+func (c *Client) Schedules(ctx context.Context) ([]access.Schedule, error) {
+	return ask[[]access.Schedule](ctx, c, http.MethodGet, "/schedules", nil)
+}
+
+// SetSchedule makes a schedule, or changes the one with its id.
+func (c *Client) SetSchedule(ctx context.Context, s access.Schedule) (access.Schedule, error) {
+	if s.ID == "" {
+		return ask[access.Schedule](ctx, c, http.MethodPost, "/schedules", s)
+	}
+	return ask[access.Schedule](ctx, c, http.MethodPut, "/schedules/"+segment(s.ID), s)
+}
+
+// ChangeSchedule does pause, resume or forget.
+func (c *Client) ChangeSchedule(ctx context.Context, id, verb string) (access.Schedule, error) {
+	if verb == "forget" {
+		return ask[access.Schedule](ctx, c, http.MethodDelete, "/schedules/"+segment(id), nil)
+	}
+	return ask[access.Schedule](ctx, c, http.MethodPost, "/schedules/"+segment(id)+"/"+segment(verb), nil)
+}
+
+// Scripts lists scripts.
+func (c *Client) Scripts(ctx context.Context) ([]access.Script, error) {
+	return ask[[]access.Script](ctx, c, http.MethodGet, "/scripts", nil)
+}
+
+// AddScript keeps a script.
+func (c *Client) AddScript(ctx context.Context, s access.Script) (access.Script, error) {
+	return ask[access.Script](ctx, c, http.MethodPost, "/scripts", s)
+}
+
+// ApproveScript lets computers run a script.
+func (c *Client) ApproveScript(ctx context.Context, hash string) (access.Script, error) {
+	return ask[access.Script](ctx, c, http.MethodPost, "/scripts/"+segment(hash)+"/approve", nil)
+}
+
+// ForgetScript removes a script.
+func (c *Client) ForgetScript(ctx context.Context, hash string) (access.Script, error) {
+	return ask[access.Script](ctx, c, http.MethodDelete, "/scripts/"+segment(hash), nil)
+}
+
+// Requests lists requests.
+func (c *Client) Requests(ctx context.Context, f access.RequestFilter) ([]access.Request, error) {
+	q := url.Values{}
+	for name, v := range map[string]string{"state": f.State, "room": f.Room, "before": f.Before} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	return ask[[]access.Request](ctx, c, http.MethodGet, "/requests?"+q.Encode(), nil)
+}
+
+// ChangeRequest answers, closes or reopens a request.
+func (c *Client) ChangeRequest(ctx context.Context, id, verb, text string) (access.Request, error) {
+	return ask[access.Request](ctx, c, http.MethodPost, "/requests/"+segment(id)+"/"+segment(verb), access.Answer{Text: text})
+}
+
+// People lists people.
+func (c *Client) People(ctx context.Context) ([]access.Person, error) {
+	return ask[[]access.Person](ctx, c, http.MethodGet, "/people", nil)
+}
+
+// AddPerson makes a person, and invites him if he has no password.
+func (c *Client) AddPerson(ctx context.Context, change access.PersonChange) (access.Invited, error) {
+	return ask[access.Invited](ctx, c, http.MethodPost, "/people", change)
+}
+
+// SetPerson changes what is said of a person.
+func (c *Client) SetPerson(ctx context.Context, login string, change access.PersonChange) (access.Person, error) {
+	return ask[access.Person](ctx, c, http.MethodPatch, "/people/"+segment(login), change)
+}
+
+// Invite makes a new link for a person.
+func (c *Client) Invite(ctx context.Context, login string) (access.Invited, error) {
+	return ask[access.Invited](ctx, c, http.MethodPost, "/people/"+segment(login)+"/invite", nil)
+}
+
+// ForgetPerson removes a person.
+func (c *Client) ForgetPerson(ctx context.Context, login string) (access.Person, error) {
+	return ask[access.Person](ctx, c, http.MethodDelete, "/people/"+segment(login), nil)
+}
+
+// Tokens lists the API tokens of a person, "" for those of all.
+func (c *Client) Tokens(ctx context.Context, person string) ([]access.Token, error) {
+	q := url.Values{}
+	if person != "" {
+		q.Set("person", person)
+	}
+	return ask[[]access.Token](ctx, c, http.MethodGet, "/tokens?"+q.Encode(), nil)
+}
+
+// MakeToken makes an API token.
+func (c *Client) MakeToken(ctx context.Context, r access.TokenRequest) (access.Token, error) {
+	return ask[access.Token](ctx, c, http.MethodPost, "/tokens", r)
+}
+
+// ForgetToken makes an API token worthless.
+func (c *Client) ForgetToken(ctx context.Context, id string) (access.Token, error) {
+	return ask[access.Token](ctx, c, http.MethodDelete, "/tokens/"+segment(id), nil)
+}
+
+// Audit lists entries of the audit log, newest first.
+func (c *Client) Audit(ctx context.Context, f access.AuditFilter) ([]access.AuditEntry, error) {
+	q := url.Values{}
+	for name, v := range map[string]string{"who": f.Who, "action": f.Action, "what": f.What} {
+		if v != "" {
+			q.Set(name, v)
+		}
+	}
+	if f.Limit > 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return ask[[]access.AuditEntry](ctx, c, http.MethodGet, "/audit?"+q.Encode(), nil)
+}
+
+// VerifyAudit reads the whole audit log.
+func (c *Client) VerifyAudit(ctx context.Context) (access.AuditState, error) {
+	return ask[access.AuditState](ctx, c, http.MethodGet, "/audit/verify", nil)
+}
