@@ -118,6 +118,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 			return err
 		}
 		out.ReadBytes, out.SampledBytes, out.Doubt = verdict.ReadBytes, verdict.SampledBytes, verdict.Doubt
+		out.FillBytes = verdict.FillBytes
 		if verdict.Doubt == "" {
 			options.Vouched = verdict
 		}
@@ -130,7 +131,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	out.Level, out.VouchedBytes, out.Discarded = report.Level, report.VouchedBytes, report.DiscardedBytes
 	out.ReadBytes, out.DifferedBytes = out.ReadBytes+report.ReadBytes, report.DifferedBytes
 	out.WrittenBytes, out.StoredBytes, out.ReadBackBytes = report.WrittenBytes, report.FetchedBytes, report.ReadBackBytes
-	out.FillBytes = report.FillBytes
+	out.FillBytes += report.FillBytes
 	out.Seconds, out.Warnings = time.Since(began).Seconds(), report.Warnings
 	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(r.disk) {
 		out.Warnings = append(out.Warnings, "the kernel still shows the partitions as they were: "+err.Error())

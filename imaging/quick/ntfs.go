@@ -2,6 +2,7 @@ package quick
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"sync"
 
@@ -101,14 +102,35 @@ func (x *ntfsVolume) clean() error {
 		return doubtf("on the disk, %v", err)
 	}
 	switch log {
-	case ntfs.LogClean, ntfs.LogEmpty:
+	case ntfs.LogClean:
 		return nil
+	case ntfs.LogEmpty:
+		return x.blank()
 	case ntfs.LogCached:
 		return doubtf("it was left by fast startup, hibernation or a power cut")
 	case ntfs.LogPending:
 		return doubtf("it has changes in its journal that were never made")
 	}
 	return doubtf("its journal is not understood")
+}
+
+// blank notes where a journal lies that was read, all of it, and holds 0xFF alone: what the reset would fill it with.
+func (x *ntfsVolume) blank() error {
+	f, err := x.d.File(ntfs.RecordLogFile)
+	if err != nil {
+		return doubtf("on the disk, %v", err)
+	}
+	a, v := f.Find(ntfs.TypeData, ""), x.l.v
+	left := a.Size
+	for _, r := range a.Runs {
+		e := manifest.Extent{Offset: x.v.Start + r.LCN*x.d.Cluster, Length: min(left, r.Count*x.d.Cluster)}
+		if left -= e.Length; e.Length > 0 && len(x.l.touching(e.Offset, e.Length)) == 0 {
+			v.blank = append(v.blank, e)
+			v.FillBytes += e.Length
+		}
+	}
+	slices.SortFunc(v.blank, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	return nil
 }
 
 // inPlace doubts a volume whose file table does not lie where the master's does: it may go on behind it.

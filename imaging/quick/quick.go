@@ -55,7 +55,8 @@ type Verdict struct {
 	MetadataBytes  int64 // of metadata that was read and compared
 	DifferingBytes int64 // of these, in chunks that differ
 	SampledBytes   int64 // drawn out of what is vouched for, and found right
-	VouchedBytes   int64 // of entries and fills that need not be read
+	FillBytes      int64 // of fills that were read, and found right
+	VouchedBytes   int64 // of entries and fills that need not be read, or not again
 	VouchedChunks  int   // entries
 	VouchedFiles   int   // streams of files
 	CheckedFiles   int   // streams of files on the same volumes that are not vouched for
@@ -67,8 +68,13 @@ type Verdict struct {
 	streams bitset            // vouched for
 	unused  []manifest.Extent // metadata that was never used: by offset
 	metas   bitset            // streams of metadata: unused counts there alone
+	blank   []manifest.Extent // found to be 0xFF, all of it: by offset
 	kept    map[int][]byte    // the master's content of some entries that differ
+	pages   map[int]uint64    // of entries that differ: bit p, page p of their content does
 }
+
+// A page is what is compared of a content that differs, and written: 64 of them are a chunk.
+const pageSize = chunk.MaxSize / 64
 
 // keepAtMost is how many of the master's chunks that were fetched are kept for the reset that follows.
 const keepAtMost = 128
@@ -92,6 +98,15 @@ func (v *Verdict) Content(i int) []byte {
 	return v.kept[i]
 }
 
+// Pages tells which pages of 4 KiB of entry i's content differ on the disk; known is false where Look has not compared them.
+func (v *Verdict) Pages(i int) (differ uint64, known bool) {
+	if v.Doubt != "" {
+		return 0, false
+	}
+	differ, known = v.pages[i]
+	return differ, known
+}
+
 // Fill returns the parts of Manifest.Fills[k] that have to be read, in order.
 func (v *Verdict) Fill(k int) []manifest.Extent {
 	f := v.m.Fills[k]
@@ -101,6 +116,8 @@ func (v *Verdict) Fill(k int) []manifest.Extent {
 		return nil
 	case v.metas.has(stream) && f.Byte == 0:
 		return without(f.Extent, v.unused)
+	case f.Byte == 0xff:
+		return without(f.Extent, v.blank)
 	}
 	return []manifest.Extent{f.Extent}
 }

@@ -1,6 +1,7 @@
 package quick
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func newLook(ctx context.Context, o Options) (*look, error) {
 	l.disk = sweep.Disk{Table: &l.m.Chunks, Size: o.Disk.Size(), Read: l.readAt}
 	n := uint64(l.m.Chunks.Len())
 	l.v = &Verdict{m: l.m, entries: newBitset(n), read: newBitset(n), equal: newBitset(n),
-		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount)), kept: map[int][]byte{}}
+		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount)), kept: map[int][]byte{}, pages: map[int]uint64{}}
 	l.sniff = newBitset(uint64(l.m.NameCount))
 	for _, x := range o.Exceptions {
 		if x.Length != int64(len(x.Content)) || x.Offset < 0 {
@@ -245,8 +246,16 @@ func (l *look) keep(d compared) {
 	if l.touched(d.e) {
 		return
 	}
+	var pages uint64
+	for p := 0; p*pageSize < len(d.want); p++ {
+		end := min((p+1)*pageSize, len(d.want))
+		if !bytes.Equal(d.have[p*pageSize:end], d.want[p*pageSize:end]) {
+			pages |= 1 << p
+		}
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.v.pages[d.entry] = pages
 	if len(l.v.kept) < keepAtMost {
 		l.v.kept[d.entry] = d.want
 	}

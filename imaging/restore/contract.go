@@ -41,11 +41,14 @@ type Vouched interface {
 	Fill(k int) []manifest.Extent
 }
 
-// Keeper is a Vouched that had to get some of the master's contents: they need not be fetched again. What is written is read
-// back, whoever gave it.
+// Keeper is a Vouched that has compared some contents with the master's: these need not be fetched again, and what of them is
+// right need not be written. All of such an entry is read back, whoever gave it.
 type Keeper interface {
 	// Content returns what entry i of Manifest.Chunks should hold, without the exceptions inside, or nil.
 	Content(i int) []byte
+	// Pages tells which pages of a 64th of chunk.MaxSize of the content of entry i differ on the disk, as Read found it:
+	// bit 0 is the first one. Others are not written.
+	Pages(i int) (differ uint64, known bool)
 }
 
 // Discarder is a Target that can be told that it need not keep bytes: they read as zeros from then on, or as anything.

@@ -134,9 +134,51 @@ func TestAQuickResetReadsBackWhatItWrote(t *testing.T) {
 type keeper struct {
 	word
 	contents map[int][]byte
+	pages    map[int]uint64
 }
 
 func (k keeper) Content(i int) []byte { return k.contents[i] }
+
+func (k keeper) Pages(i int) (uint64, bool) {
+	pages, known := k.pages[i]
+	return pages, known
+}
+
+func TestOnlyPagesThatDifferAreWrittenAndAllAreReadBack(t *testing.T) {
+	tm, d := restored(t)
+	k, e := dataEntry(t, tm.m, 0)
+	last := int64(e.Pieces[0].Length) - 1
+	for _, tt := range []struct {
+		at    []int64 // of what differs
+		pages uint64
+		bytes int64
+		wrong bool
+	}{
+		{[]int64{0}, 1, 4096, false},
+		{[]int64{4096, 9000, 20000}, 1<<1 | 1<<2 | 1<<4, 3 * 4096, false},
+		{[]int64{4096, 9000}, 1 << 1, 4096, true},
+		{[]int64{last}, 1<<(last/4096) | 1<<63, last%4096 + 1, false},
+	} {
+		for _, at := range tt.at {
+			d.put(e.Pieces[0].Offset+at, []byte{0x5a})
+		}
+		o := options(tm, d, false)
+		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, nil, map[int]uint64{k: tt.pages}}
+		r, err := restore.Run(context.Background(), o)
+		var mismatch *restore.MismatchError
+		if errors.As(err, &mismatch) != tt.wrong || err == nil == tt.wrong {
+			t.Errorf("pages %b of %v: %v", tt.pages, tt.at, err)
+		}
+		var heads int64
+		for _, h := range tm.m.Volumes[len(tm.m.Volumes)-1].Heads {
+			heads += h.Length
+		}
+		if r.WrittenBytes != tt.bytes+2*heads { // which are broken and healed
+			t.Errorf("pages %b: %d bytes were written, want %d and %d of heads twice", tt.pages, r.WrittenBytes, tt.bytes, heads)
+		}
+		mustRun(t, options(tm, d, false))
+	}
+}
 
 func TestWhatSomebodyHasAtHandIsNotFetchedAndReadBack(t *testing.T) {
 	tm, d := restored(t)
@@ -148,7 +190,7 @@ func TestWhatSomebodyHasAtHandIsNotFetchedAndReadBack(t *testing.T) {
 	run := func(content []byte) (restore.Report, error) {
 		d.put(e.Pieces[0].Offset, []byte("differs"))
 		o := options(tm, d, false)
-		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int][]byte{k: content}}
+		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int][]byte{k: content}, nil}
 		return restore.Run(context.Background(), o)
 	}
 	if r, err := run(content); err != nil || r.FetchedChunks != 0 || r.WrittenBytes == 0 {

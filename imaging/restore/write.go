@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -179,8 +181,9 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 			if len(content) != int(e.Length) {
 				return lengthError(e.ID, len(content), int(e.Length))
 			}
+			pages := r.pages(i)
 			for _, p := range e.Pieces {
-				r.w.add(p.Offset, content[p.At:p.At+p.Length])
+				r.w.addPages(p, content, pages)
 				done += int64(p.Length)
 			}
 		}
@@ -190,6 +193,37 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 	}
 	r.advance(done)
 	return nil
+}
+
+// pages tells which pages of entry i have to be written.
+func (r *run) pages(i uint32) uint64 {
+	if k, ok := r.vouched.(Keeper); ok {
+		if _, patched := r.patched[i]; !patched {
+			if differ, known := k.Pages(int(i)); known {
+				return differ
+			}
+		}
+	}
+	return math.MaxUint64
+}
+
+// addPages adds what of a piece lies on some pages of its content.
+func (w *writer) addPages(p manifest.Piece, content []byte, pages uint64) {
+	const size = chunk.MaxSize / 64
+	from, end := p.At, p.At+p.Length
+	for at := from; at < end; {
+		next := min((at/size+1)*size, end)
+		if pages>>(at/size)&1 == 0 {
+			if from < at {
+				w.add(p.Offset+int64(from-p.At), content[from:at])
+			}
+			from = next
+		}
+		at = next
+	}
+	if from < end {
+		w.add(p.Offset+int64(from-p.At), content[from:end])
+	}
 }
 
 // isMeta tells whether an entry belongs to the stream of a volume's metadata.
