@@ -58,8 +58,8 @@ func (a *agent) wipe(ctx context.Context, t job.Task, p *progress) (job.Outcome,
 	}
 	a.Screen.Busy(true)
 	p.step(wipeErasing)
-	a.Screen.Say(notices.Wiping, name, wayName(""))
-	d, way, written := watch(open), "", int64(0)
+	a.Screen.Say(notices.Wiping, name, cmp.Or(t.Wipe.Method, job.WipeAuto)) // until it is known how
+	d, way, written := watch(open), "?", int64(0)
 	proof, err := wipe.Run(ctx, wipe.Options{Target: d, Disk: target, Drive: drive, Method: t.Wipe.Method, Random: a.PC.Random,
 		Now: a.now, Sleep: func(ctx context.Context, _ time.Duration) error { return a.sleep(ctx, a.Second) },
 		Begin: func(ctx context.Context) error {
