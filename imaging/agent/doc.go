@@ -15,6 +15,9 @@
 //	                                       +--> cannot: server within 30 s --> wish --> task
 //	                                                    none: the disk as it is, unless a mark stands
 //
+// Beside deploys, resets, captures and stagings it looks (verify.go, inventory), wipes a disk (wipe.go, package wipe), runs
+// scripts that people have approved (script.go, package script) and switches off.
+//
 // What only a PC has (disks, firmware, drivers) comes in as fields of PC, so that all of this runs in a test against
 // image files; cmd/ardoise-agent wires it to the real ones, and imaging/agent/boot is PID 1.
 //
