@@ -57,18 +57,24 @@ func (b boardView) HeadLive() string { return "h-" + key(b.Site+"//"+b.Room) }
 // severity orders states: the first is what somebody must look at.
 func severity(class string) int {
 	return slices.Index([]string{"alarm", "failed", "unfinished", "loop", "pending", "running", "waiting", "old", "blank", "unknown",
-		"refused", "cancelled", "ok"}, class)
+		"refused", "cancelled", "done", "ok"}, class)
 }
 
 // boardMaker makes boards of rooms and computers for one person.
 type boardMaker struct {
 	v       *visit
 	masters map[string]*access.Master // by reference, resolved once
+	failed  map[string]bool           // ids of computers whose newest task failed
 	now     time.Time
 }
 
-func (v *visit) boards() *boardMaker {
-	return &boardMaker{v: v, masters: map[string]*access.Master{}, now: v.now()}
+func (v *visit) boards() (*boardMaker, error) {
+	m := &boardMaker{v: v, masters: map[string]*access.Master{}, failed: map[string]bool{}, now: v.now()}
+	failed, err := v.Desk.Computers("task:" + job.TaskFailed)
+	for _, c := range failed {
+		m.failed[c.ID] = true
+	}
+	return m, err
 }
 
 // wanted is the version that a room's master stands for; nil: none, or nobody can tell.
@@ -99,7 +105,7 @@ func (m *boardMaker) board(r access.Room, site string, computers []access.Comput
 	}
 	var tiles []tileView
 	for _, c := range computers {
-		t := m.v.tile(c, wanted)
+		t := m.v.tile(c, wanted, m.failed[c.ID])
 		t.Dim = dim != nil && dim(c)
 		switch {
 		case c.Name == r.Teacher && r.Teacher != "":
@@ -143,7 +149,7 @@ func (m *boardMaker) sum(h *headView, computers []access.Computer, tiles []tileV
 		}
 		done, total = done+task.Done, total+task.Total
 		if r := task.Reception; r != nil {
-			rate += r.DiskRate
+			rate += r.WireRate
 		}
 		if d, ok := remaining(task, m.now); ok {
 			left = max(left, d)

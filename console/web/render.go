@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -225,8 +226,8 @@ func (v *visit) fail(status int, e *access.Error) error {
 		what, do = v.say("error.404"), v.say("error.404.do")
 	case http.StatusForbidden:
 		what, do = v.say("error.403"), v.say("error.403.do")
-	case http.StatusBadRequest, http.StatusConflict, http.StatusMethodNotAllowed:
-		what, do = v.say(fmt.Sprintf("error.%d", status)), ""
+	case http.StatusBadRequest, http.StatusConflict:
+		what, do = v.say("error."+strconv.Itoa(status)), ""
 	}
 	if e != nil && status < 500 && status != http.StatusForbidden {
 		text, hint := v.notice(e)

@@ -39,8 +39,23 @@ func (c *console) shellRoutes() []route {
 func (c *console) roomRoutes() []route {
 	return []route{
 		{pattern: "GET /{$}", action: people.ActionSee, handle: c.showMap},
+		{pattern: "GET /new-room", action: people.ActionRoom, handle: c.showNewRoom},
+		{pattern: "POST /new-room", action: people.ActionRoom, handle: c.newRoom},
+		{pattern: "GET /rooms/{room}", action: people.ActionSee, handle: c.showRoom},
+		{pattern: "POST /rooms/{room}", action: people.ActionRoom, handle: c.setRoom},
+		{pattern: "POST /rooms/{room}/plan", action: people.ActionRoom, handle: c.setPlan},
+		{pattern: "POST /rooms/{room}/forget", action: people.ActionRoom, handle: c.forgetRoom},
 	}
 }
 
-// orderRoutes are orders, jobs and their reports.
-func (c *console) orderRoutes() []route { return nil }
+// orderRoutes are orders, jobs and their reports. What kind of order somebody may give is judged by what it is.
+func (c *console) orderRoutes() []route {
+	return []route{
+		{pattern: "GET /order", action: people.ActionWake, handle: c.showOrder},
+		{pattern: "POST /order", action: people.ActionWake, handle: c.give},
+		{pattern: "GET /jobs", action: people.ActionSee, handle: c.showJobs},
+		{pattern: "GET /jobs/{id}", action: people.ActionSee, handle: c.showJob},
+		{pattern: "GET /jobs/{id}/report.csv", action: people.ActionSee, handle: c.jobCSV},
+		{pattern: "POST /jobs/{id}/cancel", action: people.ActionReset, handle: c.cancelJob},
+	}
+}

@@ -33,7 +33,7 @@ func (c *console) adminRoutes() []route {
 		{pattern: "GET /health", action: people.ActionHealth, handle: c.showHealth},
 		{pattern: "GET /audit", action: people.ActionAudit, handle: c.showAudit},
 	}
-	return append(routes, c.houseRoutes()...)
+	return append(append(routes, c.houseRoutes()...), c.computerRoutes()...)
 }
 
 // houseRoutes are people, one's own account and the settings.

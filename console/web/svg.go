@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,7 +40,7 @@ func bar(parts []part) template.HTML {
 			continue
 		}
 		w := 1000 * float64(p.N) / float64(total)
-		fmt.Fprintf(&b, `<rect class="bar-%s" x="%.1f" width="%.1f" height="10"/>`, template.HTMLEscapeString(p.Class), x, w)
+		fmt.Fprintf(&b, `<rect class="s-%s" x="%.1f" width="%.1f" height="10"/>`, template.HTMLEscapeString(p.Class), x, w)
 		x += w
 	}
 	b.WriteString(`</svg>`)
@@ -105,7 +106,9 @@ func curve(t tongue, points []point) template.HTML {
 			x(points[len(points)-1].At), y(0), x(points[0].At), y(0), class, d)
 	}
 	line("wire", func(p point) int64 { return p.Wire })
-	line("disk", func(p point) int64 { return p.Disk })
+	if slices.ContainsFunc(points, func(p point) bool { return p.Disk > 0 }) {
+		line("disk", func(p point) int64 { return p.Disk })
+	}
 	b.WriteString(`</svg>`)
 	return template.HTML(b.String())
 }

@@ -30,6 +30,7 @@ func (t tongue) taskMark(state string) badge {
 // tileView is a computer on a plan. It is compared to see whether it changed.
 type tileView struct {
 	ID, Name string
+	Short    string // its name without that of its room
 	State    badge
 	Percent  int    // of the task that runs; -1: none runs
 	More     string // what it runs, or the step that it is at
@@ -47,8 +48,9 @@ func key(name string) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// stateOf says how a computer is: what a person must know first. wanted is what its room's channel points at; nil: nothing.
-func (t tongue) stateOf(c access.Computer, wanted *access.Master) badge {
+// stateOf says how a computer is: what a person must know first. wanted is what its room's channel points at; nil:
+// nothing. failed says that its newest task did.
+func (t tongue) stateOf(c access.Computer, wanted *access.Master, failed bool) badge {
 	task := c.Task
 	switch {
 	case c.State == "alarm":
@@ -67,7 +69,7 @@ func (t tongue) stateOf(c access.Computer, wanted *access.Master) badge {
 		return t.mark("loop", "warn")
 	case task != nil && task.State == job.TaskWaiting:
 		return t.mark("waiting", "clock")
-	case task != nil && task.State == job.TaskFailed:
+	case failed:
 		return t.mark("failed", "failed")
 	case c.Runs == nil:
 		return t.mark("blank", "blank")
@@ -78,8 +80,8 @@ func (t tongue) stateOf(c access.Computer, wanted *access.Master) badge {
 }
 
 // tile is a computer as a tile.
-func (t tongue) tile(c access.Computer, wanted *access.Master) tileView {
-	v := tileView{ID: c.ID, Name: cmp.Or(c.Name, c.ID), State: t.stateOf(c, wanted), Percent: -1}
+func (t tongue) tile(c access.Computer, wanted *access.Master, failed bool) tileView {
+	v := tileView{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Short: short(cmp.Or(c.Name, c.ID), c.Room), State: t.stateOf(c, wanted, failed), Percent: -1}
 	if c.Runs != nil {
 		v.More = fmt.Sprintf("%s@%d", c.Runs.Master, c.Runs.Version)
 	}
@@ -91,6 +93,15 @@ func (t tongue) tile(c access.Computer, wanted *access.Master) tileView {
 		v.State.Word = t.say("tile.percent", v.Percent)
 	}
 	return v
+}
+
+// short is the name of a computer without that of its room: on a room's own slate the number says it.
+func short(name, room string) string {
+	own := room[strings.IndexByte(room, '/')+1:]
+	if len(name) > len(own)+1 && own != "" && strings.EqualFold(name[:len(own)], own) && name[len(own)] == '-' {
+		return name[len(own)+1:]
+	}
+	return name
 }
 
 // code is written in two groups, as the computer's own screen has it.
@@ -108,7 +119,7 @@ type placed struct {
 }
 
 // perRow is how many tiles stand beside each other in a room that nobody has arranged.
-const perRow = 8
+const perRow = 6
 
 // arrange gives every tile its place: those that were placed theirs, the others the free squares row by row, in the order
 // of their names with numbers counted as numbers.

@@ -77,74 +77,69 @@
     count();
   });
 
-  // The shape of a room: tiles are dragged, or moved with the arrow keys, and kept when it is done.
-  const plan = one("[data-arrange]");
-  const start = one("[data-arrange-begin]");
-  if (!plan || !start) { count(); return; }
-  const form = one("#arrange");
+  // The shape of a room: tiles are dragged, or moved with the arrow keys, and kept when it is done. The plan is looked up
+  // each time, for the stream may have put another in its place.
+  const plan = () => one("[data-arrange]");
+  const start = one("[data-arrange-begin]"), form = one("#arrange");
+  count();
+  if (!start || !form) return;
+  const arranging = () => !form.hidden;
   const at = (t) => [Number(t.dataset.x), Number(t.dataset.y)];
   const put = (t, x, y) => {
     t.classList.remove("x" + t.dataset.x, "y" + t.dataset.y);
     t.dataset.x = x; t.dataset.y = y;
     t.classList.add("x" + x, "y" + y);
   };
-  const on = (x, y, but) => all(".tile", plan).find((t) => t !== but && Number(t.dataset.x) === x && Number(t.dataset.y) === y);
   const clamp = (n) => Math.max(0, Math.min(99, n));
   const move = (t, x, y) => { // two that meet change places
     const [ox, oy] = at(t);
     if (x === ox && y === oy) return;
-    const other = on(x, y, t);
+    const other = all(".tile", plan()).find((o) => o !== t && Number(o.dataset.x) === x && Number(o.dataset.y) === y);
     put(t, x, y);
     if (other) put(other, ox, oy);
-    announce(plan.dataset.says.replace("{0}", t.dataset.name).replace("{1}", x + 1).replace("{2}", y + 1));
+    announce(plan().dataset.says.replace("{0}", t.dataset.name).replace("{1}", x + 1).replace("{2}", y + 1));
   };
-  const arranging = () => plan.classList.contains("arranging");
-  const cell = () => {
-    const s = getComputedStyle(plan), gap = parseFloat(s.columnGap), rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
-    return [parseFloat(s.getPropertyValue("--tile-w")) * rem + gap, parseFloat(s.getPropertyValue("--tile-h")) * rem + gap, parseFloat(s.paddingLeft), parseFloat(s.paddingTop)];
-  };
-  const mode = (go) => {
-    plan.classList.toggle("arranging", go);
-    start.hidden = go; form.hidden = !go;
-    document.body.classList.toggle("is-arranging", go);
-    all(".tile", plan).forEach((t) => {
-      if (go) { t.tabIndex = 0; t.setAttribute("role", "button"); t.setAttribute("aria-label", t.dataset.name); one("a", t)?.setAttribute("tabindex", "-1"); }
-      else { t.removeAttribute("tabindex"); t.removeAttribute("role"); t.removeAttribute("aria-label"); one("a", t)?.removeAttribute("tabindex"); }
+  start.addEventListener("click", () => {
+    form.hidden = false; start.hidden = true;
+    plan().classList.add("arranging");
+    all(".tile", plan()).forEach((t) => {
+      t.tabIndex = 0; t.setAttribute("role", "button"); t.setAttribute("aria-label", t.dataset.name);
+      all("a,input", t).forEach((e) => e.setAttribute("tabindex", "-1"));
     });
-    if (go) { announce(plan.dataset.help); one(".tile", plan)?.focus(); }
-  };
-  start.addEventListener("click", () => mode(true));
+    announce(plan().dataset.help);
+    one(".tile", plan())?.focus();
+  });
   one("[data-arrange-end]")?.addEventListener("click", () => location.reload());
   document.addEventListener("htmx:sseBeforeMessage", (e) => { if (arranging()) e.preventDefault(); });
   let held = null, from = null;
-  plan.addEventListener("pointerdown", (e) => {
-    const t = e.target.closest(".tile");
-    if (!arranging() || !t || e.button > 0) return;
+  document.addEventListener("pointerdown", (e) => {
+    const t = arranging() && e.button === 0 && e.target.closest("[data-arrange] .tile");
+    if (!t) return;
     held = t; from = [e.clientX, e.clientY];
-    t.setPointerCapture(e.pointerId); t.classList.add("held"); e.preventDefault(); t.focus();
+    t.setPointerCapture(e.pointerId); t.classList.add("held"); t.focus(); e.preventDefault();
   });
-  plan.addEventListener("pointermove", (e) => { if (held) held.style.translate = (e.clientX - from[0]) + "px " + (e.clientY - from[1]) + "px"; });
+  document.addEventListener("pointermove", (e) => { if (held) held.style.translate = (e.clientX - from[0]) + "px " + (e.clientY - from[1]) + "px"; });
   const drop = (e) => {
     if (!held) return;
-    const t = held, [w, h, left, top] = cell(), r = plan.getBoundingClientRect(), m = t.getBoundingClientRect();
+    const t = held, p = plan(), s = getComputedStyle(p), r = p.getBoundingClientRect(), m = t.getBoundingClientRect(), gap = parseFloat(s.columnGap);
     held = null; t.classList.remove("held"); t.style.translate = "";
     if (e.type === "pointercancel") return;
-    const x = (m.left + m.width / 2 - r.left - left + plan.scrollLeft) / w, y = (m.top + m.height / 2 - r.top - top) / h;
+    const x = (m.left + m.width / 2 - r.left - parseFloat(s.paddingLeft) + p.scrollLeft) / (m.width + gap);
+    const y = (m.top + m.height / 2 - r.top - parseFloat(s.paddingTop)) / (m.height + gap);
     move(t, clamp(Math.floor(x)), clamp(Math.floor(y)));
   };
-  plan.addEventListener("pointerup", drop);
-  plan.addEventListener("pointercancel", drop);
-  plan.addEventListener("keydown", (e) => {
+  document.addEventListener("pointerup", drop);
+  document.addEventListener("pointercancel", drop);
+  document.addEventListener("keydown", (e) => {
     const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[e.key];
-    const t = e.target.closest(".tile");
-    if (!arranging() || !t || !step) return;
+    const t = arranging() && step && e.target.closest("[data-arrange] .tile");
+    if (!t) return;
     e.preventDefault();
     const [x, y] = at(t);
     move(t, clamp(x + step[0]), clamp(y + step[1]));
     t.focus();
   });
   form.addEventListener("submit", () => {
-    one("input[name=plan]", form).value = all(".tile", plan).map((t) => [t.dataset.id, ...at(t)].join(" ")).join("\n");
+    one("input[name=plan]", form).value = all(".tile", plan()).map((t) => [t.dataset.id, ...at(t)].join(" ")).join("\n");
   });
-  count();
 })();

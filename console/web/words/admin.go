@@ -9,7 +9,7 @@ func admin() map[string]Pair {
 	for _, part := range []map[string]Pair{
 		mastersMaster(), mastersChannel(), mastersCompare(), mastersSmall(), computersComputers(),
 		computersSheet(), computersEnrol(), computersComputer(), computersComputerMore(), computersDo(),
-		computersCertificate(), computersSmall(), peoplePeople(), peopleAccount(), peopleScope(),
+		computersCertificate(), computersSmall(), computersEvents(), peoplePeople(), peopleAccount(), peopleScope(),
 		peopleAudit(), peopleHealth(), peopleSmall(), requestsRequest(), requestsSmall(),
 		settingsSchedule(), settingsSite(), settingsScript(), settingsSmall(),
 	} {

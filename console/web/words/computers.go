@@ -74,8 +74,6 @@ func computersEnrol() map[string]Pair {
 		"enrol.lead":        {"Comparez le code avec celui que le poste affiche : s’ils sont les mêmes, c’est bien lui.", "Compare the code with the one on the computer’s own screen: if they are the same, it is that one."},
 		"enrol.none":        {"Aucun poste n’attend", "No computer waits"},
 		"enrol.none.do":     {"Démarrez un poste par le réseau : il affiche un code et apparaît ici.", "Start a computer from the network: it shows a code and appears here."},
-		"enrol.code":        {"Code", "Code"},
-		"enrol.what":        {"Ce qu’il dit être", "What it says it is"},
 		"enrol.as":          {"Nom à lui donner", "Name to give"},
 		"enrol.nameof":      {"Nom du poste qui affiche {0}", "Name of the computer that shows {0}"},
 		"enrol.pick":        {"Le code {0} est le même sur l’écran du poste", "The code {0} is the same on the computer’s screen"},
@@ -127,7 +125,6 @@ func computersComputer() map[string]Pair {
 		"computer.uuid":          {"UUID", "UUID"},
 		"computer.serial":        {"Numéro de série", "Serial number"},
 		"computer.model":         {"Modèle", "Model"},
-		"computer.address":       {"Adresse", "Address"},
 		"computer.key":           {"Clé", "Key"},
 		"computer.key.weak":      {"sur le disque : ce poste n’a pas de TPM", "on the disk: this computer has no TPM"},
 		"computer.key.tpm":       {"protégée par le TPM", "kept by the TPM"},
@@ -225,6 +222,9 @@ func computersDo() map[string]Pair {
 		"do.lead.wipe":       {"Tout ce que contient le disque est détruit, sans retour possible, puis le disque est relu. Un certificat dit ce que le disque a confirmé.", "Everything on the disk is destroyed for good, and the disk is read back. A certificate says what the drive has confirmed."},
 		"do.stops":           {"Ce n’est pas possible maintenant", "This is not possible now"},
 		"do.disk":            {"Disque", "Disk"},
+		"do.which":           {"Quel disque ?", "Which disk?"},
+		"do.which.hint":      {"Ce poste en a plusieurs ; les autres ne sont pas touchés.", "This computer has several; the others are not touched."},
+		"do.which.choose":    {"Choisissez un disque", "Choose a disk"},
 		"do.holds":           {"Contient", "Holds"},
 		"do.becomes":         {"Deviendra", "Becomes"},
 		"do.loses":           {"Sera perdu", "Will be lost"},
@@ -321,5 +321,27 @@ func computersSmall() map[string]Pair {
 		"wipe.sanitize":       {"Sanitize, par le disque lui-même", "Sanitize, by the drive itself"},
 		"wipe.secure-erase":   {"Secure Erase, par le disque lui-même", "Secure erase, by the drive itself"},
 		"wipe.overwrite":      {"Écraser de zéros et relire", "Overwrite with zeros and read back"},
+	}
+}
+
+// computersEvents holds what events of computers are called.
+func computersEvents() map[string]Pair {
+	return map[string]Pair{
+		"event.is.ordered":         {"Ordonné", "Ordered"},
+		"event.is.started":         {"Commencé", "Begun"},
+		"event.is.resumed":         {"Repris", "Gone on"},
+		"event.is.step":            {"Étape", "Step"},
+		"event.is.done":            {"Terminé", "Done"},
+		"event.is.failed":          {"Échoué", "Failed"},
+		"event.is.cancelled":       {"Annulé", "Cancelled"},
+		"event.is.cancel-asked":    {"Annulation demandée", "Cancelling was asked for"},
+		"event.is.approved":        {"Approuvé", "Approved"},
+		"event.is.refused":         {"Refusé", "Refused"},
+		"event.is.renamed":         {"Renommé", "Renamed"},
+		"event.is.rekey":           {"Nouvelle clé acceptée", "A new key was accepted"},
+		"event.is.chainload":       {"Démarrage du disque réglé", "How the disk starts was set"},
+		"event.is.published":       {"Version publiée", "Version published"},
+		"event.is.mark":            {"Disque marqué inachevé", "Disk marked unfinished"},
+		"event.is.alarm-dismissed": {"Alarme levée", "Alarm dismissed"},
 	}
 }

@@ -4,7 +4,7 @@ package words
 func states() map[string]Pair {
 	return map[string]Pair{
 		"state.ok":         {"Prêt", "Ready"},
-		"state.old":        {"Ancienne version", "Old version"},
+		"state.old":        {"Ancien", "Outdated"},
 		"state.blank":      {"Vierge", "Blank"},
 		"state.unknown":    {"Inconnu", "Unknown"},
 		"state.pending":    {"À approuver", "To approve"},

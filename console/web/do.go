@@ -1,0 +1,216 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// doView is the page that says what an order would do to one computer, and asks.
+type doView struct {
+	Computer access.Computer
+	Kind     string
+	Form     *Form
+	Target   access.Target
+	Holds    string
+	Stop     string // why it cannot be done
+	Levels   []option
+	Methods  []option
+	Scripts  []option
+	Endings  []option
+	Disks    []option // where there are several to choose from
+	Typed    string   // words that have to be typed
+	Destroys bool
+}
+
+// doKinds are the kinds of order that a computer's own page gives.
+func doKinds() []job.Kind {
+	return []job.Kind{job.KindReset, job.KindVerify, job.KindInventory, job.KindScript, job.KindShutdown, job.KindWipe}
+}
+
+// showDo says what an order would do.
+func (c *console) showDo(v *visit) error {
+	f := newForm(v.tongue, url.Values{"level": {string(job.LevelQuick)}, "method": {job.WipeAuto}, "ending": {string(job.EndDisk)}, "wake": {"1"}})
+	return v.doPage(f, http.StatusOK)
+}
+
+// orderOf reads what the form of a kind asks for.
+func orderOf(f *Form, kind job.Kind, id string) access.Order {
+	o := access.Order{Kind: kind, Computers: []string{id}, Wake: f.Has("wake", "1"), Ending: job.EndDisk, Instead: f.Has("instead", "1")}
+	switch kind {
+	case job.KindReset:
+		o.Level = job.Level(f.Choice("level", string(job.LevelQuick), string(job.LevelFull)))
+		o.Master = f.Text("master", 200, false)
+	case job.KindVerify:
+		o.Master = f.Text("master", 200, false)
+	case job.KindWipe:
+		o.Wipe = f.Choice("method", job.WipeAuto, job.WipeSanitize, job.WipeSecureErase, job.WipeOverwrite)
+		o.Ending = job.EndPowerOff
+	case job.KindScript:
+		o.Script = f.Text("script", 64, true)
+	case job.KindShutdown:
+		o.Ending, o.Wake = job.EndPowerOff, false
+	}
+	o.Disk = job.DiskRule{Serial: f.Text("disk", 255, false)}
+	if f.Has("ending", string(job.EndPowerOff)) {
+		o.Ending = job.EndPowerOff
+	}
+	return o
+}
+
+func (v *visit) doPage(f *Form, status int) error {
+	kind := job.Kind(v.r.PathValue("kind"))
+	if !slices.Contains(doKinds(), kind) {
+		return v.notHere()
+	}
+	pc, err := v.Desk.Computer(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	view := doView{Computer: pc, Kind: string(kind), Form: f, Levels: v.levels(), Endings: v.endings(), Destroys: kind == job.KindReset || kind == job.KindWipe}
+	if pc.Runs != nil {
+		view.Holds = fmt.Sprintf("%s@%d", pc.Runs.Master, pc.Runs.Version)
+	}
+	for _, m := range []string{job.WipeAuto, job.WipeSanitize, job.WipeSecureErase, job.WipeOverwrite} {
+		view.Methods = append(view.Methods, option{m, v.say("wipe." + m)})
+	}
+	if kind == job.KindWipe {
+		view.Typed = pc.Name
+	}
+	for _, d := range pc.Inventory.Disks {
+		if !d.Removable && d.Serial != "" && kind != job.KindShutdown && kind != job.KindInventory {
+			view.Disks = append(view.Disks, option{d.Serial, fmt.Sprintf("%s · %s · %s", d.Model, v.size(d.Size), d.Serial)})
+		}
+	}
+	if len(view.Disks) > 1 {
+		view.Disks = append([]option{{"", v.say("do.which.choose")}}, view.Disks...)
+	} else {
+		view.Disks = nil
+	}
+	order := orderOf(newForm(v.tongue, f.values), kind, pc.ID) // complaints about it are told when it is given
+	if kind == job.KindScript {
+		if view.Scripts, err = v.approvedScripts(); err != nil {
+			return err
+		}
+		if order.Script == "" && len(view.Scripts) > 1 {
+			order.Script = view.Scripts[1].Value // whichever: what stands in the way is the same
+		}
+	}
+	if kind != job.KindScript || order.Script != "" {
+		if err := v.planOne(order, &view); err != nil {
+			return err
+		}
+	} else {
+		view.Stop = v.say("script.none")
+	}
+	return v.page("do", Page{Title: v.say("do.title."+string(kind), pc.Name), Active: "nav.computers", Status: status,
+		Crumbs: []Crumb{{v.say("nav.computers"), "/computers"}, {pc.Name, "/computers/" + url.PathEscape(pc.ID)}}, Data: view})
+}
+
+// planOne says what an order would do to its one computer, or what stands in its way.
+func (v *visit) planOne(order access.Order, view *doView) error {
+	plan, err := v.Desk.Plan(order)
+	if err == nil && len(plan.Targets) == 1 {
+		view.Target = plan.Targets[0]
+		if plan.Targets[0].Refusal == nil {
+			return nil
+		}
+		err = plan.Targets[0].Refusal
+	}
+	if err == nil {
+		return nil
+	}
+	e := access.ErrorOf(err)
+	if e.Status >= 500 || e.Status == http.StatusForbidden {
+		return err
+	}
+	switch {
+	case e.Code == string(fleet.CodeSeveralDisks) && len(view.Disks) > 0 && view.Form.Value("disk") == "": // it is asked which
+	case view.Form.Error("master") == "": // else it is told there
+		what, do := v.notice(e)
+		view.Stop = strings.TrimSpace(what + " " + do)
+	}
+	return nil
+}
+
+// do gives an order to one computer. A wipe needs its name typed.
+func (c *console) do(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	kind := job.Kind(v.r.PathValue("kind"))
+	if !slices.Contains(doKinds(), kind) {
+		return v.notHere()
+	}
+	pc, err := v.Desk.Computer(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	order := orderOf(f, kind, pc.ID)
+	if kind == job.KindWipe && !sameWords(f.Value("typed"), pc.Name) {
+		f.Fail("typed", v.say("do.typed", pc.Name))
+	}
+	var given access.Job
+	if !f.Bad() {
+		if given, err = v.Desk.Give(v.r.Context(), order); err != nil {
+			field := "order"
+			if access.ErrorOf(err).Code == string(fleet.CodeSeveralDisks) {
+				field = "disk"
+			}
+			if e := access.ErrorOf(err); e.Code == "no-master" || e.Code == "bad-master" {
+				field, e.Status, err = "master", http.StatusConflict, e
+			}
+			if err = v.refused(f, field, err); err != nil {
+				return err
+			}
+		}
+	}
+	if f.Bad() {
+		return v.doPage(f, http.StatusUnprocessableEntity)
+	}
+	v.flash("do.given", v.say("kind."+string(kind)), pc.Name)
+	return v.seeOther("/jobs/" + url.PathEscape(given.ID))
+}
+
+// certificateView is what is certified of a wipe.
+type certificateView struct {
+	Job, Task, Computer string
+	By                  string
+	Proof               *job.WipeProof
+	Model               string
+	Serial              string
+	Method              string
+}
+
+// showCertificate is the certificate of a wipe, to print: or why there is none.
+func (c *console) showCertificate(v *visit) error {
+	j, err := v.Desk.Job(v.r.Context(), v.r.PathValue("job"))
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(j.Tasks, func(t access.Task) bool { return t.ID == v.r.PathValue("task") })
+	if i < 0 || j.Tasks[i].Outcome == nil || j.Tasks[i].Outcome.Wipe == nil {
+		return v.notHere()
+	}
+	t := j.Tasks[i]
+	view := certificateView{Job: j.ID, Task: t.ID, Computer: t.Computer, By: j.OrderedBy, Proof: t.Outcome.Wipe}
+	if m := view.Proof.Method; m != "" {
+		view.Method = v.say("wipe." + m)
+	}
+	if view.Proof.Refused == "" && t.State != job.TaskDone {
+		view.Proof = new(*view.Proof)
+		view.Proof.Refused = "the task did not end well"
+	}
+	if pc, err := v.Desk.Computer(t.Computer); err == nil {
+		view.Model, view.Serial = modelOf(pc.Inventory), pc.Serial
+	}
+	return v.page("certificate", Page{Title: v.say("certificate.title", t.Computer), Active: "nav.jobs", Print: true, Data: view,
+		Crumbs: []Crumb{{v.say("nav.jobs"), "/jobs"}, {v.say("kind.wipe"), "/jobs/" + url.PathEscape(j.ID)}}})
+}

@@ -1,0 +1,341 @@
+package web
+
+import (
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/fleet/sessions"
+	"github.com/ardoise/ardoise/imaging/job"
+)
+
+// jobView is the page of a job, while it runs and afterwards.
+type jobView struct {
+	ID, Master, By, Note, Schedule string
+	Kind                           job.Kind
+	State                          badge
+	Over                           bool
+	Created                        time.Time
+	NotBefore                      *time.Time
+	Expires                        time.Time
+	Counts                         []countView
+	Progress                       int
+	Left                           string
+	Wire, Disk                     string // rates now
+	Sent, Repairs, HTTPS           int64
+	Joined, Expected               int
+	Took                           string // of a job that is over
+	Curve                          template.HTML
+	Rows                           []rowView
+	LeftOut                        []lineView
+	Laggards                       []lineView
+	Marks                          []markView
+	Done, Failed                   int
+	Writing                        int // disks that are being written: only --force ends those
+	MayCancel                      bool
+}
+
+// rowView is a computer's part of a job.
+type rowView struct {
+	ID, Computer, Task string
+	State              badge
+	Percent            int // -1: not running
+	Step, Rate, Left   string
+	Why                string // it lags, it failed
+	What               string // to do
+	Version            string
+	Took               string
+	Written            int64
+	Tries              int
+	Certificate        string // address of a wipe's
+}
+
+// lineView is a computer and a sentence about it.
+type lineView struct{ Computer, Says string }
+
+// markView is a moment of a session.
+type markView struct{ At, Computer, Says string }
+
+// Bar is the job as a line of colours.
+func (j jobView) Bar() []part { return headView{Counts: j.Counts}.Bar() }
+
+// Live is the id of the element of a row.
+func (r rowView) Live() string { return "k-" + key(r.Task) }
+
+// jobOf makes a job readable.
+func (v *visit) jobOf(id string) (jobView, error) {
+	j, err := v.Desk.Job(v.r.Context(), id)
+	if err != nil {
+		return jobView{}, err
+	}
+	view := v.jobHead(j)
+	members := map[string]sessions.Member{}
+	if s := j.Session; s != nil {
+		for _, m := range s.Now.Members {
+			members[m.Computer] = m
+		}
+		v.session(&view, s)
+	}
+	for _, t := range j.Tasks {
+		view.Rows = append(view.Rows, v.row(t, members[t.Computer], &view))
+	}
+	slices.SortStableFunc(view.Rows, func(a, b rowView) int {
+		return cmp.Or(severity(a.State.Class)-severity(b.State.Class), natural(a.Computer, b.Computer))
+	})
+	for _, l := range j.LeftOut {
+		what, do := v.notice(&l.Refusal)
+		view.LeftOut = append(view.LeftOut, lineView{l.Computer, strings.TrimSpace(what + " " + do)})
+	}
+	view.MayCancel = !view.Over && v.May(actionOf(j.Kind))
+	return view, nil
+}
+
+// jobHead is what a job says of itself without its session.
+func (v *visit) jobHead(j access.Job) jobView {
+	view := jobView{ID: j.ID, Kind: j.Kind, By: j.OrderedBy, Note: j.Note, Schedule: j.Schedule, State: v.taskMark(j.State), Created: j.Created,
+		NotBefore: j.NotBefore, Expires: j.Expires, Progress: -1, Over: j.State != job.TaskRunning && j.State != job.TaskWaiting}
+	if j.Master != "" {
+		view.Master = j.Master
+		if j.Version > 0 {
+			view.Master = fmt.Sprintf("%s@%d", j.Master, j.Version)
+		}
+	}
+	counts := map[string]int{}
+	var done, total, ended int64
+	var wire, disk int64
+	var left time.Duration
+	first, last := time.Time{}, time.Time{}
+	for _, t := range j.Tasks {
+		counts[t.State]++
+		if t.Started != nil && (first.IsZero() || t.Started.Before(first)) {
+			first = *t.Started
+		}
+		if t.Ended != nil {
+			ended++
+			if t.Ended.After(last) {
+				last = *t.Ended
+			}
+		}
+		if t.State != job.TaskRunning {
+			continue
+		}
+		done, total, view.Progress = done+t.Done, total+t.Total, 0
+		if t.Reception != nil {
+			wire, disk = wire+t.Reception.WireRate, disk+t.Reception.DiskRate
+		}
+		if d, ok := remaining(&t, v.now()); ok {
+			left = max(left, d)
+		}
+	}
+	for _, s := range []string{job.TaskFailed, job.TaskRunning, job.TaskWaiting, job.TaskCancelled, job.TaskDone} {
+		if counts[s] > 0 {
+			view.Counts = append(view.Counts, countView{v.taskMark(s), counts[s]})
+		}
+	}
+	view.Done, view.Failed = counts[job.TaskDone], counts[job.TaskFailed]
+	if view.Progress == 0 {
+		view.Progress = percent(done, total)
+		view.Wire, view.Disk = v.rate(wire), v.rate(disk)
+	}
+	if left > 0 {
+		view.Left = v.span(left)
+	}
+	if view.Over && !first.IsZero() && last.After(first) {
+		view.Took = v.span(last.Sub(first))
+	}
+	return view
+}
+
+// maxCurve is how many points a curve is drawn with, maxMarks how many moments are told.
+const (
+	maxCurve = 240
+	maxMarks = 60
+)
+
+// session adds what a multicast session did.
+func (v *visit) session(view *jobView, s *sessions.Report) {
+	view.Sent, view.Repairs, view.HTTPS, view.Joined, view.Expected = s.Sent, s.Repairs, s.HTTPS, s.Joined, s.Now.Expected
+	if s.Now.Running {
+		view.Wire = v.rate(s.Now.Rate)
+	}
+	var points []point
+	for _, x := range s.Samples {
+		points = append(points, point{At: x.At, Wire: x.Rate})
+	}
+	if len(points) > 1 {
+		view.Curve = curve(v.tongue, thin(points, maxCurve))
+	}
+	for _, m := range s.Now.Members {
+		if m.Reason != "" && (m.State == "slow" || m.State == "https" || m.State == "silent") {
+			view.Laggards = append(view.Laggards, lineView{m.Computer, v.say("lag."+m.State) + " · " + m.Reason})
+		}
+	}
+	for i := len(s.Marks) - 1; i >= 0 && len(view.Marks) < maxMarks; i-- {
+		m := s.Marks[i]
+		says := v.say("session." + m.Kind)
+		if says == "session."+m.Kind {
+			says = m.Kind
+		}
+		if m.Text != "" {
+			says += " · " + m.Text
+		}
+		view.Marks = append(view.Marks, markView{v.seconds(float64(m.At)), m.Computer, says})
+	}
+}
+
+// row makes a task readable.
+func (v *visit) row(t access.Task, m sessions.Member, view *jobView) rowView {
+	r := rowView{Computer: t.Computer, Task: t.ID, State: v.taskMark(t.State), Percent: -1, Written: t.Written, Tries: t.Tries, Version: t.Target}
+	if t.State == job.TaskRunning {
+		r.Percent, r.Step = percent(t.Done, t.Total), v.step(t.Step)
+		if t.Written > 0 {
+			view.Writing++
+		}
+		if d, ok := remaining(&t, v.now()); ok {
+			r.Left = v.span(d)
+		}
+		if x := t.Reception; x != nil {
+			r.Rate = v.rate(x.WireRate)
+			r.Why = x.Reason
+		}
+		r.Why = cmp.Or(m.Reason, r.Why)
+	}
+	if t.Started != nil && t.Ended != nil {
+		r.Took = v.span(t.Ended.Sub(*t.Started))
+	}
+	if o := t.Outcome; o != nil {
+		r.Written = o.WrittenBytes
+		if t.State == job.TaskFailed {
+			r.Why, r.What = v.outcome(o)
+		}
+		if o.Wipe != nil {
+			r.Certificate = "/certificates/" + url.PathEscape(t.Job) + "/" + url.PathEscape(t.ID)
+		}
+	}
+	return r
+}
+
+// jobLive makes the live parts of a job's page.
+func (v *visit) jobLive(id string) live {
+	return func() ([]fragment, error) {
+		view, err := v.jobOf(id)
+		if err != nil {
+			return nil, err
+		}
+		out := []fragment{}
+		head := view
+		head.Rows = nil
+		out = append(out, fragment{ID: "job", Template: "job-head", Data: head})
+		shape := []string{}
+		rows := fragment{ID: "rows", Template: "job-rows", Data: view}
+		for _, r := range view.Rows {
+			shape = append(shape, r.Task)
+			rows.Inside = append(rows.Inside, fragment{ID: r.Live(), Template: "job-row", Data: r})
+		}
+		rows.Key = shape
+		return append(out, rows), nil
+	}
+}
+
+// showJob is the page of a job.
+func (c *console) showJob(v *visit) error {
+	view, err := v.jobOf(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	p := Page{Title: v.say("job.title", v.say("kind."+string(view.Kind)), view.ID), Active: "nav.jobs", Data: view,
+		Crumbs: []Crumb{{v.say("nav.jobs"), "/jobs"}}}
+	if !view.Over {
+		p.Live = "/events?" + url.Values{"page": {"job"}, "job": {view.ID}}.Encode()
+	}
+	return v.page("job", p)
+}
+
+// cancelJob ends a job.
+func (c *console) cancelJob(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	id := v.r.PathValue("id")
+	_, err = v.Desk.Cancel(v.r.Context(), id, access.Cancel{Force: f.Value("force") == "1"})
+	return v.done(err, "/jobs/"+url.PathEscape(id), "job.cancelled", id)
+}
+
+// jobCSV is the report of a job for a spreadsheet.
+func (c *console) jobCSV(v *visit) error {
+	view, err := v.jobOf(v.r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "text/csv; charset=utf-8")
+	h.Set("Content-Disposition", `attachment; filename="ardoise-`+url.PathEscape(view.ID)+`.csv"`)
+	h.Set("Cache-Control", "no-store")
+	w := csv.NewWriter(v.w)
+	head := []string{}
+	for _, k := range []string{"job.computer", "job.state", "job.reason", "job.todo", "job.took", "job.written"} {
+		head = append(head, v.say(k))
+	}
+	_ = w.Write(head) // who has gone does not read
+	for _, r := range view.Rows {
+		_ = w.Write([]string{cell(r.Computer), r.State.Word, cell(r.Why), cell(r.What), r.Took, strconv.FormatInt(r.Written, 10)})
+	}
+	for _, l := range view.LeftOut {
+		_ = w.Write([]string{cell(l.Computer), v.say("job.leftout"), cell(l.Says), "", "", "0"})
+	}
+	w.Flush()
+	return nil
+}
+
+// cell keeps a spreadsheet from taking a text for a formula.
+func cell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// maxJobs is how many jobs the list shows.
+const maxJobs = 60
+
+// jobsOf lists the newest jobs.
+func (v *visit) jobsOf() ([]jobView, error) {
+	all, err := v.Desk.Jobs(maxJobs)
+	if err != nil {
+		return nil, err
+	}
+	var out []jobView
+	for _, j := range all {
+		out = append(out, v.jobHead(j))
+	}
+	return out, nil
+}
+
+func (c *console) showJobs(v *visit) error {
+	all, err := v.jobsOf()
+	if err != nil {
+		return err
+	}
+	return v.page("jobs", Page{Title: v.say("nav.jobs"), Active: "nav.jobs", Live: "/events?page=jobs",
+		Data: map[string]any{"Jobs": all, "May": v.May(people.ActionDeploy)}})
+}
+
+// jobsLive makes the live parts of the list of jobs.
+func (v *visit) jobsLive() live {
+	return func() ([]fragment, error) {
+		all, err := v.jobsOf()
+		if err != nil {
+			return nil, err
+		}
+		return []fragment{{ID: "jobs", Template: "jobs", Data: all}}, nil
+	}
+}
