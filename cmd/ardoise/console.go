@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/oidc"
 	"github.com/ardoise/ardoise/console/web"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -196,7 +197,7 @@ func (s *site) runConsole(ctx context.Context) error {
 	return nil
 }
 
-// consoleHandler is the API below /api/ and the pages everywhere else.
+// consoleHandler is the API below /api/, what Prometheus asks for, and the pages everywhere else.
 func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 	provider, err := s.provider()
 	if err != nil {
@@ -208,8 +209,12 @@ func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", console)
-	mux.Handle("/api/", s.apiServer().Handler(api.Web(s.people)))
+	told := &figures{site: s}
+	m := metrics.New(told.get, s.log.With("part", "metrics"))
+	who := api.Web(s.people)
+	mux.Handle("/", m.Watch("console", console))
+	mux.Handle("/api/", m.Watch("api", s.apiServer().Handler(who)))
+	s.watched(mux, m, who)
 	return mux, nil
 }
 

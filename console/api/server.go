@@ -131,8 +131,12 @@ func ownErrors(_ huma.Context, _ string, v any) (any, error) {
 
 // tell sends an error.
 func (s *Server) tell(w http.ResponseWriter, r *http.Request, err error) {
-	e := s.wire(r.Context(), r.URL.Path, err)
-	b, _ := json.Marshal(e) // strings only
+	Refuse(w, s.wire(r.Context(), r.URL.Path, err))
+}
+
+// Refuse answers with an error.
+func Refuse(w http.ResponseWriter, e *access.Error) {
+	b, _ := json.Marshal(e) // strings and numbers only
 	challenge(w, e)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(e.Status)
