@@ -262,8 +262,11 @@ func (f *Fleet) remember(events ...Event) {
 func (f *Fleet) event(kind string, s Severity, c Computer, t Task, format string, args ...any) Event {
 	e := Event{Time: f.o.Now().UTC(), Kind: kind, Severity: s, Computer: c.ID, Room: c.Room, Job: t.Job, Task: t.ID,
 		Detail: fmt.Sprintf(format, args...)}
-	if e.Site = NoSite; c.ID != "" || c.Room != "" {
+	switch {
+	case c.ID != "" || c.Room != "":
 		e.Site = f.siteOf(&c)
+	case t.Job == "":
+		e.Site = NoSite
 	}
 	if len(c.MACs) > 0 {
 		e.MAC = c.MACs[0]

@@ -98,7 +98,7 @@ type Event struct {
 	Kind     string // one of console/notices, or a boot stage
 	Severity Severity
 	Computer string // id; "" when it concerns none
-	Site     string // where that was at the time; "": the site without a name; NoSite: nowhere, or nobody knows
+	Site     string // where that was at the time; "": the site without a name, or wherever its job is; NoSite: nobody knows
 	Room     string // where that was at the time; "": in none
 	MAC      string
 	Job      string
