@@ -188,16 +188,6 @@ func (v *visit) page(name string, p Page) error {
 	return nil
 }
 
-// part shows a named template alone: the answer to a request of htmx.
-func (v *visit) part(name string, data any) error {
-	var b bytes.Buffer
-	if err := v.c.templates[v.lang].parts.ExecuteTemplate(&b, name, data); err != nil {
-		return fmt.Errorf("rendering %s: %w", name, err)
-	}
-	v.send(http.StatusOK, b.Bytes())
-	return nil
-}
-
 // worthwhile is from how many bytes on a page is compressed. Pages hold no secrets that a guess could find out by their
 // length: the session is in a cookie, and there are no tokens in forms.
 const worthwhile = 1400

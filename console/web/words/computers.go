@@ -224,7 +224,6 @@ func computersDo() map[string]Pair {
 		"do.disk":            {"Disque", "Disk"},
 		"do.which":           {"Quel disque ?", "Which disk?"},
 		"do.which.hint":      {"Ce poste en a plusieurs ; les autres ne sont pas touchés.", "This computer has several; the others are not touched."},
-		"do.which.choose":    {"Choisissez un disque", "Choose a disk"},
 		"do.holds":           {"Contient", "Holds"},
 		"do.becomes":         {"Deviendra", "Becomes"},
 		"do.loses":           {"Sera perdu", "Will be lost"},

@@ -47,7 +47,12 @@ func orders() map[string]Pair {
 		"order.conflict.choose":     {"Choisissez ce qui passe d’abord.", "Choose what goes first."},
 		"order.given":               {"C’est ordonné : travail {0}.", "Ordered: job {0}."},
 		"order.woken":               {"{n} poste réveillé.|{n} postes réveillés.", "{n} computer woken.|{n} computers woken."},
+	}
+}
 
+// plans holds the texts of what an order would do.
+func plans() map[string]Pair {
+	return map[string]Pair{
 		"plan.what":             {"Ce qui va se passer", "What will happen"},
 		"plan.computers":        {"Postes", "Computers"},
 		"plan.master":           {"Master", "Master"},
@@ -70,7 +75,12 @@ func orders() map[string]Pair {
 		"plan.refused":          {"{n} poste laissé de côté|{n} postes laissés de côté", "{n} computer left out|{n} computers left out"},
 		"plan.each":             {"Le détail du poste|Le détail des {n} postes", "The computer in detail|All {n} computers in detail"},
 		"plan.wake":             {"Un signal de réveil est envoyé maintenant. Rien n’est effacé ni modifié.", "A wake-up signal is sent now. Nothing is erased or changed."},
+	}
+}
 
+// jobs holds the texts of jobs, their sessions and reports.
+func jobs() map[string]Pair {
+	return map[string]Pair{
 		"job.title":        {"{0}, travail {1}", "{0}, job {1}"},
 		"job.by":           {"par {0}, {1}", "by {0}, {1}"},
 		"job.notbefore":    {"commence {0}", "begins {0}"},
