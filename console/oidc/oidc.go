@@ -32,7 +32,8 @@ type Options struct {
 	ClientID     string
 	ClientSecret string // "" of a public client
 	RedirectURL  string // of the page that calls Finish
-	// Roles gives roles by values of Claim; empty: roles are given in the console.
+	// Roles gives roles by values of Claim; empty: roles are given in the console. A technician or reader of the provider's
+	// has all sites until an administrator names some, a teacher no room.
 	Roles  map[string]people.Role
 	Claim  string   // "": groups
 	Scopes []string // asked for besides openid, profile and email

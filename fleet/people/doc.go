@@ -16,8 +16,9 @@
 // request: it is never in the cookie. Scopes of a token narrow what its person may do and never widen it.
 //
 // At most two passwords are hashed at once, each with 32 MiB; a few more may wait, and who comes then is told so. One
-// address has a rate; one login has, from one address, a pause that doubles with each wrong password up to a minute. Nobody
-// can keep somebody else out from another address, and the socket of the server is always open to its administrator.
+// address has a rate; one login has, from one address, a pause that doubles with each wrong password up to a minute. Of IPv6
+// an address counts as its network of 64 bits, but for who has logged in from that very address since the daemon started.
+// Nobody can keep somebody else out from another network, and the socket of the server is always open to its administrator.
 //
 // The audit log only grows. Each entry bears a hash over itself and the hash of the one before:
 //

@@ -16,11 +16,15 @@ const (
 	freeTries   = 3
 	longestWait = time.Minute
 	forgetWrong = 15 * time.Minute
+	forgetRight = 90 * 24 * time.Hour
 	maxKept     = 10_000 // addresses, and addresses with logins
 )
 
-// try is one login tried from one address.
-type try struct{ address, login string }
+// origin is where a try comes from: the address, and what its holder may change freely.
+type origin struct{ address, network string }
+
+// try is one login tried from one place: from a network, or from an address where it was right before.
+type try struct{ place, login string }
 
 type pause struct {
 	wrong int
@@ -33,27 +37,39 @@ type gate struct {
 	mu        sync.Mutex
 	addresses map[string]*rate.Limiter
 	pauses    map[try]pause
+	known     map[try]time.Time // addresses where a login was right, and when
 }
 
-func newGate() *gate { return &gate{addresses: map[string]*rate.Limiter{}, pauses: map[try]pause{}} }
+func newGate() *gate {
+	return &gate{addresses: map[string]*rate.Limiter{}, pauses: map[try]pause{}, known: map[try]time.Time{}}
+}
 
-// enter counts one try, or refuses it with CodeTooMany. A refused one costs nothing and prolongs nothing.
-func (g *gate) enter(now time.Time, t try) error {
+// enter counts one try, or refuses it with CodeTooMany. A refused one costs nothing and prolongs nothing. Where a login was
+// right before, others of the same network neither pause it nor use up its rate.
+func (g *gate) enter(now time.Time, from origin, login string) (try, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if p, ok := g.pauses[t]; ok && now.Before(p.until) {
-		return &RefusedError{Code: CodeTooMany, Wait: p.until.Sub(now)}
+	t := try{from.network, login}
+	_, known := g.known[try{from.address, login}]
+	if known {
+		t.place = from.address
 	}
-	l, ok := g.addresses[t.address]
+	if p, ok := g.pauses[t]; ok && now.Before(p.until) {
+		return t, &RefusedError{Code: CodeTooMany, Wait: p.until.Sub(now)}
+	}
+	if known {
+		return t, nil
+	}
+	l, ok := g.addresses[from.network]
 	if !ok {
 		shrink(g.addresses, func(l *rate.Limiter) bool { return l.TokensAt(now) >= triesAtOnce })
 		l = rate.NewLimiter(rate.Every(triesEach), triesAtOnce)
-		g.addresses[t.address] = l
+		g.addresses[from.network] = l
 	}
 	if !l.AllowN(now, 1) {
-		return &RefusedError{Code: CodeTooMany, Wait: triesEach}
+		return t, &RefusedError{Code: CodeTooMany, Wait: triesEach}
 	}
-	return nil
+	return t, nil
 }
 
 // wrong notes a wrong password and returns how long the next try has to wait.
@@ -78,11 +94,13 @@ func (g *gate) wrong(now time.Time, t try) time.Duration {
 	return wait
 }
 
-// right forgets what was wrong before.
-func (g *gate) right(t try) {
+// right forgets what was wrong before, and remembers the address.
+func (g *gate) right(now time.Time, t try, from origin) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.pauses, t)
+	shrink(g.known, func(at time.Time) bool { return now.Sub(at) > forgetRight })
+	g.known[try{from.address, t.login}] = now
 }
 
 // shrink makes room in a full map: what is idle goes, and if that is too little any half.
@@ -103,21 +121,23 @@ func shrink[K comparable, V any](m map[K]V, idle func(V) bool) {
 	}
 }
 
-// place is what an address counts as: itself, or the network that one holder of IPv6 addresses has (RFC 6177 section 2).
-func place(address string) string {
+// from reads an address. One holder of IPv6 addresses has a network of them (RFC 6177 section 2).
+func from(address string) origin {
 	a, err := netip.ParseAddr(address)
 	if err != nil {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil {
-			return address[:min(len(address), 64)]
+			address = address[:min(len(address), 64)]
+			return origin{address, address}
 		}
 		a = ap.Addr()
 	}
 	a = a.Unmap().WithZone("")
+	out := origin{a.String(), a.String()}
 	if a.Is6() {
 		if p, err := a.Prefix(64); err == nil {
-			return p.String()
+			out.network = p.String()
 		}
 	}
-	return a.String()
+	return out
 }

@@ -116,7 +116,7 @@ func (p *People) UseInvitation(ctx context.Context, secret, password, address st
 	if err := CheckPassword(password, x.Login, x.Name); err != nil {
 		return Session{}, err
 	}
-	hash, err := p.hasher.hash(place(address), password)
+	hash, err := p.hasher.hash(from(address).address, password)
 	if err != nil {
 		return Session{}, err
 	}

@@ -11,8 +11,7 @@ import (
 // Login lets somebody in by password. *RefusedError: CodeWrong, whatever was wrong; CodeTooMany with the time to wait;
 // CodeBusy.
 func (p *People) Login(ctx context.Context, login, password, address string) (Session, error) {
-	t := try{address: place(address), login: strings.ToLower(clean(login, maxLogin))}
-	x, err := p.prove(ctx, t, password)
+	x, err := p.prove(ctx, from(address), strings.ToLower(clean(login, maxLogin)), password)
 	if err != nil {
 		return Session{}, err
 	}
@@ -27,12 +26,13 @@ func (p *People) Login(ctx context.Context, login, password, address string) (Se
 }
 
 // prove checks a password, as slowly for logins that are not known.
-func (p *People) prove(ctx context.Context, t try, password string) (Person, error) {
-	if err := p.gate.enter(p.o.Now(), t); err != nil {
+func (p *People) prove(ctx context.Context, at origin, login, password string) (Person, error) {
+	t, err := p.gate.enter(p.o.Now(), at, login)
+	if err != nil {
 		return Person{}, err
 	}
 	p.mu.RLock()
-	x := p.people[p.byLogin[t.login]]
+	x := p.people[p.byLogin[login]]
 	p.mu.RUnlock()
 	if x.Disabled {
 		x.Hash = ""
@@ -40,18 +40,18 @@ func (p *People) prove(ctx context.Context, t try, password string) (Person, err
 	if len(password) > 4*longest {
 		password = ""
 	}
-	match, stale, err := p.hasher.matches(t.address, password, x.Hash)
+	match, stale, err := p.hasher.matches(at.address, password, x.Hash)
 	if err != nil {
 		return Person{}, err
 	}
 	if !match {
 		p.gate.wrong(p.o.Now(), t)
 		// What is no login may be a password that was typed into the wrong field.
-		p.note(ctx, Entry{Via: ViaSession, Address: t.address, Action: "login", What: x.Login, Site: Whole, Result: ResultRefused,
+		p.note(ctx, Entry{Via: ViaSession, Address: at.address, Action: "login", What: x.Login, Site: Whole, Result: ResultRefused,
 			Detail: string(CodeWrong)})
 		return Person{}, refuse(CodeWrong, "", "")
 	}
-	p.gate.right(t)
+	p.gate.right(p.o.Now(), t, at)
 	if stale {
 		x = p.hashAnew(ctx, x, password)
 	}
@@ -118,7 +118,7 @@ func (p *People) ChangePassword(ctx context.Context, id, old, password, keep, ad
 	if err := CheckPassword(password, x.Login, x.Name); err != nil {
 		return err
 	}
-	if _, err := p.prove(ctx, try{address: place(address), login: x.Login}, old); err != nil {
+	if _, err := p.prove(ctx, from(address), x.Login, old); err != nil {
 		return err
 	}
 	return p.SetPassword(ctx, x.ID, password, keep)
@@ -148,7 +148,7 @@ func (p *People) LoginExternal(ctx context.Context, e External) (Session, error)
 	if e.Issuer == "" || e.Subject == "" || len(e.Issuer)+len(e.Subject) > 1000 || strings.ContainsAny(e.Issuer, " ") {
 		return Session{}, refuse(CodeNotInvited, "", "")
 	}
-	if err := p.gate.enter(p.o.Now(), try{address: place(e.Address)}); err != nil {
+	if _, err := p.gate.enter(p.o.Now(), from(e.Address), ""); err != nil {
 		return Session{}, err
 	}
 	p.deciding.Lock()

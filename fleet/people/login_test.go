@@ -186,6 +186,32 @@ func TestOneAddressHasARateHoweverManyLoginsItTries(t *testing.T) {
 	refused(t, err, people.CodeTooMany)
 }
 
+// Who has logged in from an address is not kept out of it by his neighbours in its network, who have the same /64.
+func TestNeighboursDoNotKeepOutWhoIsKnown(t *testing.T) {
+	h := open(t)
+	h.add(t, people.Person{Login: "marie", Role: people.Administrator})
+	const hers = "2001:db8::1"
+	_, err := h.Login(t.Context(), "marie", good, hers)
+	check(t, err)
+	for i := range 300 {
+		_, _ = h.Login(t.Context(), "marie", "wrong", fmt.Sprintf("2001:db8::2:%x", i))
+		_, _ = h.Login(t.Context(), fmt.Sprint("login", i), "wrong", "2001:db8::3")
+	}
+	_, err = h.Login(t.Context(), "marie", good, "2001:db8::2")
+	refused(t, err, people.CodeTooMany)
+	if _, err = h.Login(t.Context(), "marie", good, hers); err != nil {
+		t.Errorf("she is kept out: %v", err)
+	}
+	for range 3 { // which is no way around the pauses
+		_, err = h.Login(t.Context(), "marie", "wrong", hers)
+		refused(t, err, people.CodeWrong)
+	}
+	_, err = h.Login(t.Context(), "marie", good, hers)
+	refused(t, err, people.CodeTooMany)
+	_, err = h.Login(t.Context(), "jean", "wrong", hers)
+	refused(t, err, people.CodeTooMany)
+}
+
 func TestAPasswordOfAnotherCostIsHashedAnew(t *testing.T) {
 	h := open(t)
 	h.add(t, people.Person{Login: "marie", Role: people.Administrator})

@@ -91,7 +91,7 @@ func (p *People) ByToken(ctx context.Context, secret, address string) (Caller, e
 	x := p.people[t.Person]
 	p.mu.RUnlock()
 	if !ok || !strings.HasPrefix(secret, tokenMark) || x.ID == "" || x.Disabled || !t.Expires.IsZero() && !now.Before(t.Expires) {
-		if err := p.gate.enter(now, try{address: place(address)}); err != nil {
+		if _, err := p.gate.enter(now, from(address), ""); err != nil {
 			return Caller{}, err
 		}
 		return Caller{}, refuse(CodeNoToken, "", "")
