@@ -65,14 +65,15 @@ func eventsQuery(q fleet.EventQuery) (string, []any) {
 	}
 	// One index is walked, the narrowest; the plus keeps SQLite from the others. Of a list of rooms or sites each is.
 	walked, list := "", ""
-	for _, x := range []struct{ column, value string }{{"computer", q.Computer}, {"job", q.Job}, {"room", q.Room}, {"room", rooms},
-		{"severity", string(q.Severity)}, {"site", sites}, {"site", q.Site}, {"kind", q.Kind}} {
-		n, isList := map[string]int{rooms: len(q.Rooms), sites: len(q.Sites)}[x.value]
-		switch {
+	for _, x := range []struct {
+		column, value string
+		list          []string
+	}{{"computer", q.Computer, nil}, {"job", q.Job, nil}, {"room", q.Room, nil}, {"room", "", q.Rooms},
+		{"severity", string(q.Severity), nil}, {"site", "", q.Sites}, {"site", q.Site, nil}, {"kind", q.Kind, nil}} {
+		switch n := len(x.list); {
+		case n > 0 && n <= maxUnion && walked == "":
+			walked, list = x.column, x.column
 		case x.value == "":
-		case isList && walked == "" && n > 0 && n <= maxUnion:
-			walked, list = x.column, x.value
-		case isList:
 		case walked == "" && x.value != string(fleet.Info), walked == "site" && x.column == "kind": // they have one together
 			add(x.column+" = ?", x.value)
 			walked = x.column
@@ -94,25 +95,19 @@ func eventsQuery(q fleet.EventQuery) (string, []any) {
 	return union(where, args, q, limit, list)
 }
 
-// rooms and sites stand for the lists of a query; no column has such a value.
-const (
-	rooms = "\x00rooms"
-	sites = "\x00sites"
-)
-
 // union is the query for events that meet all conditions, and are of one of the sites and of one of the rooms of q: walk is
-// the list whose values are looked up each for itself.
+// the column whose list's values are looked up each for itself, "" for none.
 func union(where []string, args []any, q fleet.EventQuery, limit int, walk string) (string, []any) {
 	column, values := "", []string{""}
 	for _, x := range []struct {
-		name, column string
-		list         []string
-	}{{rooms, "room", q.Rooms}, {sites, "site", q.Sites}} {
+		column string
+		list   []string
+	}{{"room", q.Rooms}, {"site", q.Sites}} {
 		switch {
 		case x.list == nil:
 		case len(x.list) == 0:
 			return "SELECT " + eventColumns + " FROM events WHERE 0", nil
-		case x.name == walk:
+		case x.column == walk:
 			column, values = x.column, x.list
 		default:
 			where, args = append(where, "+"+x.column+" IN (SELECT value FROM json_each(?))"), append(args, array(x.list))
