@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -274,5 +275,49 @@ func untouched(t *testing.T, path string) {
 	var s unix.Stat_t
 	if err := unix.Stat(path, &s); err != nil || s.Blocks != 0 {
 		t.Errorf("the disk was touched: %d blocks, %v", s.Blocks, err)
+	}
+}
+
+// endless is a drive that goes on erasing itself until its PC loses its power.
+type endless struct {
+	liar
+	cut func()
+}
+
+func (e endless) Start(wipe.Way) error               { e.cut(); return nil }
+func (endless) Status(wipe.Way) (wipe.Status, error) { return wipe.Status{State: wipe.Running}, nil }
+
+// Nothing on the disk is needed to go on, not even the key of the computer: it comes back as one without.
+func TestAWipeGoesOnAfterAPowerCut(t *testing.T) {
+	p := newPC(t, blank(t, 700<<20))
+	_, hash := captured(t, p)
+	p.server.Close()
+	if _, _, err := p.does(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindDeploy, hash, 1 }); err != nil {
+		t.Fatal(err)
+	}
+	p.server.Look(func() { p.server.Keys, p.server.Hellos = nil, nil })
+	ctx, cut := context.WithCancel(limit(t))
+	p.eraser = func(job.Disk) (wipe.Drive, func() error, error) {
+		return endless{cut: cut}, func() error { return nil }, nil
+	}
+	wiping := func(k *job.Task) { k.Kind, k.Nonce = job.KindWipe, "w" }
+	address := p.server.Start("127.0.0.1:0")
+	p.order(wiping)
+	if _, err := p.run(ctx, address); err == nil {
+		t.Fatal("it went on without power")
+	}
+	p.server.Close()
+	var first job.Hello
+	p.server.Look(func() { first = p.server.Hellos[0] })
+	p.eraser = nil
+	r, e, err := p.does(wiping)
+	var again job.Hello
+	p.server.Look(func() { again = p.server.Hellos[len(p.server.Hellos)-1] })
+	if first.NewKey || !again.NewKey || again.Interrupted != nil {
+		t.Errorf("before: new key %v; after: new key %v, mark %+v", first.NewKey, again.NewKey, again.Interrupted)
+	}
+	b, rerr := os.ReadFile(p.disks[0])
+	if err != nil || rerr != nil || e != job.EndPowerOff || r.State != job.TaskDone || !bytes.Equal(b, make([]byte, len(b))) {
+		t.Errorf("%q, %+v, %v, %v", e, r.Outcome, err, rerr)
 	}
 }
