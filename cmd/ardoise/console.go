@@ -23,6 +23,7 @@ import (
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/oidc"
+	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/console/web"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/requests"
@@ -83,13 +84,16 @@ func (o *consoleFlags) mapped() (map[string]people.Role, error) {
 	return out, nil
 }
 
-// openPeople loads who may do what, and what they report.
+// openPeople loads who may do what, what they report, and where reports go.
 func (s *site) openPeople(ctx context.Context) error {
 	var err error
 	if s.people, err = people.Open(ctx, people.Options{Store: s.store, Log: s.log.With("part", "people")}); err != nil {
 		return err
 	}
-	s.requests, err = requests.Open(ctx, requests.Options{Store: s.store})
+	if s.requests, err = requests.Open(ctx, requests.Options{Store: s.store}); err != nil {
+		return err
+	}
+	s.post, err = post.Open(post.Options{Path: filepath.Join(s.o.data, "post.json"), Source: s.report, Log: s.log.With("part", "post")})
 	return err
 }
 

@@ -24,7 +24,7 @@ const defaultData = "/var/lib/ardoise"
 func daemonCommands() []*cobra.Command {
 	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor(),
 		newVerify(), newWipe(), newInventory(), newShutdown(), newWake(), newSite(), newFilter(), newSchedule(), newScript(), newRequest(),
-		newPerson(), newToken(), newAudit()}
+		newPerson(), newToken(), newAudit(), newPost()}
 }
 
 func dataFlag(c *cobra.Command, data *string) {

@@ -4,7 +4,7 @@
 //	ardoise computer | room | deploy | stage | job ...   orders to the daemon, over the socket in its data folder
 //	ardoise verify | wipe | inventory | shutdown | wake  the same
 //	ardoise site | filter | schedule | script | request  the same
-//	ardoise person | token | audit                       the same: who may do what, and who did what
+//	ardoise person | token | audit | post                the same: who may do what, who did what, whom to tell
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
 //	ardoise reset NAME --disk PATH                       the same, reading as little as it can with --quick

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -239,6 +240,39 @@ func newToken() *cobra.Command {
 				return d.ForgetToken(ctx, args[0])
 			},
 			func(w io.Writer, t access.Token) { done(w, t.ID, "forgotten") }))
+}
+
+func newPost() *cobra.Command {
+	show := func(w io.Writer, s access.PostState) {
+		rows := [][]string{{"at", dash(s.At)}, {"language", string(s.Language)}}
+		if s.Mail != nil {
+			rows = append(rows, []string{"mail", fmt.Sprintf("by %s (%s) from %s to %s", s.Mail.Server, s.Mail.TLS, s.Mail.From, strings.Join(s.Mail.To, ", "))})
+		}
+		if s.Hook != nil {
+			rows = append(rows, []string{"hook", s.Hook.URL})
+		}
+		if s.Trouble != "" {
+			rows = append(rows, []string{"trouble", s.Trouble})
+		}
+		table(w, rows)
+	}
+	return noun("post", "say where the morning's report goes",
+		asking(&cobra.Command{Use: "show", Short: "show where reports go, and what went wrong with the last", Args: cobra.NoArgs},
+			func(ctx context.Context, d *api.Client, _ []string) (access.PostState, error) { return d.Post(ctx) }, show),
+		asking(&cobra.Command{Use: "set FILE", Short: "take the settings from a file of JSON as `ardoise post show --json` prints it", Args: cobra.ExactArgs(1)},
+			func(ctx context.Context, d *api.Client, args []string) (access.PostState, error) {
+				raw, err := os.ReadFile(args[0])
+				if err != nil {
+					return access.PostState{}, fmt.Errorf("reading the settings: %w", err)
+				}
+				var s access.PostState
+				if err := json.Unmarshal(raw, &s); err != nil {
+					return s, usagef("%s: %v", args[0], err)
+				}
+				return d.SetPost(ctx, s.Settings)
+			}, show),
+		asking(&cobra.Command{Use: "try", Short: "send a report of the last day now", Args: cobra.NoArgs},
+			func(ctx context.Context, d *api.Client, _ []string) (access.PostState, error) { return d.TryPost(ctx) }, show))
 }
 
 func newAudit() *cobra.Command {

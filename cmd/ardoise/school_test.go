@@ -86,6 +86,14 @@ func TestASchoolIsRunFromTheCommandLine(t *testing.T) {
 		t.Errorf("windows %+v", all)
 	}
 	order[[]access.Window](d, "computer", "enrol-window", "close", "zola/S104")
+	mail := filepath.Join(t.TempDir(), "post.json")
+	if err := os.WriteFile(mail, []byte(`{"at":"07:00","language":"fr","hook":{"url":"https://127.0.0.1:1/x","secret":"quiet"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s := order[access.PostState](d, "post", "set", mail); s.At != "07:00" || s.Hook == nil || s.Hook.Secret == "quiet" {
+		t.Errorf("the post is %+v", s)
+	}
+	told(t, 5, "", "127.0.0.1", "post", "try", "--data", d.data)
 	worksAreOrdered(t, d)
 	peopleAreKept(t, d)
 }

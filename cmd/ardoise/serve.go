@@ -24,6 +24,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/requests"
@@ -107,6 +108,7 @@ type site struct {
 	people   *people.People
 	house    *access.House // all that people and programs may ask for
 	requests *requests.Requests
+	post     *post.Post // the morning's reports
 	ca       *agentapi.CA
 	stage2   *agentapi.StageTwo
 	leaf     atomic.Pointer[tls.Certificate]
@@ -144,7 +146,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 		return err
 	}
 	s.sessions = s.newSessions(limits)
-	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions,
+	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Post: s.post,
 		Status: s.status, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 	return s.run(ctx, stderr)
 }
@@ -255,6 +257,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 	components := []component{
 		{"fleet", s.fleet.Run},
 		{"clock", s.fleet.RunClock},
+		{"post", s.post.Run},
 		{"sessions", s.sessions.Run},
 		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.apiServer().Serve(ctx, s.orders) }},
@@ -292,8 +295,10 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		select {
 		case <-ctx.Done():
 		case <-bootReady:
-			s.announce(stderr)
-			return s.announceFirst(ctx, stderr)
+			if err := s.announceFirst(ctx, stderr); err != nil {
+				return fmt.Errorf("making the first administrator's link: %w", err)
+			}
+			s.announce(stderr) // last: who reads this line has read all
 		}
 		return nil
 	})

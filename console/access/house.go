@@ -22,6 +22,7 @@ type House struct {
 	People   *people.People // with the audit log; nil: nobody but the caller, and nothing is recorded
 	Requests *requests.Requests
 	Sessions Sessions
+	Post     Post
 	Status   func() Status
 	Wake     func(ctx context.Context, macs []string) error
 	Running  func(address string) (server, ca string) // what the running system of a computer last seen there is to know

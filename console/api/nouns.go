@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/post"
 )
 
 // nameless is how the site without a name is called in a path.
@@ -162,6 +163,14 @@ func peopleRoutes(t *table) {
 		func(ctx context.Context, d access.Desk, in *ByName) (access.Person, error) {
 			return d.RemovePerson(ctx, in.Name)
 		})
+	route(t, "GET /post", "where the morning's report goes",
+		func(_ context.Context, d access.Desk, _ *none) (access.PostState, error) { return d.Post() })
+	route(t, "PUT /post", "say where the morning's report goes; secrets that are given as they are shown stay",
+		func(ctx context.Context, d access.Desk, in *with[post.Settings]) (access.PostState, error) {
+			return d.SetPost(ctx, in.Body)
+		})
+	route(t, "POST /post/try", "send a report of the last day now",
+		func(ctx context.Context, d access.Desk, _ *none) (access.PostState, error) { return d.TryPost(ctx) })
 	type whose struct {
 		Person string `query:"person" maxLength:"64" doc:"login; else one's own"`
 	}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/post"
 )
 
 // Select lists the computers that a filter matches.
@@ -215,6 +216,21 @@ func (c *Client) MakeToken(ctx context.Context, r access.TokenRequest) (access.T
 // ForgetToken makes an API token worthless.
 func (c *Client) ForgetToken(ctx context.Context, id string) (access.Token, error) {
 	return ask[access.Token](ctx, c, http.MethodDelete, "/tokens/"+segment(id), nil)
+}
+
+// Post says where the morning's report goes.
+func (c *Client) Post(ctx context.Context) (access.PostState, error) {
+	return ask[access.PostState](ctx, c, http.MethodGet, "/post", nil)
+}
+
+// SetPost says anew where the morning's report goes.
+func (c *Client) SetPost(ctx context.Context, s post.Settings) (access.PostState, error) {
+	return ask[access.PostState](ctx, c, http.MethodPut, "/post", s)
+}
+
+// TryPost sends a report now.
+func (c *Client) TryPost(ctx context.Context) (access.PostState, error) {
+	return ask[access.PostState](ctx, c, http.MethodPost, "/post/try", nil)
 }
 
 // Audit lists entries of the audit log, newest first.

@@ -233,6 +233,7 @@ func (d *district) body(r route, s *school) (string, bool) {
 		"PUT /api/v1/filters/{name}":         `{"query":"state:pending"}`,
 		"POST /api/v1/enrolment":             fmt.Sprintf(`{"room":%q,"minutes":9,"count":2}`, s.room),
 		"POST /api/v1/plan":                  order, "POST /api/v1/jobs": order,
+		"PUT /api/v1/post":            `{"at":"07:00","language":"fr"}`,
 		"POST /api/v1/schedules":      schedule,
 		"PUT /api/v1/schedules/{id}":  schedule,
 		"POST /api/v1/scripts":        `{"name":"n","text":"x","limit_seconds":5}`,
@@ -259,7 +260,7 @@ func (d *district) body(r route, s *school) (string, bool) {
 		return b, ok
 	}
 	bare := []string{"DELETE", "POST /api/v1/schedules/{id}/pause", "POST /api/v1/schedules/{id}/resume", "POST /api/v1/scripts/{id}/approve",
-		"POST /api/v1/people/{name}/invite", "POST /api/v1/keys/rotate", "POST /api/v1/store/{verb}", "POST /api/v1/jobs/{id}/cancel"}
+		"POST /api/v1/people/{name}/invite", "POST /api/v1/keys/rotate", "POST /api/v1/post/try", "POST /api/v1/store/{verb}", "POST /api/v1/jobs/{id}/cancel"}
 	return "{}", slices.ContainsFunc(bare, func(b string) bool { return strings.HasPrefix(r.String(), b) })
 }
 
