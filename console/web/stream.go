@@ -97,6 +97,7 @@ func (c *console) events(v *visit) error {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
 	out := &sender{v: v, control: http.NewResponseController(v.w), seen: map[string]any{}}
+	_ = out.control.SetReadDeadline(time.Time{}) // a server's is for requests; HTTP/2 has none here
 	if !out.write("retry: 2000\n\n") {
 		return nil
 	}
