@@ -44,8 +44,8 @@ const (
 	maxPlaces = 1000
 )
 
-// maxRooms is how many rooms a site has at most.
-const maxRooms = 2000
+// maxRooms is how many rooms there are at most, of all sites together.
+const maxRooms = 10_000
 
 // NewRoom is a room as it is before anybody has said anything of it.
 func NewRoom(name string) Room {
