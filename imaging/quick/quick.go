@@ -77,7 +77,7 @@ type Verdict struct {
 const pageSize = chunk.MaxSize / 64
 
 // keepAtMost is how many of the master's chunks that were fetched are kept for the reset that follows.
-const keepAtMost = 128
+const keepAtMost = 256
 
 // Entry tells whether entry i of Manifest.Chunks need not be read.
 func (v *Verdict) Entry(i int) bool { return v.Doubt == "" && v.entries.has(uint64(i)) }

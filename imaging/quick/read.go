@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -282,21 +284,26 @@ func (l *look) fetch(list []compared) error {
 		return doubtf("metadata differs, and there is no source for the master's")
 	}
 	k := 0
+	var proving errgroup.Group
+	proving.SetLimit(runtime.GOMAXPROCS(0))
 	err := l.o.Source.Fetch(l.ctx, ids, func(f chunk.Frame) error {
 		if k >= len(list) || f.ID != ids[k] {
 			return fmt.Errorf("chunk %s came unasked", f.ID)
 		}
-		content, err := l.codec.Open(nil, f)
-		if err != nil {
+		c := &list[k]
+		f.Payload = slices.Clone(f.Payload) // the source takes its own back
+		proving.Go(func() (err error) {
+			if c.want, err = l.codec.Open(nil, f); err == nil && len(c.want) != int(c.e.Length) {
+				err = fmt.Errorf("chunk %s has %d bytes, not %d", f.ID, len(c.want), c.e.Length)
+			}
 			return err
-		}
-		if len(content) != int(list[k].e.Length) {
-			return fmt.Errorf("chunk %s has %d bytes, not %d", f.ID, len(content), list[k].e.Length)
-		}
-		list[k].want = content
+		})
 		k++
 		return nil
 	})
+	if wrong := proving.Wait(); err == nil {
+		err = wrong
+	}
 	if err == nil && k < len(list) {
 		err = fmt.Errorf("chunk %s did not come", ids[k])
 	}
