@@ -130,7 +130,7 @@ func (d Desk) Cancel(ctx context.Context, id string, c Cancel) (Job, error) {
 				return Job{}, forbidden("job " + id)
 			}
 			e.site, e.room = d.h.Fleet.SiteOf(computer), computer.Room
-			if err := d.mayOn(actionOf(j.Job.Kind), computer); err != nil {
+			if err := d.mayOn(actionOf(j.Job.Kind, j.Job.Version > 0), computer); err != nil {
 				return Job{}, err
 			}
 		}

@@ -15,12 +15,16 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// actionOf is what somebody must be allowed who gives an order of a kind.
-func actionOf(k job.Kind) people.Action {
+// actionOf is what somebody must be allowed who gives an order of a kind. A reset to a version that is named, instead of
+// what each computer holds, is a deployment by another way.
+func actionOf(k job.Kind, named bool) people.Action {
 	switch k {
 	case job.KindDeploy, job.KindStage:
 		return people.ActionDeploy
 	case job.KindReset:
+		if named {
+			return people.ActionDeploy
+		}
 		return people.ActionReset
 	case job.KindCapture:
 		return people.ActionCapture
@@ -115,8 +119,13 @@ func (d Desk) planned(o *resolved) ([]fleet.Planned, error) {
 		if !d.sees(p.Computer) {
 			return nil, &fleet.RefusedError{Code: fleet.CodeNoComputer, What: "?"}
 		}
-		if err := d.mayOn(actionOf(o.Kind), p.Computer); err != nil {
+		if err := d.mayOn(actionOf(o.Kind, o.Version > 0), p.Computer); err != nil {
 			return nil, err
+		}
+		if x := p.Conflict; o.Instead && x != nil { // what gives way is cancelled, which needs what ordering it needs
+			if err := d.mayOn(actionOf(x.Kind, true), p.Computer); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return planned, nil

@@ -106,7 +106,7 @@ func (d Desk) SetSchedule(ctx context.Context, wanted Schedule) (Schedule, error
 				if err != nil {
 					return Schedule{}, err
 				}
-				if !d.mayOrder(actionOf(old.Order.Kind), old.Order) {
+				if !d.mayOrder(actionOf(old.Order.Kind, old.Order.Master != ""), old.Order) {
 					return Schedule{}, forbidden(old.Name)
 				}
 			}
@@ -116,7 +116,7 @@ func (d Desk) SetSchedule(ctx context.Context, wanted Schedule) (Schedule, error
 				return Schedule{}, err
 			case !d.mayOrder(people.ActionSee, s.Order):
 				return Schedule{}, &fleet.RefusedError{Code: fleet.CodeNoRoom, What: fleet.Clean(strings.Join(s.Order.Rooms, ", "), 64)}
-			case !d.mayOrder(actionOf(s.Order.Kind), s.Order):
+			case !d.mayOrder(actionOf(s.Order.Kind, s.Order.Master != ""), s.Order):
 				return Schedule{}, forbidden(s.Name)
 			}
 			if s, err = d.h.Fleet.SetSchedule(ctx, s, d.by()); err != nil {
@@ -144,7 +144,7 @@ func (d Desk) ChangeSchedule(ctx context.Context, id, verb string) (Schedule, er
 	s, err := d.schedule(id)
 	e := d.deedOf("schedule "+verb, "schedule "+id, s.Order)
 	return change(ctx, d, e, func(*deed) (Schedule, error) {
-		if err == nil && !d.mayOrder(actionOf(s.Order.Kind), s.Order) {
+		if err == nil && !d.mayOrder(actionOf(s.Order.Kind, s.Order.Master != ""), s.Order) {
 			err = forbidden(s.Name)
 		}
 		if err != nil {

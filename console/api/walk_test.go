@@ -449,6 +449,11 @@ func TestEverybodyGetsWhatIsHis(t *testing.T) {
 	if status, body := d.ask("teacher-zola", route{"POST", api.Prefix + "/jobs"}, `{"kind":"deploy","master":"salle","computers":["`+zola.pc+`"]}`); status != 403 {
 		t.Errorf("a teacher deploys: %d %s", status, body)
 	}
+	for _, order := range []string{`{"kind":"reset","master":"salle"`, `{"kind":"inventory"`, `{"kind":"wipe"`} {
+		if status, body := d.ask("teacher-zola", route{"POST", api.Prefix + "/jobs"}, order+`,"instead":true,"computers":["`+zola.pc+`"]}`); status != 403 {
+			t.Errorf("a teacher orders %s: %d %s", order, status, body)
+		}
+	}
 	if status, body := d.ask("tech-zola", route{"GET", api.Prefix + "/jobs/" + zola.job + "/watch"}, ""); status != 200 || !strings.Contains(body, zola.pc) {
 		t.Errorf("watching one's own job: %d %s", status, body)
 	}
