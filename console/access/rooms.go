@@ -8,13 +8,16 @@ import (
 	"github.com/ardoise/ardoise/fleet/people"
 )
 
-func (d Desk) wireRoom(r fleet.Room) Room {
+func (d Desk) wireRoom(r fleet.Room) Room { return roomWith(r, d.h.Fleet.InRoom(r.Name)) }
+
+// roomWith says a room with its computers in the words of the wire.
+func roomWith(r fleet.Room, computers []fleet.Computer) Room {
 	out := Room{Name: r.Name, Policy: r.Policy, Level: r.Level, Menu: r.Menu, Lang: r.Lang, Passphrase: len(r.Passphrase) > 0,
 		Night: r.Night, NightDone: r.NightDone, Master: r.Master, Computers: []string{}, Template: Template{
 			Hostname: r.Template.Hostname, Keys: r.Template.Keys, Answer: r.Template.Answer, Path: r.Template.Path}}
 	out.Site, out.Title, out.Note, out.Hours = fleet.SiteOf(r.Name), r.Title, r.Note, r.Hours
 	names := map[string]string{}
-	for _, c := range d.h.Fleet.InRoom(r.Name) {
+	for _, c := range computers {
 		out.Computers = append(out.Computers, c.Name)
 		names[c.ID] = c.Name
 	}
@@ -34,10 +37,14 @@ func (d Desk) wireRoom(r fleet.Room) Room {
 
 // Rooms lists the rooms that the caller sees, by name.
 func (d Desk) Rooms() ([]Room, error) {
+	in := map[string][]fleet.Computer{} // all are looked at once, not once for each room
+	for _, c := range d.h.Fleet.Computers() {
+		in[strings.ToLower(c.Room)] = append(in[strings.ToLower(c.Room)], c)
+	}
 	out := []Room{}
 	for _, r := range d.h.Fleet.Rooms() {
 		if d.seesRoom(r.Name) {
-			out = append(out, d.wireRoom(r))
+			out = append(out, roomWith(r, in[strings.ToLower(r.Name)]))
 		}
 	}
 	return out, nil

@@ -20,12 +20,13 @@ type doView struct {
 	Target   access.Target
 	Holds    string
 	Stop     string // why it cannot be done
+	Asks     bool   // which disk
 	Levels   []option
 	Methods  []option
 	Scripts  []option
 	Endings  []option
-	Disks    []option // where there are several to choose from
-	Typed    string   // words that have to be typed
+	Disks    []tab  // where there are several: one is chosen before it is said what it loses
+	Typed    string // words that have to be typed
 	Destroys bool
 }
 
@@ -37,6 +38,9 @@ func doKinds() []job.Kind {
 // showDo says what an order would do.
 func (c *console) showDo(v *visit) error {
 	f := newForm(v.tongue, url.Values{"level": {string(job.LevelQuick)}, "method": {job.WipeAuto}, "ending": {string(job.EndDisk)}, "wake": {"1"}})
+	if disk := v.r.URL.Query().Get("disk"); disk != "" {
+		f.values.Set("disk", disk)
+	}
 	return v.doPage(f, http.StatusOK)
 }
 
@@ -83,16 +87,7 @@ func (v *visit) doPage(f *Form, status int) error {
 	if kind == job.KindWipe {
 		view.Typed = pc.Name
 	}
-	for _, d := range pc.Inventory.Disks {
-		if !d.Removable && d.Serial != "" && kind != job.KindShutdown && kind != job.KindInventory {
-			view.Disks = append(view.Disks, option{d.Serial, fmt.Sprintf("%s · %s · %s", d.Model, v.size(d.Size), d.Serial)})
-		}
-	}
-	if len(view.Disks) > 1 {
-		view.Disks = append([]option{{"", v.say("do.which.choose")}}, view.Disks...)
-	} else {
-		view.Disks = nil
-	}
+	v.disksOf(pc, kind, f.Value("disk"), &view)
 	order := orderOf(newForm(v.tongue, f.values), kind, pc.ID) // complaints about it are told when it is given
 	if kind == job.KindScript {
 		if view.Scripts, err = v.approvedScripts(); err != nil {
@@ -113,6 +108,22 @@ func (v *visit) doPage(f *Form, status int) error {
 		Crumbs: []Crumb{{v.say("nav.computers"), "/computers"}, {pc.Name, "/computers/" + url.PathEscape(pc.ID)}}, Data: view})
 }
 
+// disksOf offers the disks to choose from, where there are several.
+func (v *visit) disksOf(pc access.Computer, kind job.Kind, chosen string, view *doView) {
+	if kind == job.KindShutdown || kind == job.KindInventory {
+		return
+	}
+	var all []tab
+	for _, d := range pc.Inventory.Disks {
+		if !d.Removable && !d.ReadOnly && d.Serial != "" {
+			all = append(all, tab{fmt.Sprintf("%s · %s · %s", d.Model, v.size(d.Size), d.Serial), "?" + url.Values{"disk": {d.Serial}}.Encode(), d.Serial == chosen})
+		}
+	}
+	if len(all) > 1 {
+		view.Disks = all
+	}
+}
+
 // planOne says what an order would do to its one computer, or what stands in its way.
 func (v *visit) planOne(order access.Order, view *doView) error {
 	plan, err := v.Desk.Plan(order)
@@ -131,7 +142,8 @@ func (v *visit) planOne(order access.Order, view *doView) error {
 		return err
 	}
 	switch {
-	case e.Code == string(fleet.CodeSeveralDisks) && len(view.Disks) > 0 && view.Form.Value("disk") == "": // it is asked which
+	case e.Code == string(fleet.CodeSeveralDisks) && len(view.Disks) > 0 && view.Form.Value("disk") == "":
+		view.Asks = true
 	case view.Form.Error("master") == "": // else it is told there
 		what, do := v.notice(e)
 		view.Stop = strings.TrimSpace(what + " " + do)

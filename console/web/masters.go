@@ -62,8 +62,9 @@ type versionView struct {
 	Ref     string
 	Notes   []access.Note
 	Runs    int
-	Before  int    // version that it was made from, or the one before; 0: none to compare it with
-	NeedsBy string // why it cannot be forgotten, for a person; "" when nothing is known that needs it
+	Movable []string // channels that can be pointed at it
+	Before  int      // version that it was made from, or the one before; 0: none to compare it with
+	NeedsBy string   // why it cannot be forgotten, for a person; "" when nothing is known that needs it
 	Forget  *ask
 }
 
@@ -177,10 +178,10 @@ func (v *visit) channels(view *masterView) error {
 			names = append(names, p.Channel)
 		}
 	}
-	for _, n := range names {
-		if may(n) {
-			view.Movable = append(view.Movable, n)
-		}
+	view.Movable = slices.DeleteFunc(names, func(n string) bool { return !may(n) })
+	for i := range view.Versions {
+		x := &view.Versions[i]
+		x.Movable = slices.DeleteFunc(slices.Clone(view.Movable), func(n string) bool { return slices.Contains(x.Channels, n) })
 	}
 	return nil
 }
