@@ -10,14 +10,15 @@ import (
 
 // How the rate is found.
 const (
-	settle      = 60 * time.Millisecond  // of an interval, before what came of it is judged
-	leastTick   = 100 * time.Millisecond // between two changes
-	enough      = 64                     // samples that stand for all members
-	below       = 0.99                   // of what a full port delivers: the rest is for reports and HTTPS
-	firstHold   = 500 * time.Millisecond // before the limit that was found is tried again, doubled each time it is
-	mostHold    = 2 * time.Second        // found at the same place
-	leastKept   = 0.5                    // of the rate: a driver that sends less is held up by its own machine
-	besides     = 0.85                   // of what most get at their limit: what is less is no burst
+	settle      = 60 * time.Millisecond   // of an interval, before what came of it is judged
+	leastTick   = 100 * time.Millisecond  // between two changes
+	enough      = 64                      // samples that stand for all members
+	below       = 0.99                    // of what a full port delivers: the rest is for reports and HTTPS
+	firstHold   = 500 * time.Millisecond  // before the limit that was found is tried again, doubled each time it is
+	mostHold    = 2 * time.Second         // found at the same place
+	leastKept   = 0.5                     // of the rate: a driver that sends less is held up by its own machine
+	besides     = 0.85                    // of what most get at their limit: what is less is no burst
+	worthwhile  = 1500 * time.Millisecond // what must be left for the rate to be doubled: to meet a full port costs 0.2 s of packets
 	growth      = 1.05
 	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
 	probe       = 1.02
@@ -65,7 +66,11 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 		s.protect()
 	}
 	if !st.fixed {
-		st.follow(now, limit, s.o.Cap)
+		left := time.Duration(math.MaxInt64) // the manifests are before all the rest
+		if len(s.generations) > 1 {
+			_, left = s.Demand()
+		}
+		st.follow(now, limit, s.o.Cap, left)
 	}
 }
 
@@ -188,8 +193,9 @@ func (m *member) takes(alone bool) float64 {
 	return most
 }
 
-// follow changes the rate: down to a limit that was seen, up when none was.
-func (st *stream) follow(now time.Time, limit float64, most int64) {
+// follow changes the rate: down to a limit that was seen, up when none was. What is left of the first passes takes so long
+// at the present rate.
+func (st *stream) follow(now time.Time, limit float64, most int64, left time.Duration) {
 	rate := st.rate
 	switch {
 	case !math.IsInf(limit, 1):
@@ -202,7 +208,7 @@ func (st *stream) follow(now time.Time, limit float64, most int64) {
 		rate = min(rate, limit*below)
 		st.ceiling = limit
 		st.holdUntil = now.Add(st.hold)
-	case st.start:
+	case st.start && left > worthwhile:
 		rate *= 2
 	case now.Before(st.holdUntil):
 	case rate*growth > st.ceiling && rate < 1.1*st.ceiling:

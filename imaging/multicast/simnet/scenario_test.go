@@ -170,6 +170,8 @@ func scenarios() []scenario {
 		{sentence: "PCs hold nine tenths: only what is new is on air",
 			room: simnet.Scenario{Bytes: 320 * mib, PCs: simnet.Room(16, simnet.PC{Holds: func(b int) bool { return b%10 != 0 }})},
 			bars: []bar{{0, 16, 0.13, 0}}, air: 0.11},
+		{sentence: "13 MiB are new: the rate is not doubled any more when a second of it is left",
+			room: simnet.Scenario{Bytes: 13 * mib, PCs: room(16, 0)}, bars: []bar{{0, 16, 1.2, 0}}, air: 1.06, seeds: 5},
 		{sentence: "PCs hold different halves, and one looks at its disk while it receives",
 			room: simnet.Scenario{Bytes: 64 * mib, PCs: change(change(room(8, 0), 0, 4, func(pc *simnet.PC) {
 				pc.Holds = func(b int) bool { return b%2 == 0 }
