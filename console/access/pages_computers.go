@@ -1,6 +1,9 @@
 package access
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Part is a part of a long list.
 type Part struct {
@@ -9,17 +12,18 @@ type Part struct {
 }
 
 // ComputersPart lists some of the computers that a query matches and the caller sees: at most limit, after the first of them.
-// compare orders them by name.
+// compare orders them by their names in small letters.
 func (d Desk) ComputersPart(query string, after, limit int, compare func(a, b string) int) (Part, error) {
 	found, err := d.selected(query)
 	if err != nil {
 		return Part{}, err
 	}
+	names := make([]string, len(found))
 	at := make([]int, len(found))
 	for i := range at {
-		at[i] = i
+		at[i], names[i] = i, strings.ToLower(found[i].Name)
 	}
-	slices.SortFunc(at, func(a, b int) int { return compare(found[a].Name, found[b].Name) })
+	slices.SortFunc(at, func(a, b int) int { return compare(names[a], names[b]) })
 	out := Part{Total: len(found), Computers: []Computer{}}
 	for _, i := range at[min(max(after, 0), len(at)):min(max(after, 0)+limit, len(at))] {
 		out.Computers = append(out.Computers, d.wire(found[i]))
@@ -33,6 +37,17 @@ func (d Desk) Ran() map[string]int {
 	for _, c := range d.visible() {
 		if c.Runs != nil {
 			out[c.Runs.Manifest]++
+		}
+	}
+	return out
+}
+
+// RoomList lists the rooms that the caller sees, by name, without their computers: for who asks only which there are.
+func (d Desk) RoomList() []Room {
+	out := []Room{}
+	for _, r := range d.h.Fleet.Rooms() {
+		if d.seesRoom(r.Name) {
+			out = append(out, roomWith(r, nil))
 		}
 	}
 	return out

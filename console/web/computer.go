@@ -115,12 +115,8 @@ func (v *visit) computerPage(pc access.Computer, f *Form, status int, token *job
 		}
 		slices.SortFunc(view.Doubts, func(a, b option) int { return strings.Compare(a.Value, b.Value) })
 	}
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
 	view.Rooms = []option{{"", v.say("computer.noroom")}}
-	for _, r := range rooms {
+	for _, r := range v.Desk.RoomList() {
 		if v.Desk.May(people.ActionRoom, fleet.SiteOf(r.Name), r.Name) || r.Name == pc.Room {
 			view.Rooms = append(view.Rooms, option{r.Name, r.Name})
 		}

@@ -71,11 +71,7 @@ func (c *console) computersPage(v *visit, q url.Values, f *Form, status int) err
 		view.Complaint, status = v.badFilter(err), http.StatusUnprocessableEntity
 	}
 	states := v.resolver()
-	all, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
-	for _, r := range all {
+	for _, r := range v.Desk.RoomList() {
 		if v.Desk.May(people.ActionRoom, fleet.SiteOf(r.Name), r.Name) {
 			view.Rooms = append(view.Rooms, option{r.Name, r.Name})
 		}
@@ -117,10 +113,8 @@ func (v *visit) resolver() stateMarks {
 			out.failed[c.ID] = true
 		}
 	}
-	if rooms, err := v.Desk.Rooms(); err == nil {
-		for _, r := range rooms {
-			out.rooms[r.Name] = r.Master
-		}
+	for _, r := range v.Desk.RoomList() {
+		out.rooms[r.Name] = r.Master
 	}
 	return out
 }
@@ -152,16 +146,10 @@ func (v *visit) filters(view *computersView) error {
 		}
 		view.Filters = append(view.Filters, line)
 	}
-	waiting, err := v.Desk.Pending()
-	if err != nil {
-		return err
-	}
 	if v.May(people.ActionEnrol) {
-		for _, x := range waiting {
-			if x.State == string(fleet.Pending) {
-				view.Waiting++
-			}
-		}
+		waiting, err := v.Desk.ComputersPart("state:"+string(fleet.Pending), 0, 0, natural)
+		view.Waiting = waiting.Total
+		return err
 	}
 	return nil
 }
@@ -351,11 +339,7 @@ func (v *visit) enrolPage(f *Form, status int) error {
 	if view.Windows, err = v.Desk.Windows(); err != nil {
 		return err
 	}
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
-	for _, r := range rooms {
+	for _, r := range v.Desk.RoomList() {
 		if v.Desk.May(people.ActionEnrol, fleet.SiteOf(r.Name), r.Name) {
 			view.Rooms = append(view.Rooms, option{r.Name, r.Name})
 		}

@@ -61,11 +61,7 @@ func (c *console) personPage(v *visit, p access.Person, f *Form, status int, lin
 	for _, s := range sites {
 		view.Sites = append(view.Sites, option{siteValue(s.Name), v.siteTitle(s)})
 	}
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
-	for _, r := range rooms {
+	for _, r := range v.Desk.RoomList() {
 		view.Rooms = append(view.Rooms, option{r.Name, r.Name})
 	}
 	title := v.say("people.new")

@@ -170,11 +170,7 @@ func (c *console) schedulePage(v *visit, id string, f *Form, status int) error {
 	for i, d := range weekdays() {
 		view.Days = append(view.Days, option{d, v.dayName(i)})
 	}
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
-	for _, r := range rooms {
+	for _, r := range v.Desk.RoomList() {
 		if v.Desk.May(people.ActionDeploy, fleet.SiteOf(r.Name), r.Name) {
 			view.Rooms = append(view.Rooms, option{r.Name, r.Name})
 		}
