@@ -212,9 +212,9 @@ func TestTheExamplesOfTheAPIWork(t *testing.T) {
 	order[access.Invited](d, "person", "invite", "marie", "--role", "administrator", "--name", "Marie")
 	token := order[access.Token](d, "token", "make", "examples", "--person", "marie", "--scope", "admin")
 	dir := t.TempDir()
-	examples = append(examples, [][]byte{nil, []byte(`curl -sS --fail --cacert "$CA" "$ARDOISE/healthz" | grep -qx ok`)},
+	examples = append(examples, [][]byte{nil, []byte(`curl -sS --fail --cacert "$CA" "$ARDOISE/healthz" | grep -x ok`)},
 		[][]byte{nil, []byte(`test "$(curl -s -o /dev/null -w '%{http_code}' --cacert "$CA" "$ARDOISE/metrics")" = 401`)},
-		[][]byte{nil, []byte(`curl -sS --fail --cacert "$CA" -H "Authorization: Bearer $TOKEN" "$ARDOISE/metrics" | grep -q '^ardoise_computers{site="",state="enrolled"} 1$'`)})
+		[][]byte{nil, []byte(`curl -sS --fail --cacert "$CA" -H "Authorization: Bearer $TOKEN" "$ARDOISE/metrics" | grep '^ardoise_computers{site="",state="enrolled"} 1$'`)})
 	for _, e := range examples {
 		c := exec.Command("bash", "-euo", "pipefail", "-c", string(e[1]))
 		c.Dir = dir
