@@ -19,6 +19,7 @@ type doView struct {
 	Form     *Form
 	Target   access.Target
 	Holds    string
+	Loses    string // in the person's language
 	Stop     string // why it cannot be done
 	Asks     bool   // which disk
 	Levels   []option
@@ -124,11 +125,26 @@ func (v *visit) disksOf(pc access.Computer, kind job.Kind, chosen string, view *
 	}
 }
 
+// loses says what the one computer of a plan loses: what the fleet says of it is in English.
+func (t tongue) loses(p access.Plan) string {
+	x := p.Targets[0]
+	switch {
+	case x.Disk.Path == "" || x.Loses == "":
+		return x.Loses
+	case p.Kind == job.KindWipe:
+		return t.say("do.loses.wipe", x.Disk.Model, t.size(x.Disk.Size), x.Disk.Serial)
+	case p.Kind == job.KindReset && x.Target != "":
+		return t.say("do.loses.reset", x.Target)
+	}
+	return x.Loses
+}
+
 // planOne says what an order would do to its one computer, or what stands in its way.
 func (v *visit) planOne(order access.Order, view *doView) error {
 	plan, err := v.Desk.Plan(order)
 	if err == nil && len(plan.Targets) == 1 {
 		view.Target = plan.Targets[0]
+		view.Loses = v.loses(plan)
 		if plan.Targets[0].Refusal == nil {
 			return nil
 		}

@@ -364,6 +364,11 @@ func TestAWipeIsTypedAndCertifiedOnlyWhenProven(t *testing.T) {
 	if len(s.fleet.Jobs()) != 0 {
 		t.Fatal("it was ordered")
 	}
+	french := s.as("paul")
+	french.language = "fr"
+	if _, body := french.get(path); !strings.Contains(body, "tout ce que contient le disque KIOXIA") {
+		t.Errorf("what is lost is not said in French:\n%s", body)
+	}
 	form.Set("typed", "s104-02")
 	if status, body := b.post(path, form); status != http.StatusSeeOther {
 		t.Fatalf("the wipe: %d\n%s", status, body)

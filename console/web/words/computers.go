@@ -227,6 +227,8 @@ func computersDo() map[string]Pair {
 		"do.holds":           {"Contient", "Holds"},
 		"do.becomes":         {"Deviendra", "Becomes"},
 		"do.loses":           {"Sera perdu", "Will be lost"},
+		"do.loses.wipe":      {"tout ce que contient le disque {0}, {1}, n° de série {2}", "everything on the disk {0}, {1}, serial number {2}"},
+		"do.loses.reset":     {"tout ce qui n’est pas dans {0}", "everything that is not in {0}"},
 		"do.nothing":         {"rien", "nothing"},
 		"do.unknown":         {"inconnu", "unknown"},
 		"do.level":           {"Comment", "How"},
