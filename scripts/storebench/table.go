@@ -19,6 +19,7 @@ type Row struct {
 	Bar   string   `json:"bar"`   // the promise in words; "" for none
 	Ratio float64  `json:"ratio"` // what the promise is about
 	Met   bool     `json:"met"`
+	Why   string   `json:"why,omitempty"` // the likely reason where it is missed, a clause
 }
 
 // Figure is what one program reached.
@@ -44,6 +45,14 @@ func (r Row) atMost(ratio, bar float64, words string) Row {
 // noPromise is a row that only informs.
 func (r Row) noPromise(ratio float64) Row {
 	r.Ratio, r.Met = ratio, true
+	return r
+}
+
+// because gives the likely reason for a promise that was missed.
+func (r Row) because(clause string) Row {
+	if !r.Met {
+		r.Why = clause
+	}
 	return r
 }
 
@@ -81,6 +90,9 @@ func (r Row) cells() []string {
 		verdict = ""
 	case !r.Met:
 		verdict = "**missed**"
+		if r.Why != "" {
+			verdict += ": " + r.Why
+		}
 	}
 	return []string{r.What, r.Unit, number(r.Ours.Value), strings.Join(others, ", "), fmt.Sprintf("%.2f", r.Ratio), r.Bar, verdict,
 		r.processor()}
