@@ -111,12 +111,12 @@ func (f *Fleet) matching(n int, want func(*Computer) bool) []Computer {
 func (f *Fleet) Find(ref string) (Computer, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if id, ok := f.computers.byName[fold(ref)]; ok {
-		c, _ := f.computers.get(id)
-		f.overlay(&c)
-		return c, nil
+	// An id before a name: one may look like the other, and whoever gives names must not take another's place by it.
+	c, ok := f.computers.get(ref)
+	if id, named := f.computers.byName[fold(ref)]; !ok && named {
+		c, ok = f.computers.get(id)
 	}
-	if c, ok := f.computers.get(ref); ok {
+	if ok {
 		f.overlay(&c)
 		return c, nil
 	}
