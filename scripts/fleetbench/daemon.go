@@ -107,16 +107,13 @@ func (d *daemon) drain(out io.Reader, ready chan<- error) {
 	for lines.Scan() {
 		line := lines.Text()
 		_, _ = fmt.Fprintln(f, line)
+		if m := firstLine.FindStringSubmatch(line); m != nil {
+			d.first = m[1]
+		}
 		if m := readyLine.FindStringSubmatch(line); m != nil {
 			raw, err := hex.DecodeString(m[1])
 			copy(d.ca[:], raw)
-			if err != nil {
-				ready <- err
-			}
-		}
-		if m := firstLine.FindStringSubmatch(line); m != nil { // after it is ready, since nobody has been here before
-			d.first = m[1]
-			ready <- nil
+			ready <- err
 		}
 	}
 	_ = f.Close()
