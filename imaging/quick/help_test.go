@@ -176,13 +176,25 @@ func alone(t testing.TB, do func()) {
 func mountedExt(t testing.TB, path string, do func(dir string)) {
 	t.Helper()
 	loop := strings.TrimSpace(tool(t, "losetup", "-f", "--show", path))
-	defer func() { tool(t, "losetup", "-d", loop) }()
+	defer func() { detach(t, loop, path) }()
 	dir := t.TempDir()
 	alone(t, func() {
 		must(t, unix.Mount(loop, dir, "ext4", 0, ""))
 		defer func() { must(t, unmount(dir)) }()
 		do(dir)
 	})
+}
+
+// detach takes a loop device away, and returns when it is gone: whoever looks at all devices holds it for a moment.
+func detach(t testing.TB, loop, path string) {
+	tool(t, "losetup", "-d", loop)
+	for range 500 {
+		if tool(t, "losetup", "-j", path) == "" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%s still shows %s", loop, path)
 }
 
 // mountedNTFS runs do with an image mounted by ntfs-3g, and returns when the driver has ended.
