@@ -127,7 +127,9 @@ func live() job.Ending {
 	pc := agent.PC{
 		Disks: disk.List, Unpack: unpack, Kept: kept, Keep: keep, Uptime: boot.Uptime, Network: w.up, Shell: boot.Shell,
 		Inventory: w.inventory, Air: w.air(), Drive: drive.Look, Eraser: wipe.Open,
-		Script: func(ctx context.Context, p script.Program) (script.Ended, error) { return script.Run(ctx, boot.ShellPath, p) },
+		Script: func(ctx context.Context, p script.Program) (script.Ended, error) {
+			return script.Run(ctx, boot.ShellPath, p)
+		},
 	}
 	if _, err := os.Stat("/sys/firmware/efi"); err == nil {
 		pc.Firmware = efi.Firmware{Path: boot.EFIVars}
