@@ -76,7 +76,7 @@ func (c *console) showLabels(v *visit) error {
 		if err != nil {
 			return err
 		}
-		link := v.link("/q/" + token)
+		link := v.link(access.LabelPath + token)
 		drawing, err := qrSVG(link, v.say("label.code", pc.Name))
 		if err != nil {
 			return err

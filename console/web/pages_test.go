@@ -285,25 +285,25 @@ func TestAPupilReportsByALabel(t *testing.T) {
 		t.Error("the sheet does not have a label for each computer")
 	}
 	b := s.browser()
-	status, body := b.get("/q/" + token)
+	status, body := b.get("/l/" + token)
 	if status != http.StatusOK || !strings.Contains(body, "S104-02") || strings.Contains(body, "S104-01") || strings.Contains(body, "Bureautique") {
 		t.Errorf("the page of a label: %d\n%s", status, body)
 	}
-	if status, body = b.post("/q/"+token, url.Values{"name": {"Léa"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, `value="Léa"`) {
+	if status, body = b.post("/l/"+token, url.Values{"name": {"Léa"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, `value="Léa"`) {
 		t.Errorf("a report without words: %d", status)
 	}
-	if status, body = b.post("/q/"+token, url.Values{"name": {"Léa <i>"}, "text": {"the mouse <script>"}}); status != http.StatusOK || !strings.Contains(body, "Thank you") {
+	if status, body = b.post("/l/"+token, url.Values{"name": {"Léa <i>"}, "text": {"the mouse <script>"}}); status != http.StatusOK || !strings.Contains(body, "Thank you") {
 		t.Errorf("a report: %d\n%s", status, body)
 	}
 	slow := false
 	for range 30 {
-		status, body = b.post("/q/"+token, url.Values{"text": {"again"}})
+		status, body = b.post("/l/"+token, url.Values{"text": {"again"}})
 		slow = slow || status == http.StatusTooManyRequests && strings.Contains(body, "again")
 	}
 	if !slow {
 		t.Error("thirty reports were never slowed down, or what was typed is gone")
 	}
-	if status, _ = b.get("/q/" + strings.Repeat("A", 22)); status != http.StatusNotFound {
+	if status, _ = b.get("/l/" + strings.Repeat("A", 22)); status != http.StatusNotFound {
 		t.Errorf("a label that is none: %d", status)
 	}
 	paul := s.as("paul")

@@ -1,6 +1,9 @@
 package web
 
-import "github.com/ardoise/ardoise/fleet/people"
+import (
+	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet/people"
+)
 
 // adminRoutes are the pages of administration: masters, requests, health, people, settings, audit, schedules.
 func (c *console) adminRoutes() []route {
@@ -23,8 +26,8 @@ func (c *console) adminRoutes() []route {
 		{pattern: "GET /requests/{id}", action: people.ActionSee, handle: c.showRequest},
 		{pattern: "POST /requests/{id}", action: people.ActionRequest, handle: c.changeRequest},
 		{pattern: "GET /labels", action: people.ActionComputer, handle: c.showLabels},
-		{pattern: "GET /q/{token}", open: true, handle: c.showLabelled},
-		{pattern: "POST /q/{token}", open: true, handle: c.reportLabelled},
+		{pattern: "GET " + access.LabelPath + "{token}", open: true, handle: c.showLabelled},
+		{pattern: "POST " + access.LabelPath + "{token}", open: true, handle: c.reportLabelled},
 
 		{pattern: "GET /schedules", action: people.ActionDeploy, handle: c.showSchedules},
 		{pattern: "GET /schedules/{id}", action: people.ActionDeploy, handle: c.showSchedule},
