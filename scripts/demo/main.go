@@ -3,7 +3,8 @@
 // A golden master is captured from build/golden.img into a new library; a switch, the school's own DHCP server and our
 // daemon are raised in network namespaces; PCs with empty disks are switched on. Each boots over the network, shows a
 // code, is approved, receives the master, restarts and starts its own system, which checks its own files. Only when
-// that system has said so is the PC counted as done.
+// that system has said so is the PC counted as done. The console is reached from this machine's browser; its map shows the
+// virtual school.
 //
 // Ctrl-C ends it at any moment and leaves nothing behind but the logs in build/lab/demo.
 package main
@@ -25,6 +26,9 @@ import (
 
 	"github.com/ardoise/ardoise/integration/lab"
 )
+
+// room is where the PCs of the demo are.
+const room = "S101"
 
 // options are the flags.
 type options struct {
@@ -105,6 +109,16 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	if err := school.StartDaemon(ctx); err != nil {
 		return err
 	}
+	if _, err := school.Order(ctx, "room", "set", room, "--reset", "demand"); err != nil {
+		return err
+	}
+	link, err := console(ctx, school)
+	if err != nil {
+		return fmt.Errorf("opening the console's door: %w", err)
+	}
+	say("The console: %s", link)
+	say("It makes you its administrator; room %s fills on its map as the PCs come. The certificate is the school's own,", room)
+	say("so your browser warns: that is right here. KEEP=1 leaves the school up at the end.")
 	pcs, err := addPCs(ctx, school, o)
 	if err != nil {
 		return err
@@ -193,6 +207,9 @@ func enrol(ctx context.Context, school *lab.School, pc *lab.PC, board *board) er
 	board.powered(pc)
 	code, err := school.Enrol(ctx, pc)
 	if err != nil {
+		return err
+	}
+	if _, err := school.Order(ctx, "computer", "room", pc.Name, room); err != nil {
 		return err
 	}
 	board.note(pc, "code "+code+" compared, approved; waits for the others")
