@@ -230,6 +230,9 @@ func (v *visit) jobLive(id string) live {
 		if err != nil {
 			return nil, err
 		}
+		if view.Over { // the page is loaded again, as a report
+			return nil, v.notHere()
+		}
 		out := []fragment{}
 		head := view
 		head.Rows = nil

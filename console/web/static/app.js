@@ -43,8 +43,8 @@
   const say = (on) => {
     if (!pulse || pulse.classList.contains("lost") === !on) return;
     pulse.classList.toggle("lost", !on);
-    one("span", pulse).textContent = on ? pulse.dataset.on : pulse.dataset.off;
-    announce(on ? pulse.dataset.on : pulse.dataset.off);
+    one("span", pulse).textContent = on ? pulse.dataset.fresh : pulse.dataset.stale;
+    announce(on ? pulse.dataset.fresh : pulse.dataset.stale);
   };
   document.addEventListener("htmx:sseOpen", (e) => { say(true); e.detail.source?.addEventListener("ended", () => location.reload()); });
   document.addEventListener("htmx:sseError", () => say(false));
@@ -56,7 +56,7 @@
     if (!bar) return;
     const ids = picked();
     bar.hidden = ids.length === 0;
-    one("[data-count]", bar).textContent = (ids.length === 1 ? bar.dataset.one : bar.dataset.many).replace("#", ids.length);
+    one("[data-count]", bar).textContent = (ids.length === 1 ? bar.dataset.single : bar.dataset.many).replace("#", ids.length);
     all("input[name=pc]", bar).forEach((i) => i.remove());
     const form = one("form", bar);
     ids.forEach((id) => { const i = document.createElement("input"); i.type = "hidden"; i.name = "pc"; i.value = id; form.append(i); });
