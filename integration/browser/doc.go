@@ -1,9 +1,20 @@
 // Package browser walks through the console with Debian's Chromium, as a person does: the built daemon serves it over TLS on
-// loopback, nothing boots, and a page that breaks its own policy, moves under the reader's eyes or is heavy fails.
+// loopback, ten simulated computers (integration/crowd) work for it, and nothing boots.
 //
-//	chromium (headless, chromedp) --HTTPS--> ardoise serve --boot none --console 127.0.0.1:0
+//	chromium (headless, chromedp) --HTTPS--> ardoise serve --boot none --console 127.0.0.1:0 <--TLS-- crowd
 //
-// Measured on pages: what the browser itself counts as layout shift (Layout Instability, the entries "layout-shift"), bytes
-// of a first visit (Resource Timing, transferSize), width against the screen, complaints of the policy and of scripts.
-// Not measured: how fast a page is, for others use this machine as well.
+// Walked: the first start; computers approved by their code on the room's page, and together; a channel, a room that follows
+// it, three clicks to a deployment that is watched without loading the page and ends with one broken disk and a report; its
+// table for a spreadsheet; promotion and roll back; a technician who answers and closes what a pupil reported with a label,
+// whose QR code is read; a teacher who resets his room and is refused the rest; a reader who finds nothing to press and is
+// refused what he posts; a computer whose model is a script; the end of a session.
+//
+// Judged on each page that is looked at: what axe finds serious or critical, in both colour schemes (axe-core of
+// scripts/install-npm); layout shift on loading (Layout Instability, entries "layout-shift"), bytes that the page transferred
+// (Resource Timing), width against a screen and a phone, inline styles, controls without a name, keys of texts that were not
+// translated, and, of all pages that were open, each error or warning in the browser's console: scripts and policy alike.
+//
+// ARDOISE_SCREENSHOTS=DIR takes pictures of the pages in both languages and colour schemes: docs/screenshots is made so.
+//
+// Not measured: how fast a page is, for others use this machine as well; other browsers; what a screen reader says.
 package browser

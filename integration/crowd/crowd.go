@@ -25,6 +25,8 @@ type Options struct {
 	Pause  time.Duration // between reports; 0: a second
 	// Fails says how the task of computer i ends: a code of imaging/agent/notices, "" when all is well. May be nil.
 	Fails func(i int, t job.Task) string
+	// Dress changes what is invented, before it says hello: names that are none, for instance. May be nil.
+	Dress func(m *Member)
 	// Hail is called with the code that a computer shows while it waits for approval, once. May be nil.
 	Hail func(ctx context.Context, m Member) error
 }
@@ -45,6 +47,9 @@ func Run(ctx context.Context, o Options) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for i := range o.Size {
 		m := New(o.Seed, i)
+		if o.Dress != nil {
+			o.Dress(&m)
+		}
 		g.Go(func() error {
 			if err := m.play(ctx, o); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("computer %d of the crowd: %w", i, err)

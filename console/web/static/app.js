@@ -46,7 +46,11 @@
     one("span", pulse).textContent = on ? pulse.dataset.fresh : pulse.dataset.stale;
     announce(on ? pulse.dataset.fresh : pulse.dataset.stale);
   };
-  document.addEventListener("htmx:sseOpen", (e) => { say(true); e.detail.source?.addEventListener("ended", () => location.reload()); });
+  document.addEventListener("htmx:sseOpen", (e) => {
+    const source = e.detail.source;
+    say(true);
+    source?.addEventListener("ended", () => { source.close(); location.reload(); });
+  });
   document.addEventListener("htmx:sseError", () => say(false));
 
   // The selection: boxes of tiles, and a bar that sends them on.

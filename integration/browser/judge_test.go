@@ -1,0 +1,93 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/chromedp/chromedp"
+)
+
+// steady is what a page measures of itself: shifts under the reader's eyes, bytes, and whether it is wider than the screen.
+const steady = `(async () => {
+	let shift = 0;
+	new PerformanceObserver((l) => l.getEntries().forEach((e) => { if (!e.hadRecentInput) shift += e.value; })).observe({ type: "layout-shift", buffered: true });
+	await new Promise((r) => setTimeout(r, 400));
+	const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+	return { shift, bytes: all.reduce((n, e) => n + e.transferSize, 0), wide: document.documentElement.scrollWidth > innerWidth,
+		quoted: [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes]).filter((a) => a.name.startsWith("data-") && /^".*"$/.test(a.value)).map((a) => a.name),
+		styled: document.documentElement.innerHTML.includes(" style="),
+		raw: [...document.body.innerText.matchAll(/\b(?:nav|app|state|order|plan|job|kind|step|verb|role|error|map|room|computer|master|people|policy|lag|session)\.[a-z]+(?:\.[a-z]+)*\b/g)].map((m) => m[0]),
+		unnamed: [...document.querySelectorAll("a,button,input:not([type=hidden]),select,textarea")].filter((e) => e.checkVisibility() &&
+			!(e.innerText || e.ariaLabel || e.title || e.labels?.length || e.querySelector("img[alt],.hush"))).map((e) => e.outerHTML) };
+})()`
+
+// axeRun looks at the page with axe in one colour scheme, and names what it finds serious or critical.
+const axeRun = `(async () => {
+	const root = document.documentElement, before = root.dataset.theme;
+	root.dataset.theme = "%s";
+	await new Promise((r) => setTimeout(r, 250));
+	const found = await axe.run(document, { resultTypes: ["violations"] });
+	if (before) root.dataset.theme = before; else delete root.dataset.theme;
+	return found.violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => v.id + " (" + v.impact + "): " +
+		v.nodes.slice(0, 4).map((n) => n.target.join(" ") + " " + n.html.slice(0, 160) + " " + (n.any[0] || n.all[0] || n.none[0] || {}).message).join("; "));
+})()`
+
+// judge looks at the page that is open: on a screen and on a phone, in both colour schemes.
+func (w *window) judge() {
+	w.t.Helper()
+	at := eval[string](w, "location.pathname")
+	for _, width := range []int64{1440, 390} {
+		w.resize(width)
+		m, err := chromedp.Run(w.ctx, chromedp.Evaluate[struct {
+			Shift   float64
+			Bytes   int
+			Wide    bool
+			Styled  bool
+			Raw     []string
+			Quoted  []string // texts that the templates took for scripts
+			Unnamed []string
+		}](steady, chromedp.EvalAwaitPromise))
+		check(w.t, err)
+		if m.Bytes > 150_000 || m.Wide || m.Styled || len(m.Raw) > 0 || len(m.Quoted) > 0 || len(m.Unnamed) > 0 || width == 1440 && m.Shift > 0.02 {
+			w.t.Errorf("%s at %d: %+v", at, width, m)
+		}
+	}
+	w.resize(1280)
+	eval[bool](w, w.axe+"\n;!!window.axe")
+	for _, theme := range []string{"light", "dark"} {
+		found, err := chromedp.Run(w.ctx, chromedp.Evaluate[[]string](fmt.Sprintf(axeRun, theme), chromedp.EvalAwaitPromise))
+		check(w.t, err)
+		for _, v := range found {
+			w.t.Errorf("%s, %s: axe finds %s", at, theme, v)
+		}
+	}
+}
+
+// look visits a page, judges it and takes its picture.
+func (w *window) look(path, name string) {
+	w.t.Helper()
+	w.resize(1440)
+	w.visit(path)
+	w.judge()
+	w.shoot(name)
+}
+
+// cells returns the cells of a CSV that a spreadsheet would calculate.
+func formulas(rows [][]string) (bad []string) {
+	for _, r := range rows {
+		for _, c := range r {
+			if c != "" && strings.ContainsRune("=+-@\t\r", rune(c[0])) {
+				bad = append(bad, c)
+			}
+		}
+	}
+	return bad
+}
+
+// decode reads JSON of the API.
+func decode[T any](w *window, body string) (out T) {
+	w.t.Helper()
+	check(w.t, json.Unmarshal([]byte(body), &out))
+	return out
+}
