@@ -109,16 +109,9 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	if err := school.StartDaemon(ctx); err != nil {
 		return err
 	}
-	if _, err := school.Order(ctx, "room", "set", room, "--reset", "demand"); err != nil {
+	if err := showConsole(ctx, school); err != nil {
 		return err
 	}
-	link, err := console(ctx, school)
-	if err != nil {
-		return fmt.Errorf("opening the console's door: %w", err)
-	}
-	say("The console: %s", link)
-	say("It makes you its administrator; room %s fills on its map as the PCs come. The certificate is the school's own,", room)
-	say("so your browser warns: that is right here. KEEP=1 leaves the school up at the end.")
 	pcs, err := addPCs(ctx, school, o)
 	if err != nil {
 		return err
