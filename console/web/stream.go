@@ -225,7 +225,10 @@ func (o *sender) write(s string) bool {
 	if _, err := o.v.w.Write([]byte(s)); err != nil {
 		return false
 	}
-	return o.control.Flush() == nil
+	if o.control.Flush() != nil {
+		return false
+	}
+	return o.control.SetWriteDeadline(time.Time{}) == nil // HTTP/2 resets a stream whose deadline passes, written to or not
 }
 
 // deadline is by the clock of the machine, whatever Now says: the network knows no other.

@@ -14,7 +14,8 @@
 // (Resource Timing), width against a screen and a phone, inline styles, controls without a name, keys of texts that were not
 // translated, and, of all pages that were open, each error or warning in the browser's console: scripts and policy alike.
 //
-// ARDOISE_SCREENSHOTS=DIR takes pictures of the pages in both languages and colour schemes: docs/screenshots is made so.
+// ARDOISE_SCREENSHOTS=DIR takes pictures of the pages in both languages and colour schemes instead of judging them:
+// docs/screenshots is made so.
 //
 // Not measured: how fast a page is, for others use this machine as well; other browsers; what a screen reader says.
 package browser

@@ -33,9 +33,12 @@ const axeRun = `(async () => {
 		v.nodes.slice(0, 4).map((n) => n.target.join(" ") + " " + n.html.slice(0, 160) + " " + (n.any[0] || n.all[0] || n.none[0] || {}).message).join("; "));
 })()`
 
-// judge looks at the page that is open: on a screen and on a phone, in both colour schemes.
+// judge looks at the page that is open: on a screen and on a phone, in both colour schemes. Not while pictures are taken.
 func (w *window) judge() {
 	w.t.Helper()
+	if w.shots != "" {
+		return
+	}
 	at := eval[string](w, "location.pathname")
 	for _, width := range []int64{1440, 390} {
 		w.resize(width)
@@ -73,7 +76,7 @@ func (w *window) look(path, name string) {
 	w.shoot(name)
 }
 
-// cells returns the cells of a CSV that a spreadsheet would calculate.
+// formulas returns the cells of a CSV that a spreadsheet would calculate.
 func formulas(rows [][]string) (bad []string) {
 	for _, r := range rows {
 		for _, c := range r {

@@ -16,6 +16,7 @@ func (w *window) refused(who string, addresses map[string]string) {
 
 // teacher sees one room, resets it, and gets nothing else.
 func (s *school) teacher(w *window) {
+	s.visit("/") // and stays there: a page that nothing happens on keeps its stream, or complains
 	w.must("S104")
 	w.judge()
 	w.shoot("map-teacher")

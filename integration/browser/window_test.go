@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +21,8 @@ type window struct {
 	ctx   context.Context
 	home  string
 	axe   string
-	shots string // folder; "": none are taken
+	shots string          // folder; "": none are taken
+	taken map[string]bool // names of pictures
 
 	mu       sync.Mutex
 	said     []chromedp.ConsoleMessage
@@ -42,7 +42,7 @@ func open(t *testing.T, d *daemon) *window {
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() { end(); stop(); cancel() })
-	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: os.Getenv("ARDOISE_SCREENSHOTS")}
+	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: os.Getenv("ARDOISE_SCREENSHOTS"), taken: map[string]bool{}}
 	w.listen()
 	return w
 }
@@ -51,7 +51,7 @@ func open(t *testing.T, d *daemon) *window {
 func (w *window) another() *window {
 	ctx, end := chromedp.NewContext(w.ctx, chromedp.WithNewBrowserContext())
 	w.t.Cleanup(end)
-	x := &window{t: w.t, ctx: ctx, home: w.home, axe: w.axe, shots: w.shots}
+	x := &window{t: w.t, ctx: ctx, home: w.home, axe: w.axe, shots: w.shots, taken: w.taken}
 	x.listen()
 	return x
 }
@@ -203,40 +203,4 @@ func (w *window) fetch(path, form string) (status int, body string) {
 		Body   string `json:"body"`
 	}](w, "fetch(`"+path+"`, "+post+").then(async (r) => ({ status: r.status, body: await r.text() }))")
 	return out.Status, out.Body
-}
-
-// shoot takes the page's picture in both languages and both colour schemes, and for a phone, if pictures are asked for.
-func (w *window) shoot(name string) {
-	w.t.Helper()
-	if w.shots == "" {
-		return
-	}
-	for _, lang := range []string{"fr", "en"} {
-		for _, theme := range []string{"light", "dark"} {
-			w.prefer(lang, theme)
-			w.resize(1280)
-			w.picture(name + "-" + lang + "-" + theme)
-			if lang == "fr" && theme == "light" {
-				w.resize(390)
-				w.picture(name + "-" + lang + "-phone")
-				w.resize(1280)
-			}
-		}
-	}
-	w.prefer("en", "auto")
-}
-
-// prefer sets language and colours as the buttons of the page do, and loads it again.
-func (w *window) prefer(language, theme string) {
-	w.t.Helper()
-	eval[int](w, "fetch('/preferences', { method: 'POST', body: new URLSearchParams({ language: '"+language+"', theme: '"+theme+"', back: '/login' }) }).then((r) => r.status)")
-	w.leaves("location.reload();")
-}
-
-func (w *window) picture(name string) {
-	w.t.Helper()
-	eval[bool](w, "new Promise((r) => setTimeout(() => r(true), 300))")
-	png, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-	check(w.t, err)
-	check(w.t, os.WriteFile(filepath.Join(w.shots, name+".png"), png, 0o644))
 }
