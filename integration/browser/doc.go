@@ -15,7 +15,7 @@
 // translated, and, of all pages that were open, each error or warning in the browser's console: scripts and policy alike.
 //
 // ARDOISE_SCREENSHOTS=DIR takes pictures of the pages in both languages and colour schemes instead of judging them:
-// docs/screenshots is made so.
+// docs/screenshots is made so. A page whose pictures are there is left out.
 //
 // Not measured: how fast a page is, for others use this machine as well; other browsers; what a screen reader says.
 package browser

@@ -17,13 +17,15 @@ import (
 // phones are the pages whose pictures are taken as wide as a phone as well.
 const phones = " map map-running room order-plan job-running job-report labelled login "
 
-// shoot takes the page's picture in both languages and both colour schemes, if pictures are asked for.
+// shoot takes the page's picture in both languages and both colour schemes, if pictures are asked for and it is not there.
 func (w *window) shoot(name string) {
 	w.t.Helper()
-	if w.shots == "" || w.taken[name] {
+	if w.shots == "" {
 		return
 	}
-	w.taken[name] = true
+	if _, err := os.Stat(filepath.Join(w.shots, name+"-en-dark.png")); err == nil {
+		return
+	}
 	for _, language := range []string{"fr", "en"} {
 		for _, theme := range []string{"light", "dark"} {
 			w.prefer(language, theme)

@@ -21,8 +21,7 @@ type window struct {
 	ctx   context.Context
 	home  string
 	axe   string
-	shots string          // folder; "": none are taken
-	taken map[string]bool // names of pictures
+	shots string // folder; "": none are taken
 
 	mu       sync.Mutex
 	said     []chromedp.ConsoleMessage
@@ -42,7 +41,7 @@ func open(t *testing.T, d *daemon) *window {
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() { end(); stop(); cancel() })
-	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: os.Getenv("ARDOISE_SCREENSHOTS"), taken: map[string]bool{}}
+	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: os.Getenv("ARDOISE_SCREENSHOTS")}
 	w.listen()
 	return w
 }
@@ -51,7 +50,7 @@ func open(t *testing.T, d *daemon) *window {
 func (w *window) another() *window {
 	ctx, end := chromedp.NewContext(w.ctx, chromedp.WithNewBrowserContext())
 	w.t.Cleanup(end)
-	x := &window{t: w.t, ctx: ctx, home: w.home, axe: w.axe, shots: w.shots, taken: w.taken}
+	x := &window{t: w.t, ctx: ctx, home: w.home, axe: w.axe, shots: w.shots}
 	x.listen()
 	return x
 }
