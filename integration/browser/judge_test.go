@@ -26,7 +26,8 @@ const steady = `(async () => {
 const axeRun = `(async () => {
 	const root = document.documentElement, before = root.dataset.theme;
 	root.dataset.theme = "%s";
-	await new Promise((r) => setTimeout(r, 250));
+	await new Promise((r) => setTimeout(r, 100));
+	document.getAnimations().forEach((a) => { try { a.finish(); } catch { /* it has no end */ } });
 	const found = await axe.run(document, { resultTypes: ["violations"] });
 	if (before) root.dataset.theme = before; else delete root.dataset.theme;
 	return found.violations.filter((v) => v.impact === "serious" || v.impact === "critical").map((v) => v.id + " (" + v.impact + "): " +

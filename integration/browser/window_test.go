@@ -52,6 +52,8 @@ func (w *window) another() *window {
 	w.t.Cleanup(end)
 	x := &window{t: w.t, ctx: ctx, home: w.home, axe: w.axe, shots: w.shots}
 	x.listen()
+	x.resize(1440)
+	x.visit("/login") // the width reaches a new page after its first paint, which counts as a shift
 	return x
 }
 
