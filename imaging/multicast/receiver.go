@@ -290,7 +290,8 @@ func (r *Receiver) keep(p *pieces, b *piece, block uint32, symbol uint8) (v Verd
 	if b.have > 0 && r.bits[b.bits][word]&bit != 0 {
 		return v
 	}
-	if r.parts+r.waiting >= r.memory {
+	// What waits may wait for the index, so there is always room for that: its blocks leave memory at once.
+	if r.parts+r.waiting >= r.memory && block >= p.index {
 		if v = r.drop(p.Number, block); !v.Dropped {
 			return v
 		}
@@ -444,16 +445,14 @@ func (p *pieces) deficits(limit int) wire.Runs {
 // Rescue returns what to ask for over TLS now, at most wire.MaxAskBlocks and MaxAskSymbols; ok is false when nothing.
 // One request at a time: its symbols go to Rescued before Rescue is called again; what did not come is asked for again.
 func (r *Receiver) Rescue(now time.Time) (ask wire.Ask, ok bool) {
-	if r.waiting > r.memory/2 {
-		return ask, false // the disk first
-	}
+	full := r.waiting > r.memory/2 // the disk first; but what waits for it may wait for the index
 	ask.Member = r.o.Member
 	symbols := 0
 	for _, p := range r.generations {
 		ask.Generation = p.Number
 		r.asked(p, func(block uint32) bool {
 			b := &p.list[block]
-			if b.state != open || b.need != Missing {
+			if b.state != open || b.need != Missing || full && block >= p.index {
 				return true
 			}
 			lack := p.symbols(block) - int(b.have)

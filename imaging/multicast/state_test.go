@@ -443,3 +443,32 @@ func later(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+// Who missed the index cannot write what he has got since: his memory fills up, and only the index empties it.
+func TestAFullMemoryStillTakesTheIndex(t *testing.T) {
+	g := wire.Generation{Number: 1, Index: 1409, Data: 100 * wire.BlockSize}
+	orders := wire.Orders{Interval: 100 * time.Millisecond, Generations: []wire.Generation{g}}
+	r := multicast.NewReceiver(start(), multicast.ReceiverOptions{Member: 4}, orders)
+	sequence := uint64(0)
+	packet := func(block uint32, symbol int) multicast.Verdict {
+		sequence++
+		return r.Receive(start(), wire.Header{Generation: 1, Block: block, Symbol: uint8(symbol), Sources: uint8(g.Symbols(block)), Sequence: sequence})
+	}
+	full := false
+	for block := uint32(1); block < g.Blocks() && !full; block++ {
+		for s := range g.Symbols(block) {
+			full = !packet(block, s).Keep
+		}
+	}
+	if !full {
+		t.Fatal("the memory has no end")
+	}
+	r.Obey(start(), wire.Orders{HTTPS: true})
+	ask, ok := r.Rescue(start())
+	if !ok || len(ask.Blocks) != 1 || ask.Blocks[0].Block != 0 {
+		t.Fatalf("asked for %+v, not for the index alone", ask)
+	}
+	if !packet(0, 0).Keep || !r.Rescued(start(), 1, 0, 1).Complete {
+		t.Error("the index finds no place")
+	}
+}
