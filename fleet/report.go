@@ -73,6 +73,9 @@ func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) 
 		t.Handouts = 1
 	}
 	t.Wrote = t.Wrote || wrote(r)
+	if t.Wrote && c.WeakKey && f.jobs[t.Job].Kind == job.KindWipe {
+		c.KeyStored = false // as in emptied: a power cut from here on brings the computer back with another
+	}
 	var events []Event
 	if step := stepName(r); step != "" && (before.Progress == nil || stepName(*before.Progress) != step) {
 		events = append(events, f.worth(c.ID, f.event("step", Info, c, t, "%s", step))...)

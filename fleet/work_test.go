@@ -221,6 +221,29 @@ func TestAWipedKeySlot(t *testing.T) {
 	}
 }
 
+// The same when its power is cut in the middle of the wipe: once a person has approved the new key, the wipe goes on.
+func TestAKeySlotThatIsBeingWiped(t *testing.T) {
+	h := newHouse(t)
+	weak := hello(1)
+	weak.WeakKey = true
+	h.enrol("k", "pc", weak)
+	h.hello("k", weak)
+	h.give(fleet.Order{Kind: job.KindWipe, Computers: []string{"pc"}})
+	h.next("k")
+	h.report("k", job.Report{Task: "1-1", State: job.TaskRunning, Mark: &job.Mark{Task: "1-1", Job: "1", Kind: job.KindWipe, Phase: "break"}})
+	h.kill()
+	weak.NewKey = true
+	w := h.hello("k2", weak)
+	if w.State != job.StatePending {
+		t.Fatalf("with a new key it is %s", w.State)
+	}
+	_, err := h.Approve(context.Background(), fleet.Approval{Code: w.Code, By: "marie"})
+	check(t, err)
+	if task := decode(t, h.next("k2")); task.ID != "1-1" || task.Kind != job.KindWipe {
+		t.Errorf("it is given %+v", task)
+	}
+}
+
 func script(h *house, writes bool) fleet.Script {
 	h.t.Helper()
 	ctx := context.Background()
