@@ -38,6 +38,7 @@ type Options struct {
 	Lost        func(error)       // told once when the server stops answering; may be nil
 	Found       func()            // told once when it answers again; may be nil
 	Pause       time.Duration     // first pause between tries; default 1 s
+	Source      net.IP            // address to ask from; nil: whichever leads there
 }
 
 // Client asks the server. Its methods may be called from several goroutines.
@@ -77,6 +78,9 @@ func New(o Options) (*Client, error) {
 		config = configuration(o.Fingerprint, cert)
 	}
 	dialer := &net.Dialer{Timeout: dialLimit, KeepAlive: 10 * time.Second}
+	if o.Source != nil {
+		dialer.LocalAddr = &net.TCPAddr{IP: o.Source}
+	}
 	t := &http.Transport{
 		// One TCP connection per batch in flight: HTTP/2 would put them all in one window.
 		ForceAttemptHTTP2: false,
