@@ -83,9 +83,9 @@ soak: build golden ## hours: every firmware, disk and card, a million files, lon
 	$(GO) test -count=1 -v -tags soak -timeout 3h -run MillionFiles ./cmd/ardoise
 	@FUZZTIME=20m scripts/fuzz
 
-bench: build golden ## the figures of the design, as tables and as build/{bench,storebench,roombench}.json
-	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench ./scripts/roombench
-	@code=0; for name in bench storebench roombench; do \
+bench: build golden ## the figures of the design, as tables and as build/{bench,storebench,roombench,fleetbench}.json
+	@$(GO) build -o build/ ./scripts/bench ./scripts/storebench ./scripts/roombench ./scripts/fleetbench
+	@code=0; for name in bench storebench roombench fleetbench; do \
 	   $(SUDO) env "PATH=$$PATH" build/$$name -o build/$$name.json || code=$$?; done; \
 	 TMPDIR=$(CURDIR)/build $(GO) test -tags soak -timeout 2h -run '^$$' -bench 'TenMillionChunks|Collect' ./masters/store | \
 	   tee build/store.txt || code=$$?; \
