@@ -21,6 +21,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/door"
 	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/oidc"
 	"github.com/ardoise/ardoise/console/post"
@@ -185,20 +186,7 @@ func (s *site) runConsole(ctx context.Context) error {
 	srv := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 		ErrorLog: slog.NewLogLogger(s.log.With("part", "console").Handler(), slog.LevelDebug)} // strangers' handshakes
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(s.console) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if srv.Shutdown(patience) != nil {
-		_ = srv.Close()
-	}
-	<-done
-	return nil
+	return door.Serve(ctx, srv, func() error { return srv.Serve(s.console) })
 }
 
 // consoleHandler is the API below /api/, what Prometheus asks for, and the pages everywhere else.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ardoise/ardoise/console/door"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -125,20 +126,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Protocols:   new(http.Protocols),
 	}
 	srv.Protocols.SetHTTP1(true) // large bodies, one at a time: streams over one connection would only wait for each other
-	done := make(chan error, 1)
-	go func() { done <- srv.ServeTLS(&countedListener{Listener: l, limits: &s.limits}, "", "") }()
 	go s.sweep(ctx)
-	select {
-	case err := <-done:
+	err := door.Serve(ctx, srv, func() error { return srv.ServeTLS(&countedListener{Listener: l, limits: &s.limits}, "", "") })
+	if err != nil {
 		return err
-	case <-ctx.Done():
 	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := srv.Shutdown(patience); err != nil {
-		_ = srv.Close() // agents ask again
-	}
-	<-done
 	s.captures.closeAll()
 	return nil
 }

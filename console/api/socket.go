@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/door"
 	"github.com/ardoise/ardoise/fleet/people"
 )
 
@@ -73,20 +74,7 @@ func (s *Server) serve(ctx context.Context, l net.Listener, who func(net.Conn) s
 			return context.WithValue(ctx, peerKey{}, who(c))
 		},
 	}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	if err := srv.Shutdown(patience); err != nil {
-		_ = srv.Close()
-	}
-	<-done
-	return nil
+	return door.Serve(ctx, srv, func() error { return srv.Serve(l) })
 }
 
 // administrator is who speaks over the socket.
