@@ -96,6 +96,11 @@ func ask[T any](ctx context.Context, c *Client, method, path string, body any) (
 	if err != nil {
 		return out, err
 	}
+	return decode[T](answer)
+}
+
+// decode reads an answer and closes it.
+func decode[T any](answer *http.Response) (out T, err error) {
 	defer func() { _ = answer.Body.Close() }()
 	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
 		return out, fmt.Errorf("reading the daemon's answer: %w", err)

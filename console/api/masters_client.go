@@ -70,11 +70,7 @@ func (c *Client) Import(ctx context.Context, file io.Reader, size int64, as stri
 	if err != nil {
 		return out, err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
-		return out, fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return out, nil
+	return decode[access.Imported](answer)
 }
 
 // Manifest implements export.Source.

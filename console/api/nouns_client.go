@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,11 +71,7 @@ func (c *Client) ImportSheet(ctx context.Context, sheet io.Reader, how access.Sh
 	if err != nil {
 		return out, err
 	}
-	defer func() { _ = answer.Body.Close() }()
-	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
-		return out, fmt.Errorf("reading the daemon's answer: %w", err)
-	}
-	return out, nil
+	return decode[access.SheetReport](answer)
 }
 
 // sitePath is the path of a site; that without a name has one of its own.
