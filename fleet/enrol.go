@@ -476,12 +476,9 @@ func (f *Fleet) Forget(ctx context.Context, ref, by string) (Computer, error) {
 func (f *Fleet) edit(ctx context.Context, ref string, change func(*Computer) (Event, error)) (Computer, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	c, err := f.Find(ref)
+	c, err := f.findEnrolled(ref)
 	if err != nil {
 		return c, err
-	}
-	if c.State != Enrolled {
-		return c, refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
 	}
 	e, err := change(&c)
 	if err != nil {

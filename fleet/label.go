@@ -96,12 +96,9 @@ func (f *Fleet) editAll(ctx context.Context, refs []string, change func(*Compute
 	var out []Computer
 	seen := map[string]bool{}
 	for _, ref := range refs {
-		c, err := f.Find(ref)
+		c, err := f.findEnrolled(ref)
 		if err != nil {
 			return nil, err
-		}
-		if c.State != Enrolled {
-			return nil, refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
 		}
 		if seen[c.ID] {
 			continue

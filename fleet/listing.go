@@ -178,3 +178,15 @@ func (f *Fleet) announce(c Change) {
 		do(c)
 	}
 }
+
+// findEnrolled is Find, of enrolled computers alone.
+func (f *Fleet) findEnrolled(ref string) (Computer, error) {
+	c, err := f.Find(ref)
+	if err != nil {
+		return c, err
+	}
+	if c.State != Enrolled {
+		return c, refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
+	}
+	return c, nil
+}

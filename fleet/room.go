@@ -305,12 +305,9 @@ func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Co
 	var change Change
 	left := map[string]map[string]bool{} // room, folded -> ids of who leaves it
 	for _, ref := range refs {
-		c, err := f.Find(ref)
+		c, err := f.findEnrolled(ref)
 		if err != nil {
 			return nil, err
-		}
-		if c.State != Enrolled {
-			return nil, refuse(CodeNotEnrolled, c.Name, "it is %s", c.State)
 		}
 		c, _ = f.computers.get(c.ID) // as it is kept, without what the boot server saw since
 		to := site

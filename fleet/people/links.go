@@ -56,10 +56,7 @@ func (p *People) UseFirst(ctx context.Context, secret, login, name, password str
 	if err != nil {
 		return Person{}, err
 	}
-	if err := CheckPassword(password, x.Login, x.Name); err != nil {
-		return Person{}, err
-	}
-	if x.Hash, err = p.hasher.hash("", password); err != nil {
+	if x.Hash, err = p.newHash(x, password); err != nil {
 		return Person{}, err
 	}
 	p.deciding.Lock()

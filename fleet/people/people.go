@@ -195,16 +195,21 @@ func (p *People) Add(ctx context.Context, x Person, password string) (Person, er
 		return Person{}, err
 	}
 	if password != "" {
-		if err := CheckPassword(password, x.Login, x.Name); err != nil {
-			return Person{}, err
-		}
-		if x.Hash, err = p.hasher.hash("", password); err != nil {
+		if x.Hash, err = p.newHash(x, password); err != nil {
 			return Person{}, err
 		}
 	}
 	p.deciding.Lock()
 	defer p.deciding.Unlock()
 	return p.add(ctx, x)
+}
+
+// newHash hashes a password that is good enough for somebody new.
+func (p *People) newHash(x Person, password string) (string, error) {
+	if err := CheckPassword(password, x.Login, x.Name); err != nil {
+		return "", err
+	}
+	return p.hasher.hash("", password)
 }
 
 // add adds somebody who is valid. The caller holds deciding.
