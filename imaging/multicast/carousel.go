@@ -60,6 +60,7 @@ type history struct {
 
 	newest uint64
 	last   time.Time
+	plan   time.Duration // how long the burst that left last was to take
 	busy   time.Duration
 	active time.Duration
 }
@@ -83,6 +84,8 @@ const (
 // send makes no pause: what it sends is slow, and must not be taken for fast. rate is what was planned, in bytes a second.
 func (h *history) note(sequence uint64, at time.Time, idle bool, rate float64) {
 	planned := time.Duration(float64(sequence-h.newest) * wire.PacketSize / rate * float64(time.Second))
+	between := max(planned, h.plan) // a burst leaves at the time of its first packet: what follows is its own, be the next one short
+	h.plan = planned
 	if h.newest = sequence; h.last.IsZero() {
 		h.last = at
 	}
@@ -91,8 +94,8 @@ func (h *history) note(sequence uint64, at time.Time, idle bool, rate float64) {
 		gap = min(gap, pause)
 	}
 	h.busy += gap
-	if gap > planned+stall {
-		gap = planned
+	if gap > between+stall {
+		gap = between
 	}
 	h.active += gap
 	h.last = at
@@ -297,7 +300,7 @@ func (s *Sender) fill(now time.Time, st *stream) bool {
 	}
 	st.n, st.at, st.far = 0, 0, false
 	if st.id == wire.StreamSlow {
-		s.round(st, groupSlow, 2)
+		s.round(st, groupSlow, sweep{least: 2})
 	} else {
 		s.fillFast(now, st)
 		s.nearer = false
@@ -310,7 +313,8 @@ func (s *Sender) fill(now time.Time, st *stream) bool {
 	return true
 }
 
-// fillFast does it for the fast stream: indexes, first passes, rounds for those near, rounds for the others.
+// fillFast does it for the fast stream: indexes, rounds for what all those near have told of, first passes, rounds for
+// those near, rounds for the others.
 func (s *Sender) fillFast(now time.Time, st *stream) {
 	for i, g := range s.generations {
 		if !s.known(now, i) {
@@ -326,12 +330,18 @@ func (s *Sender) fillFast(now time.Time, st *stream) {
 	}
 	for i, g := range s.generations {
 		if g.lackingIndex > 0 {
-			s.roundOf(st, i, 0, g.indexNext, groupNear, 2)
-			s.roundOf(st, i, 0, g.indexNext, groupFar, 2)
+			s.roundOf(st, i, 0, g.indexNext, groupNear, sweep{least: 2})
+			s.roundOf(st, i, 0, g.indexNext, groupFar, sweep{least: 2})
 		}
 	}
 	if st.n > 0 {
 		return
+	}
+	// Kept for the end, what is lacked would make every PC rebuild, check and write its blocks at one time, then.
+	if s.lacking[groupNear] > 0 && s.passes() {
+		if s.round(st, groupNear, sweep{least: 2, told: s.covered(wire.StreamFast), look: lookBack}); st.n > 0 {
+			return
+		}
 	}
 	for i, g := range s.generations {
 		if !s.known(now, i) {
@@ -353,7 +363,7 @@ func (s *Sender) fillFast(now time.Time, st *stream) {
 		if far {
 			least = 1 // what they lack would wait for its HTTPS on ports that the others' rounds fill
 		}
-		if s.round(st, groupNear, least); st.n > 0 {
+		if s.round(st, groupNear, sweep{least: least}); st.n > 0 {
 			return
 		}
 	}
@@ -363,7 +373,7 @@ func (s *Sender) fillFast(now time.Time, st *stream) {
 		return
 	}
 	if !tail {
-		s.round(st, groupFar, 2)
+		s.round(st, groupFar, sweep{least: 2})
 	}
 }
 
@@ -405,8 +415,18 @@ func (s *Sender) tail() bool {
 	return sum < max(symbols/50, wire.BlockSymbols)
 }
 
-// round appends blocks that a group lacks, in carousel order, where at least so many members lack something.
-func (s *Sender) round(st *stream, gr group, least uint16) {
+// sweep is what a round takes.
+type sweep struct {
+	least uint16 // members that lack something of a block
+	told  uint64 // blocks of which nothing was sent behind this sequence, so that nobody will ask for more: 0 any
+	look  int    // blocks that are looked at: 0 all
+}
+
+// lookBack bounds a sweep between two spans of a first pass: on 100 GB a whole one takes milliseconds.
+const lookBack = 4096
+
+// round appends blocks that a group lacks, in carousel order.
+func (s *Sender) round(st *stream, gr group, sw sweep) {
 	if s.lacking[gr] == 0 || len(s.generations) == 0 {
 		return
 	}
@@ -414,13 +434,22 @@ func (s *Sender) round(st *stream, gr group, least uint16) {
 	begin := *at
 	for range len(s.generations) + 1 {
 		g := s.generations[at.generation]
-		end := g.total
+		end := g.next // nobody is counted who lacks what is still to come
 		if at.generation == begin.generation && at.block < begin.block {
-			end = min(begin.block, g.total)
+			end = min(begin.block, end)
 		}
-		at.block = s.roundOf(st, at.generation, at.block, end, gr, least)
+		if sw.look > 0 {
+			end = min(end, at.block+uint32(sw.look))
+		}
+		from := at.block
+		at.block = s.roundOf(st, at.generation, at.block, end, gr, sw)
 		if st.n == len(st.span) {
 			return
+		}
+		if sw.look > 0 {
+			if sw.look -= int(at.block - from); sw.look <= 0 {
+				return
+			}
 		}
 		at.generation, at.block = (at.generation+1)%len(s.generations), 0
 	}
@@ -428,7 +457,7 @@ func (s *Sender) round(st *stream, gr group, least uint16) {
 }
 
 // roundOf appends blocks of one generation from block to end - 1 until the span is full, and returns where it stopped.
-func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group, least uint16) uint32 {
+func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group, sw sweep) uint32 {
 	g := s.generations[generation]
 	for ; block < end && st.n < len(st.span); block++ {
 		b := &g.blocks[block]
@@ -443,7 +472,7 @@ func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group
 				need = max(b.most[groupNear], b.most[groupFar])
 			}
 		}
-		if total < least || b.exhausted(need) {
+		if total < sw.least || b.exhausted(need) || sw.told > 0 && b.last[st.id] > sw.told {
 			continue
 		}
 		w := work{g: g, block: block, parity: need, round: true}

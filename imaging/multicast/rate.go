@@ -19,6 +19,7 @@ const (
 	leastKept   = 0.5                     // of the rate: a driver that sends less is held up by its own machine
 	besides     = 0.85                    // of what most get at their limit: what is less is no burst
 	worthwhile  = 1500 * time.Millisecond // what must be left for the rate to be doubled: to meet a full port costs 0.2 s of packets
+	tooLate     = 500 * time.Millisecond  // when less is left, to go up gains little, and what a full port drops is repaired last
 	growth      = 1.05
 	regrowth    = 1.2 // below what the median member is known to take: the limit there was not one of most
 	probe       = 1.02
@@ -68,10 +69,22 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 	if !st.fixed {
 		left := time.Duration(math.MaxInt64) // the manifests are before all the rest
 		if len(s.generations) > 1 {
-			_, left = s.Demand()
+			left = s.toSend(st)
 		}
 		st.follow(now, limit, s.o.Cap, left)
 	}
+}
+
+// toSend returns how long what is known to be left for a stream takes at its present rate.
+func (s *Sender) toSend(st *stream) time.Duration {
+	symbols := s.demand[groupSlow]
+	if st.id == wire.StreamFast {
+		symbols = s.demand[groupNear] + s.demand[groupFar]
+		for _, g := range s.generations {
+			symbols += int64(g.left()) * wire.BlockSymbols
+		}
+	}
+	return time.Duration(float64(symbols) * wire.PacketSize / s.pace(st) * float64(time.Second))
 }
 
 // counts tells whether a member's samples do for the rate of a stream. Those of suspects do not, unless most are.
@@ -193,8 +206,8 @@ func (m *member) takes(alone bool) float64 {
 	return most
 }
 
-// follow changes the rate: down to a limit that was seen, up when none was. What is left of the first passes takes so long
-// at the present rate.
+// follow changes the rate: down to a limit that was seen, up when none was. What is left takes so long at the present
+// rate.
 func (st *stream) follow(now time.Time, limit float64, most int64, left time.Duration) {
 	rate := st.rate
 	switch {
@@ -210,7 +223,7 @@ func (st *stream) follow(now time.Time, limit float64, most int64, left time.Dur
 		st.holdUntil = now.Add(st.hold)
 	case st.start && left > worthwhile:
 		rate *= 2
-	case now.Before(st.holdUntil):
+	case now.Before(st.holdUntil) || left < tooLate:
 	case rate*growth > st.ceiling && rate < 1.1*st.ceiling:
 		rate *= probe
 	case 1.25*rate < st.proven:

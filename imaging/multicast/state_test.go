@@ -394,6 +394,56 @@ func TestWhatIsNotReadYetIsNotLost(t *testing.T) {
 	}
 }
 
+// What all lack is repaired while the first pass goes on: kept for the end, it makes every PC rebuild, check and write its
+// blocks at one time, then. One that has not told yet may lack more: a round before it does is sent again for it.
+func TestRepairDoesNotWaitForTheEnd(t *testing.T) {
+	for name, told := range map[string]uint32{"all have told": 3, "one has not": 2} {
+		t.Run(name, func(t *testing.T) {
+			now := start()
+			s := multicast.NewSender(multicast.SenderOptions{Rate: 10e6})
+			for id := range uint32(3) {
+				s.Join(now, id+1, multicast.Member{Multicast: true})
+			}
+			s.Announce(now, wire.Generation{Number: 1, Index: 1, Data: 200 * wire.BlockSize})
+			var sent uint64
+			send := func(until time.Time) {
+				for now.Before(until) {
+					sym, at, ok := s.Next(now)
+					if !ok && at.IsZero() {
+						t.Fatal("nothing is sent")
+					}
+					if now = later(now, at); ok {
+						s.Left(sym.Stream, sym.Sequence, now)
+						sent = sym.Sequence
+					}
+				}
+			}
+			report := func(id uint32, sequence uint64, lacks wire.Runs) {
+				s.Report(now, wire.Report{Member: id, Interval: 1, Sequence: sequence, Packets: sequence, Buffer: 100,
+					Deficits: []wire.GenerationRuns{{Generation: 1, Runs: lacks}}})
+			}
+			for id := range uint32(3) {
+				report(id+1, 0, wire.Runs{{Count: 1}, {Count: 200, Value: 128}})
+			}
+			send(now.Add(time.Second)) // 54 blocks
+			for id := range uint32(3) {
+				if id >= told { // it goes on reporting
+					report(id+1, 1000, wire.Runs{{Count: 1}, {Count: 200, Value: 128}})
+				} else {
+					report(id+1, sent, wire.Runs{{Count: 1}, {Count: 16, Value: 10}, {Count: 32}, {Count: 152, Value: 128}})
+				}
+			}
+			send(now.Add(400 * time.Millisecond))
+			if rounds := s.Status(now).Rounds; (rounds > 0) != (told == 3) {
+				t.Errorf("%d bytes were sent in rounds", rounds)
+			}
+			if bytes, _ := s.Demand(); bytes == 0 {
+				t.Error("the first pass is over")
+			}
+		})
+	}
+}
+
 // A PC that takes long to open its group reports when it is open: what was sent before says nothing about its network.
 func TestWhoOpensItsGroupLateIsNotDeaf(t *testing.T) {
 	now := start()
