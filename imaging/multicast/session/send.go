@@ -16,6 +16,7 @@ import (
 )
 
 const (
+	fewBursts = 16                     // in the ring, of those that are late: 3 ms of a 1 Gb/s line, so that it never stands still
 	ring      = 192                    // bursts between planner and sockets: 37 ms of a 1 Gb/s line
 	lookAhead = 4 * udp.Burst          // symbols that are prepared together
 	horizon   = 30 * time.Millisecond  // how far ahead of their time
@@ -85,7 +86,7 @@ func (s *Server) plan(ctx context.Context, bursts chan<- *burst, free <-chan *bu
 
 // keepUp waits while the thread that sends is far behind. It tells whether ctx goes on.
 func (s *Server) keepUp(ctx context.Context, bursts chan<- *burst) bool {
-	for len(bursts) > 0 && s.o.Now().Sub(s.departed.front()) > behind {
+	for len(bursts) > fewBursts && s.o.Now().Sub(s.departed.front()) > behind {
 		if !s.rest(ctx, s.o.Now().Add(time.Millisecond), false) {
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
 
@@ -215,6 +216,27 @@ func TestASlowCardLosesNothing(t *testing.T) {
 				t.Errorf("%+v", st)
 			}
 		})
+	}
+}
+
+// A card that takes nothing does not hold a sender for ever, and Close ends the wait.
+func TestADeadCardEndsASend(t *testing.T) {
+	l := newLab(t, "srv")
+	l.in("srv", "tc qdisc add dev eth0 root tbf rate 8bit burst 2k limit 64m")
+	s := l.dial("srv", udp.SenderOptions{Group: fast(1)})
+	if err := s.Send(datagrams(4000)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a card that takes nothing: %v", err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Send(datagrams(4000)) }()
+	for waits := s.Stats().Waits; s.Stats().Waits == waits; {
+		runtime.Gosched()
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
