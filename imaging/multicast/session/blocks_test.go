@@ -190,6 +190,9 @@ func TestComposing(t *testing.T) {
 		{master: 0, runs: wire.Runs{{Count: 2, Value: wire.Missing}, {Count: 5, Value: wire.Held}, {Count: 1, Value: wire.Unknown}}}, // of the last two it says nothing
 		{master: 1, runs: wire.Runs{{Count: 1, Value: wire.Held}, {Count: 2, Value: wire.Missing}, {Count: 100, Value: wire.Held}}},  // more than there are
 	}
+	if c.known(members) || c.known(members[:1]) || !c.known(members[1:]) {
+		t.Error("the first does not know of all of its chunks, the second does")
+	}
 	// What both miss goes first, then what one of them does.
 	for i, wanted := range []string{"[false true false false]", "[true false true false]"} {
 		want, any := c.open(members, false)

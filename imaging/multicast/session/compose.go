@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -135,6 +136,14 @@ func (c *composer) count(all []needs, unknown bool) (members []uint32, most uint
 		mark(len(chunks)-at, wire.Unknown)
 	}
 	return members, most
+}
+
+// known tells whether every member knows of each chunk of its master whether it misses it.
+func (c *composer) known(all []needs) bool {
+	return !slices.ContainsFunc(all, func(n needs) bool {
+		return n.runs.Len() < uint64(len(c.chunks[n.master])) ||
+			slices.ContainsFunc(n.runs, func(r wire.Run) bool { return r.Count > 0 && r.Value == wire.Unknown })
+	})
 }
 
 // compose makes the next generation of the chunks that are wanted. A chunk that the store has not got is told to

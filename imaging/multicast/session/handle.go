@@ -201,6 +201,9 @@ func (s *Server) report(computer string, report wire.Report) (wire.Orders, error
 	})
 	for _, n := range report.Needs {
 		m.needs.runs = n.Runs
+		if s.soonest.Before(s.upkept) {
+			s.upkept = s.soonest // perhaps a generation is due
+		}
 	}
 	m.seen, m.done = now, report.Done
 	m.look(now, &report, len(s.stocks) > 1)

@@ -16,17 +16,18 @@ import (
 )
 
 const (
-	fewBursts = 16                     // in the ring, of those that are late: 3 ms of a 1 Gb/s line, so that it never stands still
-	ring      = 192                    // bursts between planner and sockets: 37 ms of a 1 Gb/s line
-	lookAhead = 4 * udp.Burst          // symbols that are prepared together
-	horizon   = 30 * time.Millisecond  // how far ahead of their time
-	readAhead = 2 * wire.Interleave    // blocks that are read together
-	atOnce    = 4                      // blocks that are read at the same time where they are no neighbours
-	behind    = 24 * time.Millisecond  // of their time, and nothing more is planned: the room's needs change meanwhile
-	tooSoon   = 300 * time.Microsecond // less than this before its time a burst leaves at once: at 1 Gb/s each second one
-	nap       = 5 * time.Millisecond   // longest sleep before ctx is looked at
-	minUpkeep = 50 * time.Millisecond  // between two looks at whether a generation is due
-	sulk      = 50 * time.Millisecond  // after a send that went wrong
+	fewBursts   = 16                     // in the ring, of those that are late: 3 ms of a 1 Gb/s line, so that it never stands still
+	ring        = 192                    // bursts between planner and sockets: 37 ms of a 1 Gb/s line
+	lookAhead   = 4 * udp.Burst          // symbols that are prepared together
+	horizon     = 30 * time.Millisecond  // how far ahead of their time
+	readAhead   = 2 * wire.Interleave    // blocks that are read together
+	atOnce      = 4                      // blocks that are read at the same time where they are no neighbours
+	behind      = 24 * time.Millisecond  // of their time, and nothing more is planned: the room's needs change meanwhile
+	tooSoon     = 300 * time.Microsecond // less than this before its time a burst leaves at once: at 1 Gb/s each second one
+	nap         = 5 * time.Millisecond   // longest sleep before ctx is looked at
+	minUpkeep   = 50 * time.Millisecond  // between two looks at whether a generation is due,
+	upkeepShare = 10                     // and so many times what the last one took
+	sulk        = 50 * time.Millisecond  // after a send that went wrong
 )
 
 // burst is packets of one stream that leave together.
@@ -104,9 +105,10 @@ func (s *Server) next(now time.Time, symbols *[]timed) (over bool, wait time.Tim
 		if over, wait = s.upkeep(now); over {
 			return true, wait
 		}
-		s.upkept = wait
-		if soonest := now.Add(minUpkeep); wait.Before(soonest) {
-			s.upkept = soonest
+		ended := s.o.Now()
+		s.soonest = ended.Add(max(minUpkeep, upkeepShare*ended.Sub(now)))
+		if s.upkept = wait; wait.Before(s.soonest) {
+			s.upkept = s.soonest
 		}
 	}
 	for len(*symbols) < lookAhead {

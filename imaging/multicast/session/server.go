@@ -103,6 +103,7 @@ type Server struct {
 	members  map[string]*member
 	composed time.Time // the last generation
 	upkept   time.Time // when upkeep is due
+	soonest  time.Time // when it may be done again: it looks at each chunk for each member
 	idle     time.Time // since when nothing is left to do; zero while there is
 	finished bool
 	over     bool // nothing is sent any more: who comes is told to use HTTPS
@@ -286,7 +287,7 @@ func (s *Server) upkeep(now time.Time) (over bool, again time.Time) {
 	}
 	all, done := s.alive(now)
 	silent := !s.idle.IsZero() && now.Sub(s.idle) >= unknownAfter
-	if want, any := s.composer.open(all, silent); any && s.due(now, want) {
+	if want, any := s.composer.open(all, silent); any && s.due(now, all, want) {
 		s.idle = time.Time{}
 		if len(s.stocks) == wire.MaxGenerations {
 			s.finish(now)
@@ -322,9 +323,9 @@ func (s *Server) gap(id chunk.ID, err error) {
 }
 
 // due tells whether what is wanted makes a generation now. A computer that finds out slowly what it misses would else
-// make a generation of every chunk.
-func (s *Server) due(now time.Time, want []bool) bool {
-	if len(s.stocks) == 1 || now.Sub(s.composed) >= smallEvery {
+// make a generation of every chunk; when all know, nothing is gained by waiting.
+func (s *Server) due(now time.Time, all []needs, want []bool) bool {
+	if len(s.stocks) == 1 || now.Sub(s.composed) >= smallEvery || s.composer.known(all) {
 		return true
 	}
 	bytes := int64(0)
