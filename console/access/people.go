@@ -111,16 +111,17 @@ func (d Desk) Invite(ctx context.Context, ref string) (Invited, error) {
 	})
 }
 
-// SetPerson changes what is said of a person, his password included.
+// SetPerson changes what is said of a person, his password included: all of it, or nothing where a part is refused.
 func (d Desk) SetPerson(ctx context.Context, ref string, c PersonChange) (Person, error) {
 	return change(ctx, d, whole("person set", ref), func(*deed) (Person, error) {
 		if err := d.mayPeople(ref); err != nil {
 			return Person{}, err
 		}
-		x, err := d.h.People.Change(ctx, ref, c.apply)
-		if err == nil && c.Password != nil {
-			err = d.h.People.SetPassword(ctx, x.ID, *c.Password, "")
+		if c.Password != nil {
+			x, err := d.h.People.ChangeWithPassword(ctx, ref, *c.Password, c.apply)
+			return wirePerson(x), err
 		}
+		x, err := d.h.People.Change(ctx, ref, c.apply)
 		return wirePerson(x), err
 	})
 }

@@ -243,28 +243,8 @@ func (p *People) free(x Person) error {
 func (p *People) Change(ctx context.Context, ref string, change func(*Person)) (Person, error) {
 	p.deciding.Lock()
 	defer p.deciding.Unlock()
-	old, err := p.Find(ref)
+	old, x, err := p.changed(ref, change)
 	if err != nil {
-		return Person{}, err
-	}
-	x := old
-	x.Sites, x.Rooms = slices.Clone(old.Sites), slices.Clone(old.Rooms)
-	change(&x)
-	x.ID, x.Hash, x.Invitation, x.InvitedUntil, x.Created, x.LastSeen = old.ID, old.Hash, old.Invitation, old.InvitedUntil, old.Created, old.LastSeen
-	if x.OIDC != "" {
-		x.OIDC = old.OIDC
-	}
-	x.Provided = old.Provided && x.OIDC != ""
-	if x, err = valid(x); err != nil {
-		return Person{}, err
-	}
-	if x.Provided && x.Role != old.Role {
-		return Person{}, refuse(CodeProvided, "role", x.Login)
-	}
-	if err := p.free(x); err != nil {
-		return Person{}, err
-	}
-	if err := p.somebodyStays(old, x); err != nil {
 		return Person{}, err
 	}
 	c := Change{People: []Person{x}}
@@ -273,6 +253,53 @@ func (p *People) Change(ctx context.Context, ref string, change func(*Person)) (
 		c.Ended = p.loginsOf(x.ID, "")
 	}
 	return x, p.commit(ctx, c)
+}
+
+// ChangeWithPassword is Change and SetPassword in one decision: both, or, where one is refused, neither. All sessions end.
+func (p *People) ChangeWithPassword(ctx context.Context, ref, password string, change func(*Person)) (Person, error) {
+	_, x, err := p.changed(ref, change)
+	if err != nil {
+		return Person{}, err
+	}
+	hash, err := p.newHash(x, password) // outside the decision: it takes a while
+	if err != nil {
+		return Person{}, err
+	}
+	p.deciding.Lock()
+	defer p.deciding.Unlock()
+	if _, x, err = p.changed(x.ID, change); err != nil {
+		return Person{}, err
+	}
+	if err := CheckPassword(password, x.Login, x.Name); err != nil { // somebody renamed him while the hash was made
+		return Person{}, err
+	}
+	x.Hash, x.Invitation, x.InvitedUntil = hash, "", time.Time{}
+	return x, p.commit(ctx, Change{People: []Person{x}, Ended: p.loginsOf(x.ID, "")})
+}
+
+// changed returns a person as he is and as a change would make him, checked. It changes nothing.
+func (p *People) changed(ref string, change func(*Person)) (old, x Person, err error) {
+	if old, err = p.Find(ref); err != nil {
+		return old, x, err
+	}
+	x = old
+	x.Sites, x.Rooms = slices.Clone(old.Sites), slices.Clone(old.Rooms)
+	change(&x)
+	x.ID, x.Hash, x.Invitation, x.InvitedUntil, x.Created, x.LastSeen = old.ID, old.Hash, old.Invitation, old.InvitedUntil, old.Created, old.LastSeen
+	if x.OIDC != "" {
+		x.OIDC = old.OIDC
+	}
+	x.Provided = old.Provided && x.OIDC != ""
+	if x, err = valid(x); err != nil {
+		return old, x, err
+	}
+	if x.Provided && x.Role != old.Role {
+		return old, x, refuse(CodeProvided, "role", x.Login)
+	}
+	if err := p.free(x); err != nil {
+		return old, x, err
+	}
+	return old, x, p.somebodyStays(old, x)
 }
 
 // Remove removes a person with sessions and tokens. The audit log keeps what he did.
