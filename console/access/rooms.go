@@ -138,6 +138,16 @@ func (d Desk) drawn(c RoomChange) (func(*fleet.Room), error) {
 			plan = append(plan, at)
 		}
 	}
+	moved := map[string]bool{}
+	if c.Moved != nil {
+		for _, ref := range *c.Moved {
+			x, err := id(ref)
+			if err != nil {
+				return nil, err
+			}
+			moved[x] = true
+		}
+	}
 	if c.Spares != nil {
 		for _, ref := range *c.Spares {
 			spare, err := id(ref)
@@ -153,7 +163,10 @@ func (d Desk) drawn(c RoomChange) (func(*fleet.Room), error) {
 		}
 	}
 	return func(x *fleet.Room) {
-		if c.Plan != nil {
+		switch {
+		case c.Plan != nil && c.Moved != nil:
+			x.Plan = merged(x.Plan, plan, moved)
+		case c.Plan != nil:
 			x.Plan = plan
 		}
 		if c.Spares != nil {

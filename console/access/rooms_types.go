@@ -142,6 +142,7 @@ type RoomChange struct {
 	Title   *string    `json:"title,omitempty"`
 	Note    *string    `json:"note,omitempty"`
 	Plan    *[]Place   `json:"plan,omitempty"`
+	Moved   *[]string  `json:"moved,omitempty"` // computers of the plan that were moved: the others stay where they stand by now; absent: the plan replaces what is there
 	Teacher *string    `json:"teacher,omitempty"`
 	Spares  *[]string  `json:"spares,omitempty"`
 	Hours   *[2]string `json:"hours,omitempty"`

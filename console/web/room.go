@@ -145,7 +145,8 @@ func (v *visit) roomLive(name string) live {
 	}
 }
 
-// setPlan keeps the shape of a room: lines of id, column and row.
+// setPlan keeps the shape of a room: lines of id, column and row, and the ids of those that were moved. Who else moves
+// others at the same time loses nothing.
 func (c *console) setPlan(v *visit) error {
 	f, err := v.form()
 	if err != nil {
@@ -165,7 +166,8 @@ func (c *console) setPlan(v *visit) error {
 		}
 		plan = append(plan, access.Place{Computer: parts[0], X: x, Y: y})
 	}
-	_, err = v.Desk.SetRoom(v.r.Context(), name, access.RoomChange{Plan: &plan})
+	moved := strings.Fields(f.Value("moved"))
+	_, err = v.Desk.SetRoom(v.r.Context(), name, access.RoomChange{Plan: &plan, Moved: &moved})
 	return v.done(err, roomPath(name), "room.arranged")
 }
 

@@ -95,12 +95,14 @@
     t.classList.add("x" + x, "y" + y);
   };
   const clamp = (n) => Math.max(0, Math.min(99, n));
+  const moved = new Set(); // others may move others at the same time
   const move = (t, x, y) => { // two that meet change places
     const [ox, oy] = at(t);
     if (x === ox && y === oy) return;
+    moved.add(t.dataset.id);
     const other = all(".tile", plan()).find((o) => o !== t && Number(o.dataset.x) === x && Number(o.dataset.y) === y);
     put(t, x, y);
-    if (other) put(other, ox, oy);
+    if (other) { put(other, ox, oy); moved.add(other.dataset.id); }
     announce(plan().dataset.says.replace("{0}", t.dataset.name).replace("{1}", x + 1).replace("{2}", y + 1));
   };
   start.addEventListener("click", () => {
@@ -144,6 +146,7 @@
     t.focus();
   });
   form.addEventListener("submit", () => {
+    one("input[name=moved]", form).value = [...moved].join(" ");
     one("input[name=plan]", form).value = all(".tile", plan()).map((t) => [t.dataset.id, ...at(t)].join(" ")).join("\n");
   });
 })();
