@@ -5,7 +5,8 @@
   const all = (q, from) => [...(from || document).querySelectorAll(q)];
   const announce = (text) => { const e = one("#announce"); if (e) e.textContent = text; };
 
-  // Dialogs: data-dialog names the one that a button opens; forms inside ask before they send.
+  // Dialogs: data-dialog names the one that a link opens; forms inside ask before they send. Without this script the link
+  // shows it in the page, as its target.
   document.addEventListener("click", (e) => {
     const open = e.target.closest("[data-dialog]");
     if (open) {
@@ -13,11 +14,16 @@
       if (d) { e.preventDefault(); d.showModal(); }
       return;
     }
-    if (e.target.closest("[data-close]")) { e.target.closest("dialog")?.close(); return; }
+    if (e.target.closest("[data-close]")) {
+      const d = e.target.closest("dialog");
+      if (d?.open) { e.preventDefault(); d.close(); }
+      return;
+    }
     if (e.target.closest("[data-print]")) { window.print(); return; }
     all("details.drop[open]").forEach((d) => { if (!d.contains(e.target)) d.open = false; });
   });
   document.addEventListener("keydown", (e) => {
+    if (e.key === " " && e.target.matches("a[role=button]")) { e.preventDefault(); e.target.click(); }
     if (e.key === "Escape") all("details.drop[open],details.menu[open]").forEach((d) => { d.open = false; one("summary", d).focus(); });
   });
   one("[data-onward]")?.click();
