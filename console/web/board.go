@@ -28,7 +28,8 @@ type headView struct {
 	Room, Title, Master string
 	Total               int
 	Counts              []countView
-	Progress            int    // of the tasks that run, in percent; -1: none run
+	Progress            int    // of what its tasks have to do, in percent; -1: none runs
+	Work                []part // the same as a bar
 	Rate, Left          string // "" where nobody can tell
 	Orders              []string
 	Big                 bool
@@ -40,8 +41,11 @@ type countView struct {
 	N     int
 }
 
-// Bar is the room as a line of colours.
+// Bar is the room as a line of colours: the work that is done while some goes on, else how its computers are.
 func (h headView) Bar() (parts []part) {
+	if h.Work != nil {
+		return h.Work
+	}
 	for _, c := range h.Counts {
 		parts = append(parts, part{c.State.Class, c.N})
 	}
@@ -140,30 +144,21 @@ func (m *boardMaker) sum(h *headView, computers []access.Computer, tiles []tileV
 	h.Counts = slices.SortedFunc(maps.Values(counts), func(a, b countView) int {
 		return cmp.Or(severity(a.State.Class)-severity(b.State.Class), strings.Compare(a.State.Class, b.State.Class))
 	})
-	var done, total, rate int64
-	var left time.Duration
+	var tasks []access.Task
 	for _, c := range computers {
-		task := c.Task
-		if task == nil || task.State != job.TaskRunning {
-			continue
+		if c.Task != nil {
+			tasks = append(tasks, *c.Task)
 		}
-		done, total = done+task.Done, total+task.Total
-		if r := task.Reception; r != nil {
-			rate += r.WireRate
-		}
-		if d, ok := remaining(task, m.now); ok {
-			left = max(left, d)
-		}
-		h.Progress = 0
 	}
-	if h.Progress == 0 {
-		h.Progress = percent(done, total)
+	w := workOf(tasks, m.now)
+	if h.Progress = w.Percent; h.Progress >= 0 {
+		h.Work = w.Bar
 	}
-	if rate > 0 {
-		h.Rate = m.v.rate(rate)
+	if w.Wire > 0 {
+		h.Rate = m.v.rate(w.Wire)
 	}
-	if left > 0 {
-		h.Left = m.v.span(left)
+	if w.Left > 0 {
+		h.Left = m.v.span(w.Left)
 	}
 }
 

@@ -26,7 +26,7 @@ type part struct {
 	N     int
 }
 
-// bar draws the parts of a whole beside each other. Its meaning stands beside it in words.
+// bar draws the parts of a whole beside each other; one without a class is left empty. Its meaning stands beside it in words.
 func bar(parts []part) template.HTML {
 	total := 0
 	for _, p := range parts {
@@ -40,6 +40,10 @@ func bar(parts []part) template.HTML {
 			continue
 		}
 		w := 1000 * float64(p.N) / float64(total)
+		if p.Class == "" {
+			x += w
+			continue
+		}
 		fmt.Fprintf(&b, `<rect class="s-%s" x="%.1f" width="%.1f" height="10"/>`, template.HTMLEscapeString(p.Class), x, w)
 		x += w
 	}

@@ -89,7 +89,7 @@ func (t tongue) tile(c access.Computer, wanted *access.Master, failed bool) tile
 		v.More = code(c.Code)
 	}
 	if task := c.Task; task != nil && task.State == job.TaskRunning && v.State.Class == "running" {
-		v.Percent, v.More = percent(task.Done, task.Total), t.step(task.Step)
+		v.Percent, v.More = min(int(share(task)*whole)*100/whole, 99), t.step(task.Step)
 		v.State.Word = t.say("tile.percent", v.Percent)
 	}
 	return v
