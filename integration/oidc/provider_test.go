@@ -1,15 +1,12 @@
 package oidc_test
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -19,6 +16,7 @@ import (
 	"github.com/ardoise/ardoise/console/oidc"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/sqlite"
+	login "github.com/ardoise/ardoise/integration/oidc"
 )
 
 func check(t testing.TB, err error) {
@@ -28,43 +26,19 @@ func check(t testing.TB, err error) {
 	}
 }
 
-// running is the provider's process.
-type running struct {
-	issuer string
-	stdin  io.Closer
-	cmd    *exec.Cmd
-}
-
 // start starts the provider on a port of this machine ("0": any), which sends browsers back to the address given.
 func start(t *testing.T, port, redirect string) *running {
 	t.Helper()
-	packages, err := filepath.Abs("../../build/npm/node_modules")
+	p, err := login.Start(t.Context(), "../..", port, redirect)
 	check(t, err)
-	if _, err := os.Stat(filepath.Join(packages, "oidc-provider")); err != nil {
-		t.Fatalf("the provider is not installed: %v (make npm)", err)
-	}
-	var complaints bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "node", "testdata/provider.mjs", packages, port, redirect)
-	cmd.Stderr = &complaints
-	stdin, err := cmd.StdinPipe()
-	check(t, err)
-	stdout, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	r := &running{stdin: stdin, cmd: cmd}
-	t.Cleanup(r.stop)
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if r.issuer = strings.TrimSpace(line); err != nil || !strings.HasPrefix(r.issuer, "http://127.0.0.1:") {
-		r.stop()
-		t.Fatalf("the provider says %q, %v\n%s", line, err, complaints.String())
-	}
-	return r
+	t.Cleanup(p.Stop)
+	return &running{p.Issuer, p.Stop}
 }
 
-// stop ends the provider as its standard input ends, and waits for it.
-func (r *running) stop() {
-	_ = r.stdin.Close()
-	_ = r.cmd.Wait()
+// running is the provider's process.
+type running struct {
+	issuer string
+	stop   func()
 }
 
 // school is the console's side: the pages that begin and finish a login, over real people.
