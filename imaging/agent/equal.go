@@ -88,13 +88,16 @@ func (a *agent) equal(ctx context.Context, t job.Task, p *progress, c course) (j
 	if c.manifest > 0 {
 		p.step(c.manifest)
 	}
-	// The session is joined early: what its computers have to say to each other takes place during the countdown.
-	s := a.join(t)
-	defer s.leave()
-	p.share(s)
-	m, err := a.fetchManifest(ctx, t.Manifest, s)
-	if err != nil {
-		return job.Outcome{}, err
+	var s *together
+	m := a.inStore(target, t.Manifest)
+	if m == nil {
+		// The session is joined early: what its computers have to say to each other takes place during the countdown.
+		s = a.join(t)
+		defer s.leave()
+		p.share(s)
+		if m, err = a.fetchManifest(ctx, t.Manifest, s); err != nil {
+			return job.Outcome{}, err
+		}
 	}
 	if _, err := disk.Plan(m, target.Size, target.SectorSize, disk.Ours{Ardoise: true}); err != nil {
 		return job.Outcome{}, diskFault(err)

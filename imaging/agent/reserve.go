@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -67,6 +68,30 @@ func (a *agent) cached(c *cache.Cache, want manifest.Hash) (*manifest.Manifest, 
 		return nil, err
 	}
 	return a.believe(want, encoded, sig)
+}
+
+// inStore returns the manifest of a version of which the disk's cache holds every chunk: that computer asks nobody for
+// anything, and would only have a session send what it has. nil: the server gives manifest and chunks, as ever.
+func (a *agent) inStore(target job.Disk, hash string) *manifest.Manifest {
+	want, err := manifest.ParseHash(hash)
+	if err != nil {
+		return nil
+	}
+	d, err := disk.Open(target.Path, disk.Mode{Read: true})
+	if err != nil {
+		return nil // opening it for the work will say why
+	}
+	defer func() { _ = d.Close() }()
+	c, err := openCache(d)
+	if err != nil {
+		return nil
+	}
+	m, err := a.cached(c, want)
+	if err != nil || !c.Covers(m).Complete() {
+		return nil
+	}
+	a.Screen.Note("%s@%d is in store", m.Name, m.Version)
+	return m
 }
 
 // names returns where the names table of a version is read: in the cache, else from the server.

@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -133,6 +134,26 @@ func TestAVersionIsPutInStoreByASession(t *testing.T) {
 	if has, _ := covered(t, p.disks[0], c.server.Manifests[c.hash]); !has.Complete() {
 		t.Errorf("the cache has %+v", has)
 	}
+	// To switch to it costs the network nothing, though the whole room is ordered to, by a session.
+	var before map[string]int
+	c.server.Look(func() { before = maps.Clone(c.server.Requests) })
+	u = c.deploy(p, address, "switch", nil)
+	<-u.done
+	r = c.report("switch")
+	if u.err != nil || r.State != job.TaskDone || r.Session != nil || r.Outcome.StoredBytes != 0 {
+		t.Fatalf("%v, %+v, session %+v\n%s", u.err, r, r.Session, p.log.String())
+	}
+	if q := r.Outcome.Proof; q.FromNet != 0 || q.FromCache == 0 || q.Written == 0 {
+		t.Errorf("the proof is %+v", q)
+	}
+	c.server.Look(func() {
+		for _, path := range []string{job.PathManifest + c.hash, job.PathChunks} {
+			if n := c.server.Requests[path] - before[path]; n > 0 {
+				t.Errorf("%s was asked for %d times", path, n)
+			}
+		}
+	})
+	same(t, c.source, p.disks[0])
 }
 
 func TestWithoutRoomNothingIsPutInStore(t *testing.T) {
