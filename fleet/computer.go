@@ -45,6 +45,7 @@ type Computer struct {
 	MarkOnDisk bool      // Mark was found on the disk, not only recorded here
 	Claim      *Claim    // of another key; nil when all is well
 	Code       string    // while pending; never stored
+	Twin       string    `json:"-"` // while pending: id of a record of another site that it looks like
 	Address    string    // last network address, for a person
 
 	Room      string     `json:",omitempty"` // name of the room it is in; "": none

@@ -19,6 +19,10 @@
 // lets one in; one room of a site has one, and only who comes from the site's networks is let in. It opens no record that
 // has a key: whatever claims to be somebody known is judged as without it.
 //
+// Whom a computer without a known key looks like is judged within the site whose networks it says hello from: a copied
+// board number in another school is neither an alarm there nor a way to its record. Administrators are told, and may say
+// that the computer was moved; so are they when an enrolled computer says hello from another site than its own.
+//
 // The state of a task:
 //
 //	waiting --handed out--> running --proven--> done

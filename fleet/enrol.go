@@ -50,16 +50,16 @@ func (f *Fleet) Hello(ctx context.Context, in Introduction) (job.Welcome, error)
 	}
 	t := traitsOf(in.Hello.Inventory, macsOf(in.Hello))
 	f.mu.RLock()
-	like := f.suggest(t)
+	like, twin := f.suggest(t, f.siteAt(in.Address))
 	f.mu.RUnlock()
 	if like != nil && like.Key != "" && (like.KeyStored || !in.Hello.NewKey) {
 		return f.alarm(ctx, *like, in)
 	}
-	w, err := f.await(in, like)
+	w, err := f.await(in, like, twin)
 	if err != nil {
 		return w, err
 	}
-	if x, ok := f.windowFor(in.Address, like); ok {
+	if x, ok := f.windowFor(in.Address, like); ok && twin == nil {
 		return f.admit(ctx, x, in)
 	}
 	return w, nil
@@ -112,6 +112,9 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 		c.Mark, c.MarkOnDisk = nil, false
 	}
 	events := f.helloEvents(c, in, began)
+	if at := f.siteAt(c.Address); f.astray(&c) && at != f.siteAt(old.Address) {
+		events = append(events, f.worth(c.ID, f.strayed(Stray{Computer: c, Of: c, At: at}))...)
+	}
 	proofs := in.Hello.Proofs // what is too much is told again
 	proofs = proofs[:len(f.allowed(c.ID+"/proofs", proofBounds(), make([]Event, len(proofs))))]
 	events = append(events, f.takeProofs(&c, Task{}, proofs)...)
@@ -166,8 +169,9 @@ func (f *Fleet) alarm(ctx context.Context, c Computer, in Introduction) (job.Wel
 
 func short(key string) string { return key[:min(len(key), 16)] }
 
-// await lets a computer wait for a person's approval. The caller holds deciding.
-func (f *Fleet) await(in Introduction, like *Computer) (w job.Welcome, err error) {
+// await lets a computer wait for a person's approval: one that looks like a record of its site, or like one of another.
+// The caller holds deciding.
+func (f *Fleet) await(in Introduction, like, twin *Computer) (w job.Welcome, err error) {
 	var events []Event
 	f.mu.Lock()
 	var a applicant
@@ -192,44 +196,38 @@ func (f *Fleet) await(in Introduction, like *Computer) (w job.Welcome, err error
 		a = applicant{source: in.Address, Computer: Computer{ID: "p" + short(in.Key), State: Pending, Key: in.Key, Code: code,
 			Created: now, Stage: StageAgent}}
 	}
-	a.LastSeen, a.Address, a.suggests = now, in.Address, ""
+	before := a.Twin
+	a.LastSeen, a.Address, a.suggests, a.Twin = now, in.Address, "", ""
 	a.Inventory, a.MACs, a.WeakKey, a.KeyStored = in.Hello.Inventory, macsOf(in.Hello), in.Hello.WeakKey, !in.Hello.NewKey
 	a.Mark, a.MarkOnDisk = in.Hello.Interrupted, in.Hello.Interrupted != nil
 	a.Name = f.freeName(a.Computer)
 	if like != nil {
 		a.Name, a.suggests = like.Name, like.ID
 	}
+	if twin != nil {
+		a.Twin = twin.ID
+	}
 	if !ok {
 		events = append(events, f.event("pending", Info, a.Computer, Task{}, "waits for approval%s", timings(in.Hello.Timings)))
-		f.remember(events...)
 	}
+	if a.Twin != "" && a.Twin != before {
+		events = append(events, f.worth(twin.ID, f.strayed(Stray{Computer: a.Computer, Of: *twin, At: f.siteAt(in.Address)}))...)
+	}
+	f.remember(events...)
 	f.pending[in.Key] = a
 	f.reported(a.MACs)
 	return job.Welcome{State: job.StatePending, Code: a.Code}, nil
 }
 
-// freeName proposes a name that nobody has. The caller holds mu.
-func (f *Fleet) freeName(c Computer) string {
-	base := "pc-" + c.Key[:min(len(c.Key), 6)]
-	if len(c.MACs) > 0 {
-		base = "pc-" + strings.ReplaceAll(c.MACs[0], ":", "")[6:]
-	}
-	name := base
-	for i := 'b'; i <= 'z'; i++ {
-		if _, taken := f.byName(name); !taken {
-			break
-		}
-		name = base + string(i)
-	}
-	return name
-}
-
 // Approval is a person's yes to a pending computer.
 type Approval struct {
 	Code string // as the computer's own screen shows it
-	Name string // to give; "" for the one proposed
+	Name string // to give; "" for the one proposed, or the next of the room's
 	Room string // that it is put into; "": that of the record it becomes, or none
 	By   string // who approves
+	// Moved says that it is the computer of another site that it looks like: that record gets the new key, and leaves its
+	// room for Room, or for the site where the computer says hello.
+	Moved bool
 }
 
 // Approve enrols the computer that shows a code. If it looks like a known one whose key was lost, that record gets the
@@ -252,20 +250,29 @@ func (f *Fleet) Approve(ctx context.Context, p Approval) (Computer, error) {
 	}
 	f.mu.Unlock()
 
-	c, err := f.record(a, p)
-	if err != nil {
-		return Computer{}, err
-	}
+	room := ""
 	if p.Room != "" {
 		r, ok := f.rooms[fold(p.Room)]
 		if !ok {
 			return Computer{}, refuse(CodeNoRoom, Clean(p.Room, 64), "")
 		}
-		c.Room, c.Site = r.Name, SiteOf(r.Name)
+		room = r.Name
+	}
+	become := f.record
+	if p.Moved {
+		become = f.moved
+	}
+	c, change, err := become(a, p, room)
+	if err != nil {
+		return Computer{}, err
+	}
+	if room != "" {
+		c.Room, c.Site = room, SiteOf(room)
 	}
 	c.ApprovedBy = Clean(p.By, 64)
-	e := f.event("approved", Info, c, Task{}, "key %s approved by %s", short(c.Key), c.ApprovedBy)
-	if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: []Event{e}}); err != nil {
+	change.add(Change{Computers: []Computer{c},
+		Events: []Event{f.event("approved", Info, c, Task{}, "key %s approved by %s", short(c.Key), c.ApprovedBy)}})
+	if err := f.commit(ctx, change); err != nil {
 		return Computer{}, err
 	}
 	f.mu.Lock()
@@ -289,36 +296,50 @@ func (f *Fleet) ApproveAll(ctx context.Context, ps []Approval) ([]Computer, erro
 	return out, errors.Join(errs...)
 }
 
-// record decides which record an approved applicant becomes. The caller holds deciding.
-func (f *Fleet) record(a applicant, p Approval) (Computer, error) {
-	c := a.Computer
-	c.State, c.Code = Enrolled, ""
+// record decides which record an approved applicant becomes, in a room or in none, and what else that changes. The caller
+// holds deciding.
+func (f *Fleet) record(a applicant, p Approval, room string) (c Computer, also Change, err error) {
+	c = a.Computer
+	c.State, c.Code, c.Twin = Enrolled, "", ""
 	if p.Name != "" && !validName(p.Name) {
-		return c, refuse(CodeBadName, Clean(p.Name, 64), "")
+		return c, also, refuse(CodeBadName, Clean(p.Name, 64), "")
 	}
 	old, suggested := f.computers.get(a.suggests)
 	switch {
 	case suggested && (p.Name == "" || strings.EqualFold(p.Name, old.Name)):
 		if old.State != Enrolled || old.Key != "" && old.KeyStored {
-			return c, refuse(CodeAlreadyWithKey, old.Name, "") // it came back with its own key since this one said hello
+			return c, also, refuse(CodeAlreadyWithKey, old.Name, "") // it came back with its own key since this one said hello
 		}
-		old.Key, old.WeakKey, old.KeyStored, old.Claim = c.Key, c.WeakKey, c.KeyStored, nil
-		old.Inventory, old.MACs, old.LastSeen, old.Address = c.Inventory, c.MACs, c.LastSeen, c.Address
-		old.Stage, old.BootLoop = StageAgent, false
-		old.Runs = nil // with its key the disk's other content may be gone as well
-		if c.Mark != nil {
-			old.Mark, old.MarkOnDisk = c.Mark, true
-		}
-		return old, nil
-	case p.Name != "":
+		return old.keyed(c), also, nil
+	case p.Name != "" && !strings.EqualFold(p.Name, a.Name):
 		c.Name = p.Name
+	case room != "":
+		c.Name = f.nextName(room)
+	default:
+		if _, taken := f.byName(c.Name); taken { // the one proposed is another's by now
+			f.mu.RLock()
+			c.Name = f.freeName(c)
+			f.mu.RUnlock()
+		}
 	}
 	if _, taken := f.byName(c.Name); taken {
-		return c, refuse(CodeNameTaken, c.Name, "")
+		return c, also, refuse(CodeNameTaken, c.Name, "")
 	}
 	id, err := f.random(5)
 	c.ID = "c" + id
-	return c, err
+	return c, also, err
+}
+
+// keyed is a record that gets the key of an applicant, and what that shows of itself.
+func (c Computer) keyed(a Computer) Computer {
+	c.Key, c.WeakKey, c.KeyStored, c.Claim = a.Key, a.WeakKey, a.KeyStored, nil
+	c.Inventory, c.MACs, c.LastSeen, c.Address = a.Inventory, a.MACs, a.LastSeen, a.Address
+	c.Stage, c.BootLoop = StageAgent, false
+	c.Runs = nil // with its key the disk's other content may be gone as well
+	if a.Mark != nil {
+		c.Mark, c.MarkOnDisk = a.Mark, true
+	}
+	return c
 }
 
 // maxRefused is how many refused keys are remembered: a flood of them displaces the oldest.

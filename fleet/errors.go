@@ -49,6 +49,7 @@ const (
 	CodeNotApproved    Code = "not-approved"     // another administrator must approve the script first
 	CodeOwnScript      Code = "own-script"       // who wrote it cannot approve it while there are other administrators
 	CodeScriptNeeded   Code = "script-needed"    // jobs or schedules run it
+	CodeNoTwin         Code = "no-twin"          // a pending computer looks like none of another site
 	CodeBadWindow      Code = "bad-window"       // an enrolment window cannot be like that
 	CodeWindowOpen     Code = "window-open"      // another room of the site has one
 	CodeNoWindow       Code = "no-window"        // none is open for the room

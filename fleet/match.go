@@ -105,18 +105,39 @@ func strangers(a, b traits) bool {
 	return board && !same
 }
 
-// suggest returns the enrolled record that t looks most like, or nil. The caller holds the fleet's lock.
-func (f *Fleet) suggest(t traits) *Computer {
-	var best *Computer
-	top := 0
+// suggest returns the enrolled record that t looks most like among those that may say hello from a site, and, where there is
+// none, among those that may not; nil for nobody. The caller holds the fleet's lock.
+func (f *Fleet) suggest(t traits, site string) (here, elsewhere *Computer) {
+	var best [2]*Computer
+	var top [2]int
 	for _, c := range f.computers.showing(t) {
 		if c.State != Enrolled {
 			continue
 		}
+		i := 0
+		if !f.mayComeFrom(c, site) {
+			i = 1
+		}
 		s := likeness(t, traitsOf(c.Inventory, c.MACs))
-		if s > top || s == top && best != nil && c.ID < best.ID {
-			best, top = c, s
+		if s > top[i] || s == top[i] && best[i] != nil && c.ID < best[i].ID {
+			best[i], top[i] = c, s
 		}
 	}
-	return best
+	if best[0] != nil {
+		return best[0], nil // a board of the same number in another school is nobody's business
+	}
+	return nil, best[1]
+}
+
+// mayComeFrom tells whether a record's computer may say hello from a site. Where nobody has said which networks its site
+// has, it may from those that no other site has. The caller holds mu or deciding.
+func (f *Fleet) mayComeFrom(c *Computer, site string) bool {
+	home := f.siteOf(c)
+	switch {
+	case strings.EqualFold(home, site), c.Room == "" && c.Site == "" && c.Address == "":
+		return true
+	case site == "":
+		return len(f.sites[fold(home)].Networks) == 0
+	}
+	return false
 }

@@ -40,7 +40,7 @@ func TestAListOfExpectedComputers(t *testing.T) {
 	}
 	// They come, one by its address, one by its UUID, one by its serial number.
 	for n, name := range map[int]string{300: "S104-20", 301: "S104-21", 302: "S104-22"} {
-		w := h.hello(fmt.Sprint("k", n), hello(n))
+		w := h.helloFrom(fmt.Sprint("k", n), map[int]string{300: "10.1.0.9", 301: "10.2.0.9", 302: "10.0.0.9"}[n], hello(n))
 		got, err := h.Approve(context.Background(), fleet.Approval{Code: w.Code, By: "marie"})
 		if err != nil || got.Name != name || got.Shown() != fleet.Enrolled {
 			t.Errorf("computer %d becomes %s, %s, %v; want %s", n, got.Name, got.Shown(), err, name)

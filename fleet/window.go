@@ -135,11 +135,7 @@ func (f *Fleet) admit(ctx context.Context, w Window, in Introduction) (job.Welco
 	if !ok {
 		return job.Welcome{}, fmt.Errorf("enrolling %s: it does not wait", short(in.Key))
 	}
-	p := Approval{}
-	if a.suggests == "" {
-		p.Name = f.nextName(w.Room)
-	}
-	c, err := f.record(a, p)
+	c, _, err := f.record(a, Approval{}, w.Room)
 	if err != nil {
 		return job.Welcome{}, err
 	}
