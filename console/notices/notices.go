@@ -52,8 +52,16 @@ type Notice struct {
 	French   Text
 }
 
-// Say returns the sentences of a notice in a language, with what and detail filled in.
+// Say returns the sentences of a notice in a language, with what and detail filled in. A detail comes in English and is said
+// as In does.
 func (n Notice) Say(l Language, what, detail string) Text {
+	t := n.Marked(l, what, detail)
+	return Text{What: Plain(t.What), Do: Plain(t.Do)}
+}
+
+// Marked is Say, with what is foreign in it marked: see HTML.
+func (n Notice) Marked(l Language, what, detail string) Text {
+	what, detail = Thing(l, what), In(l, n.Code, detail)
 	t := n.English
 	if l == French {
 		t = n.French

@@ -1,0 +1,298 @@
+package notices
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	agent "github.com/ardoise/ardoise/imaging/agent/notices"
+)
+
+// catalogue is french.txt: a line with what a program writes in English, its verbs as in the source, then one that begins
+// with a tab and has the same in French. {1} is what the first verb stood for, as it is; {1~} is said in French, too. A
+// line that begins with [WORD] is for the details of that kind of event or code of a notice only.
+//
+//go:embed french.txt
+var catalogue string
+
+// What stands between these is not in the language of the rest: the words of a system, a drive or a tool. They are the
+// isolates of UAX #9, which nobody sees and which keep a text that runs the other way in its place.
+const (
+	foreignFrom = "\u2068"
+	foreignTo   = "\u2069"
+)
+
+// Line is what a program says in English, and the same in French.
+type Line struct {
+	Of      string // kind of event, or code of a notice, of whose details it is one; "": of any
+	English string // with verbs of fmt
+	French  string // with {1} and on
+}
+
+// Lines returns what the rooms below say in English: the catalogue, and the sentences of the PC's own screen.
+func Lines() []Line {
+	var out []Line
+	english := ""
+	for text := range strings.Lines(catalogue) {
+		text = strings.TrimSuffix(text, "\n")
+		french, is := strings.CutPrefix(text, "\t")
+		switch {
+		case is:
+			l := Line{English: english, French: french}
+			if of, rest, ok := strings.Cut(strings.TrimPrefix(english, "["), "] "); ok && strings.HasPrefix(english, "[") {
+				l.Of, l.English = of, rest
+			}
+			out = append(out, l)
+		case text != "" && text[0] != '#':
+			english = text
+		}
+	}
+	for _, n := range agent.All() {
+		what := Line{English: n.What.EN, French: numbered(n.What.FR)}
+		out = append(out, what, Line{English: what.English + " " + n.Do.EN, French: what.French + " " + n.Do.FR})
+	}
+	return out
+}
+
+// gaps are where an argument stands in an English text.
+var gaps = regexp.MustCompile(`%[-+# 0]*\d*(?:\.\d+)?([a-zA-Z%])`)
+
+// places are where one stands in a French text.
+var places = regexp.MustCompile(`\{([1-9])(~?)\}`)
+
+// numbered writes a text of the PC's own screen, whose verbs stand in the same order in both languages, with places.
+func numbered(s string) string {
+	n := 0
+	return gaps.ReplaceAllStringFunc(s, func(verb string) string {
+		n++
+		if verb == "%s" {
+			return fmt.Sprintf("{%d~}", n)
+		}
+		return fmt.Sprintf("{%d}", n)
+	})
+}
+
+// pattern finds an English text again by what stands around its arguments.
+type pattern struct {
+	of, first, last string
+	weight          int // bytes that stand around the arguments
+	text            *regexp.Regexp
+	verbs           string // the letter of each
+	french          string
+}
+
+// speaker knows every line.
+type speaker struct {
+	exact    map[[2]string]string // of, English
+	patterns []pattern            // those that say most by themselves first
+}
+
+var theSpeaker = sync.OnceValue(func() *speaker {
+	s := &speaker{exact: map[[2]string]string{}}
+	for _, l := range Lines() {
+		if !gaps.MatchString(l.English) {
+			s.exact[[2]string{l.Of, l.English}] = l.French
+			continue
+		}
+		s.patterns = append(s.patterns, patternOf(l))
+	}
+	slices.SortStableFunc(s.patterns, func(a, b pattern) int { return b.weight - a.weight })
+	return s
+})
+
+func patternOf(l Line) pattern {
+	p := pattern{of: l.Of, french: l.French}
+	var re strings.Builder
+	end := 0
+	for i, at := range gaps.FindAllStringSubmatchIndex(l.English, -1) {
+		between := l.English[end:at[0]]
+		if i == 0 {
+			p.first = between
+		}
+		p.weight += len(between)
+		re.WriteString(regexp.QuoteMeta(between))
+		verb := l.English[at[2]:at[3]]
+		switch verb {
+		case "%":
+			re.WriteString("()%")
+		case "d":
+			re.WriteString(`(-?\d+)`)
+		case "o":
+			re.WriteString(`([0-7]+)`)
+		case "f":
+			re.WriteString(`(-?\d+(?:\.\d+)?)`)
+		case "q":
+			re.WriteString(`("(?:[^"\\]|\\.)*")`)
+		default:
+			re.WriteString(`(.*?)`)
+		}
+		p.verbs += verb
+		end = at[1]
+	}
+	p.last = l.English[end:]
+	p.weight += len(p.last)
+	p.text = regexp.MustCompile(`(?s)^` + re.String() + regexp.QuoteMeta(p.last) + `$`)
+	return p
+}
+
+// In says in a language what a room below wrote in English, as a detail of a kind of event or a code of a notice; "" for
+// anything else. What nobody has put into French, such as the words of a drive, stays as it is, marked as foreign: see HTML
+// and Plain.
+func In(l Language, of, english string) string {
+	if l != French || english == "" {
+		return english
+	}
+	english = Plain(english)
+	if s, ok := theSpeaker().say(of, english, 0); ok {
+		return s
+	}
+	return foreign(english)
+}
+
+// Thing says in a language what something is called: "job 12". Names stay as they are.
+func Thing(l Language, name string) string {
+	if l == French && strings.Contains(name, " ") {
+		if s, ok := theSpeaker().say(ofThing, name, deepest); ok {
+			return s
+		}
+	}
+	return name
+}
+
+// ofThing is what the lines are of that say what something is called.
+const ofThing = "what"
+
+// deepest is how far sentences within sentences are looked for.
+const deepest = 6
+
+// say says a text, or what it is made of.
+func (s *speaker) say(of, text string, depth int) (string, bool) {
+	if depth > deepest || strings.TrimSpace(text) == "" {
+		return text, false
+	}
+	for _, key := range [][2]string{{of, text}, {"", text}} {
+		if of == ofThing {
+			break
+		}
+		if french, ok := s.exact[key]; ok {
+			return french, true
+		}
+	}
+	for i := range s.patterns {
+		p := &s.patterns[i]
+		if p.of != "" && p.of != of || of == ofThing && p.of != ofThing || !strings.HasPrefix(text, p.first) || !strings.HasSuffix(text, p.last) {
+			continue
+		}
+		if found := p.text.FindStringSubmatch(text); found != nil {
+			return s.fill(p, found, depth), true
+		}
+	}
+	if bare, ok := strings.CutSuffix(text, "."); ok {
+		if french, ok := s.say(of, bare, depth+1); ok {
+			return french + ".", true
+		}
+	}
+	if list, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(list, "]") { // as fmt writes a slice
+		return s.parts(strings.TrimSuffix(list, "]"), " ", ", ", depth)
+	}
+	if french, ok := refusal(text); ok {
+		return french, true
+	}
+	for _, by := range [][2]string{{". ", ". "}, {"; ", " ; "}, {": ", " : "}, {", ", ", "}} {
+		if strings.Contains(text, by[0]) {
+			return s.parts(text, by[0], by[1], depth)
+		}
+	}
+	return text, false
+}
+
+// refusal says what a refusal of ours writes: "S104-01: busy: task 3-1 is running", of which the first may be left out.
+func refusal(text string) (string, bool) {
+	what, rest, _ := strings.Cut(text, ": ")
+	code, detail, _ := strings.Cut(rest, ": ")
+	n, ok := Find(code)
+	if !ok {
+		if n, ok = Find(what); !ok {
+			return "", false
+		}
+		what, detail = "ceci", rest
+	}
+	return n.Marked(French, what, detail).What, true
+}
+
+// parts says each part of a text, if any of them can be said.
+func (s *speaker) parts(text, english, french string, depth int) (string, bool) {
+	all := strings.Split(text, english)
+	any := false
+	for i, part := range all {
+		said, ok := s.say("", part, depth+1)
+		if any = any || ok; !ok {
+			said = foreign(part)
+		}
+		all[i] = said
+	}
+	return strings.Join(all, french), any
+}
+
+// fill puts what was found into the French of a pattern.
+func (s *speaker) fill(p *pattern, found []string, depth int) string {
+	return places.ReplaceAllStringFunc(p.french, func(place string) string {
+		n := int(place[1] - '0')
+		if n >= len(found) {
+			return ""
+		}
+		arg := found[n]
+		switch p.verbs[n-1] {
+		case 'q':
+			if bare, err := strconv.Unquote(arg); err == nil {
+				arg = bare
+			}
+			return "«\u00a0" + arg + "\u00a0»"
+		case 'f':
+			return strings.Replace(arg, ".", ",", 1)
+		}
+		if !strings.HasSuffix(place, "~}") {
+			return arg
+		}
+		said, ok := s.say("", arg, depth+1)
+		if !ok {
+			said = foreign(arg)
+		}
+		return said
+	})
+}
+
+// phrase is what looks like words rather than like a name, a path or a number.
+var phrase = regexp.MustCompile(`[a-z]{2,}[,;:]? +[(a-z0-9]*[a-z]{2,}`)
+
+// foreign marks a text that nobody has put into French, if it is one.
+func foreign(s string) string {
+	if !phrase.MatchString(s) || strings.Contains(s, foreignFrom) {
+		return s
+	}
+	return foreignFrom + s + foreignTo
+}
+
+var unmarker = strings.NewReplacer(foreignFrom, "", foreignTo, "")
+
+// Plain is a text of In without its marks, for where there is no markup: mail, CSV, a terminal.
+func Plain(s string) string { return unmarker.Replace(s) }
+
+// HTML is a text of In, escaped, in which what is foreign says so to browsers and to those who have pages read to them.
+func HTML(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(s, foreignFrom) {
+		inside, after, marked := strings.Cut(part, foreignTo)
+		if i == 0 || !marked {
+			b.WriteString(template.HTMLEscapeString(Plain(part)))
+			continue
+		}
+		b.WriteString(`<i lang="en" dir="auto">` + template.HTMLEscapeString(inside) + `</i>` + template.HTMLEscapeString(Plain(after)))
+	}
+	return template.HTML(b.String())
+}

@@ -1,0 +1,69 @@
+package notices_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ardoise/ardoise/console/notices"
+)
+
+func TestDetailsAreSaidInFrench(t *testing.T) {
+	for _, tt := range []struct{ of, english, french string }{
+		{"approved", "key 1a2b approved by marie", "clé 1a2b approuvée par marie"},
+		{"approved", "key 1a2b approved by the enrolment of S104, opened by marie, from 10.0.0.7", "clé 1a2b approuvée par l'enrôlement de S104, ouvert par marie, depuis 10.0.0.7"},
+		{"renamed", "was PC-12", "s'appelait PC-12"},
+		{"busy", "task 3-1 is running", "la tâche 3-1 est dans l'état « en cours »"},
+		{"failed", "deploy Bureautique@7: disk-fault The disk reports a failure: /dev/sda, sector 123456 cannot be read, SMART: 12 reallocated, 3 pending: input/output error. Replace the disk; the job goes on at the next start.",
+			"déploiement Bureautique@7 : Le disque signale une panne: /dev/sda, le secteur 123456 ne se lit pas, SMART : 12 réalloués, 3 en attente : erreur d'entrée-sortie. Remplacez le disque; le travail reprendra au prochain démarrage."},
+		{"night", "room S104: no computer could be reset: S104-01: busy: task 3-1 is running", "salle S104 : aucun poste n'a pu être remis à zéro : S104-01 est déjà occupé : la tâche 3-1 est dans l'état « en cours »"},
+		{"schedule", "Nuit was set by marie: reset on [Monday Friday] from 22:00 to 05:00", "Nuit, réglée par marie : remise à zéro (lundi, vendredi), de 22:00 à 05:00"},
+		{"window", "S104 enrols no more: 3 of 5 computers came; closed by marie", "S104 n'enrôle plus : 3 postes sur 5 sont venus ; fermé par marie"},
+		{"", "12.5 GB free in /var/lib/ardoise", "12,5 Go libres dans /var/lib/ardoise"},
+		{"", "the drive sings a song of its own", "\u2068the drive sings a song of its own\u2069"},
+		{"", "Bureautique@7", "Bureautique@7"},
+		{"placed", `from "" to "S104" by marie`, "placé dans «\u00a0S104\u00a0» par marie"},
+		{"", "", ""},
+	} {
+		if got := notices.In(notices.French, tt.of, tt.english); got != tt.french {
+			t.Errorf("%s, %q:\n got %q\nwant %q", tt.of, tt.english, got, tt.french)
+		}
+		if got := notices.In(notices.English, tt.of, tt.english); got != tt.english {
+			t.Errorf("in English %q became %q", tt.english, got)
+		}
+	}
+}
+
+func TestWhatIsForeignSaysSo(t *testing.T) {
+	for marked, html := range map[string]string{
+		notices.In(notices.French, "", "reading boot.json: the drive sings <loudly> of it"): `lecture de boot.json : <i lang="en" dir="auto">the drive sings &lt;loudly&gt; of it</i>`,
+		notices.In(notices.French, "", "\u2069the drive \u2068sings a song"):                `<i lang="en" dir="auto">the drive sings a song</i>`,
+		"\u2068never <closed>":     "never &lt;closed&gt;",
+		"a\u2069b\u2068c\u2069d":   `ab<i lang="en" dir="auto">c</i>d`,
+		"<script>alert()</script>": "&lt;script&gt;alert()&lt;/script&gt;",
+	} {
+		if got := string(notices.HTML(marked)); got != html {
+			t.Errorf("%q:\n got %s\nwant %s", marked, got, html)
+		}
+	}
+	if got := notices.Plain(notices.In(notices.French, "", "reading boot.json: the drive sings of it")); got != "lecture de boot.json : the drive sings of it" {
+		t.Errorf("without marks: %q", got)
+	}
+}
+
+// Whatever a computer, a person or a drive writes, it is said in bounded time, whole, and without markup of its own.
+func FuzzIn(f *testing.F) {
+	for _, l := range notices.Lines() {
+		f.Add(l.Of, l.English)
+	}
+	f.Add("failed", "deploy M@1: disk-fault The disk reports a failure: a: b: c, d; e. F: g.")
+	f.Add("", "\"\\\"%s: {1~} [a [b]] ., ; : \u2068\u2069")
+	f.Fuzz(func(t *testing.T, of, english string) {
+		if len(english) > 2000 {
+			return
+		}
+		got := string(notices.HTML(notices.In(notices.French, of, english)))
+		if strings.Count(got, "<") != 2*strings.Count(got, `<i lang="en" dir="auto">`) {
+			t.Fatalf("%q became markup: %s", english, got)
+		}
+	})
+}
