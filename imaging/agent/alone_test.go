@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -435,5 +436,55 @@ func TestWishesThatTheServerAnswers(t *testing.T) {
 			}
 			untouched(t, p.disks[0])
 		})
+	}
+}
+
+// What is this computer's own is in the grant, and every reset without the server gives it back: names are not lost with the
+// cable. A quick one that finds it writes nothing.
+func TestAResetWithoutTheServerKeepsTheComputersName(t *testing.T) {
+	p, hash := independent(t)
+	m, _, err := manifest.Decode(bytes.NewReader(p.server.Manifests[hash]), 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at int64 // inside some file
+	for _, e := range m.Chunks.All() {
+		if meta := func(v manifest.Volume) bool { return v.Meta == e.Stream }; !slices.ContainsFunc(m.Volumes, meta) && e.Pieces[0].Length > 64 {
+			at = e.Pieces[0].Offset + 3
+		}
+	}
+	name := []byte("S104-07\n")
+	own := []job.Exception{{Offset: at, Length: int64(len(name)), Hash: hashed(name), Content: name, Why: "etc/hostname"}}
+	masters := read(t, p.disks[0], at)[:len(name)]
+	for _, c := range []struct {
+		why    string
+		level  job.Level
+		own    []job.Exception
+		before func()
+		writes bool
+		want   string
+		doubt  string
+	}{
+		{"the first time", job.LevelQuick, own, func() {}, true, string(name), "what is this computer's own"},
+		{"a pupil changes the name", job.LevelFull, own, func() { damage(t, p.disks[0], at, inESP) }, true, string(name), ""},
+		{"nothing was changed", job.LevelQuick, own, func() {}, false, string(name), ""},
+		{"a pupil changes the name, quick", job.LevelQuick, own, func() { damage(t, p.disks[0], at) }, true, string(name), ""},
+		// The name was written past the file system, whose record of the file is the master's.
+		{"the room gives no names any more", job.LevelQuick, nil, func() {}, true, masters, "what is this computer's own"},
+		{"and nothing was changed", job.LevelQuick, nil, func() {}, false, masters, ""},
+	} {
+		p.grant(func(g *job.StandingGrant) { g.Level, g.Exceptions = c.level, c.own })
+		c.before()
+		if e, err := p.run(limit(t), nowhere(t)); err != nil || e != job.EndDisk {
+			t.Fatalf("%s: %q, %v\n%s", c.why, e, err, p.log.String())
+		}
+		if got := read(t, p.disks[0], at)[:len(name)]; got != c.want {
+			t.Errorf("%s: the disk says %q, want %q", c.why, got, c.want)
+		}
+		all := p.proofs()
+		if q := all[len(all)-1]; !q.Ok || !q.Offline || (q.Written > 0) != c.writes || (q.Exceptions != "") != (c.own != nil) ||
+			!strings.HasPrefix(q.Doubt, c.doubt) || (c.doubt == "") != (q.Doubt == "") {
+			t.Errorf("%s: the proof is %+v", c.why, q)
+		}
 	}
 }

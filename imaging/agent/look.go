@@ -30,6 +30,14 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 		e.proof.Doubt = "the drive lost its power since it was last proven"
 		return nil, nil
 	}
+	if b := e.before; b != nil && (!b.Ok || b.Exceptions != e.proof.Exceptions) {
+		// We wrote what is this computer's own past the file systems: their records do not tell of it.
+		e.proof.Doubt = "what is this computer's own is not what the disk was last proven with"
+		if !b.Ok {
+			e.proof.Doubt = "the last work on the disk ended badly"
+		}
+		return nil, nil
+	}
 	v, err := quick.Look(ctx, quick.Options{Disk: e.d, Manifest: e.m, Names: a.names(ctx, e), Source: source,
 		Exceptions: e.t.Exceptions, Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
 	if err != nil {
