@@ -25,7 +25,18 @@ func (o *multicastFlags) add(f *pflag.FlagSet) {
 	f.Float64Var(&o.rate, "rate", 0, "Mb/s that all deployments together may take on the wire, by multicast and by HTTPS (default: as much as goes)")
 	f.Float64Var(&o.lessonRate, "lesson-rate", 0, "the same during lessons, from Monday to Friday (default: as --rate)")
 	f.StringVar(&o.lessons, "lessons", "08:00-18:00", "hours of lessons, local time")
-	f.IntVar(&o.ttl, "multicast-ttl", 1, "how many networks multicast may cross, where routers forward it: 1 is no router")
+	f.IntVar(&o.ttl, "multicast-ttl", 1, ttlText)
+}
+
+// ttlText is the help of --multicast-ttl.
+const ttlText = "how many networks multicast may cross, where routers forward it: 1 is no router"
+
+// checkTTL checks --multicast-ttl (RFC 791 section 3.1: eight bits).
+func checkTTL(ttl int) error {
+	if ttl < 1 || ttl > 255 {
+		return usagef("--multicast-ttl is from 1 to 255, not %d", ttl)
+	}
+	return nil
 }
 
 // maxMbit is more than any network has, in Mb/s.
@@ -38,8 +49,8 @@ func (o *multicastFlags) limits() (sessions.Limits, error) {
 			return sessions.Limits{}, usagef("--%s is from 1 to %d Mb/s, not %g", name, maxMbit, mbit)
 		}
 	}
-	if o.ttl < 1 || o.ttl > 255 {
-		return sessions.Limits{}, usagef("--multicast-ttl is from 1 to 255, not %d", o.ttl)
+	if err := checkTTL(o.ttl); err != nil {
+		return sessions.Limits{}, err
 	}
 	from, to, err := sessions.ParseHours(o.lessons)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
-	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters"
 )
 
@@ -64,7 +62,7 @@ func (l *link) key() (session.FileKey, error) {
 	return session.ParseFileKey(content)
 }
 
-// parseRate reads a speed of the command line, in bytes a second; 0 is auto.
+// parseRate reads a speed of the command line, in Mb/s on the wire, and returns bytes of UDP payload a second; 0 is auto.
 func parseRate(s string) (int64, error) {
 	if s == "auto" {
 		return 0, nil
@@ -73,14 +71,14 @@ func parseRate(s string) (int64, error) {
 	if err != nil || !(mbit >= 1 && mbit <= 100_000) {
 		return 0, usagef("--rate is auto, or from 1 to 100000 Mb/s, not %q", s)
 	}
-	return int64(mbit * 1e6 / 8), nil
+	return sessions.Payload(int64(mbit * 1e6)), nil
 }
 
 // sending are the flags of session send.
 type sending struct {
 	link
 	data, listen, rate string
-	computers          int
+	computers, ttl     int
 	holdOff, linger    time.Duration
 }
 
@@ -99,6 +97,7 @@ func sessionSend() *cobra.Command {
 	c.Flags().DurationVar(&s.holdOff, "hold-off", 20*time.Second, "begin so long after the first one came")
 	c.Flags().DurationVar(&s.linger, "linger", session.DefaultLinger, "wait so long for late ones after everybody is done")
 	c.Flags().StringVar(&s.rate, "rate", "auto", "Mb/s on the wire, or auto: as fast as most computers can take it")
+	c.Flags().IntVar(&s.ttl, "multicast-ttl", 1, ttlText)
 	return c
 }
 
@@ -110,8 +109,11 @@ func (s *sending) run(c *cobra.Command, ref string) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.computers < 0 || s.holdOff < 0 {
-		return usagef("--computers and --hold-off cannot be negative")
+	if s.computers < 0 || s.holdOff < 0 || s.linger < 0 {
+		return usagef("--computers, --hold-off and --linger cannot be negative")
+	}
+	if err := checkTTL(s.ttl); err != nil {
+		return err
 	}
 	key, err := s.key()
 	if err != nil {
@@ -121,6 +123,7 @@ func (s *sending) run(c *cobra.Command, ref string) (err error) {
 	if err != nil {
 		return err
 	}
+	warnOf(c.ErrOrStderr(), on)
 	lib, err := openLibrary(s.data)
 	if err != nil {
 		return err
@@ -141,7 +144,7 @@ func (s *sending) run(c *cobra.Command, ref string) (err error) {
 	server, err := session.NewServer(session.ServerOptions{
 		Masters: []session.Master{{Manifest: encoded, Signature: signature}}, Frames: lib, Authoriser: session.OwnName{},
 		Secret: secret, Random: rand.Reader, Now: time.Now, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)),
-		Interface: on.Name, Expected: s.computers, HoldOff: s.holdOff, Linger: s.linger, Rate: limit,
+		Interface: on.Name, TTL: s.ttl, Expected: s.computers, HoldOff: max(s.holdOff, 1), Linger: max(s.linger, 1), Rate: limit,
 	})
 	if err != nil {
 		return err
@@ -160,7 +163,7 @@ func (s *sending) serve(c *cobra.Command, key session.FileKey, on udp.Link, serv
 		return errors.Join(fmt.Errorf("listening on %s: %w", s.listen, err), server.Close())
 	}
 	control := &http.Server{Handler: server, TLSConfig: config, ReadHeaderTimeout: 10 * time.Second, ErrorLog: quiet()}
-	began := time.Now()
+	lines := &sentLines{w: c.OutOrStdout(), json: s.json, version: v.String(), now: time.Now}
 	ctx, stop := context.WithCancel(c.Context())
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)
@@ -192,13 +195,23 @@ func (s *sending) serve(c *cobra.Command, key session.FileKey, on udp.Link, serv
 		return nil
 	})
 	group.Go(func() error {
-		return everySecond(ctx, func() error { return s.tell(c, server.Status(), v, began, false) })
+		return everySecond(ctx, func() error { return lines.second(server.Status()) })
 	})
 	err = group.Wait()
 	if errors.Is(err, context.Canceled) && c.Context().Err() == nil {
 		err = nil
 	}
-	return errors.Join(err, s.tell(c, server.Status(), v, began, true))
+	return errors.Join(err, lines.last(server.Status()))
+}
+
+// warnOf warns of what an interface does to a whole session.
+func warnOf(w io.Writer, on udp.Link) {
+	if on.Wireless {
+		_, _ = fmt.Fprintf(w, "warning: %s is Wi-Fi, where multicast is slow and unsafe: send by a cable\n", on.Name)
+	}
+	if on.Half {
+		_, _ = fmt.Fprintf(w, "warning: %s is in half duplex, which slows everybody: look at its cable and at the switch's port\n", on.Name)
+	}
 }
 
 // quiet logs nothing: a port that is open to a school hears a lot of nonsense.
@@ -218,48 +231,4 @@ func everySecond(ctx context.Context, tell func() error) error {
 			}
 		}
 	}
-}
-
-// sentLine is a line of JSON of session send.
-type sentLine struct {
-	Version string         `json:"version"`
-	Seconds float64        `json:"seconds"`
-	Summary bool           `json:"summary,omitempty"` // the last line
-	Session session.Status `json:"session"`
-}
-
-func (s *sending) tell(c *cobra.Command, now session.Status, v masters.Version, began time.Time, last bool) error {
-	passed := time.Since(began).Seconds()
-	if s.json {
-		return json.NewEncoder(c.OutOrStdout()).Encode(sentLine{v.String(), passed, last, now})
-	}
-	states := map[multicast.State]int{}
-	var lost float64
-	for _, m := range now.Sender.Members {
-		states[m.State]++
-		if m.State != multicast.StateDone {
-			lost = max(lost, m.Loss)
-		}
-	}
-	sent := now.Sender.First + now.Sender.Proactive + now.Sender.Rounds
-	if last {
-		_, err := fmt.Fprintf(c.OutOrStdout(), "%s sent to %d of %d computers: %s on the wire, %s of it repairs, %s by HTTPS, in %s\n", v,
-			states[multicast.StateDone], len(now.Sender.Members), bytesText(sent), bytesText(now.Sender.Proactive+now.Sender.Rounds),
-			bytesText(int64(now.Rescued)*wire.SymbolSize), seconds(passed))
-		return err
-	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "%5.1f MB/s on the wire  %s sent  worst loss %.1f %%  parity %d  to send %s  lacking %s  %s left  %d of %d done\n",
-		now.Sender.Rate/1e6, bytesText(sent), 100*lost, now.Sender.Parity, bytesText(now.Sender.Demand), bytesText(now.Sender.Lacking),
-		now.Sender.Left.Round(time.Second), states[multicast.StateDone], len(now.Sender.Members))
-	if err != nil {
-		return err
-	}
-	for _, m := range now.Sender.Members {
-		if m.Reason != "" {
-			if _, err := fmt.Fprintf(c.OutOrStdout(), "          %s: %s, %s\n", oneLine(m.Name), m.State, oneLine(m.Reason)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

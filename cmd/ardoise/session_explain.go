@@ -6,6 +6,7 @@ import (
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/masters/chunk"
 )
 
 // noKeyFileError says that the key file of a session could not be read.
@@ -31,6 +32,32 @@ func (e *silentSenderError) Error() string {
 // Unwrap returns why.
 func (e *silentSenderError) Unwrap() error { return e.err }
 
+// lostSenderError says that the sender did not give what the disk still lacks.
+type lostSenderError struct {
+	server string
+	err    error
+}
+
+// Error implements error.
+func (e *lostSenderError) Error() string {
+	return "the disk is not finished, " + e.server + " gives no more: " + e.err.Error()
+}
+
+// Unwrap returns why.
+func (e *lostSenderError) Unwrap() error { return e.err }
+
+// weakDriveError is a fault of a disk with what its drive says of itself.
+type weakDriveError struct {
+	path, says string
+	err        error
+}
+
+// Error implements error.
+func (e *weakDriveError) Error() string { return e.err.Error() + "; " + e.path + " says: " + e.says }
+
+// Unwrap returns the fault.
+func (e *weakDriveError) Unwrap() error { return e.err }
+
 // aboutSessions explains what session send and session receive meet.
 func aboutSessions(err error, l notices.Language) (exit int, hint string) {
 	var (
@@ -38,6 +65,8 @@ func aboutSessions(err error, l notices.Language) (exit int, hint string) {
 		badKey  *session.KeyError
 		noLink  *udp.LinkError
 		silent  *silentSenderError
+		lost    *lostSenderError
+		damaged *chunk.DamagedError
 		refused *session.RefusedError
 		ended   *session.EndedError
 	)
@@ -53,6 +82,9 @@ func aboutSessions(err error, l notices.Language) (exit int, hint string) {
 	case errors.As(err, &silent):
 		return 5, pick(l, "start `ardoise session send` there first; is the address right, and the port open?",
 			"lancez d'abord là-bas `ardoise session send` ; l'adresse est-elle juste, le port ouvert ?")
+	case errors.As(err, &lost) && !errors.As(err, &damaged):
+		return 5, pick(l, "start `ardoise session send` there again, then run the same command here: it goes on with what is missing",
+			"relancez là-bas `ardoise session send`, puis ici la même commande : elle reprend avec ce qui manque")
 	case errors.As(err, &refused), errors.As(err, &ended):
 		return 5, pick(l, "run the same command again: it goes on with what is missing",
 			"relancez la même commande : elle reprend avec ce qui manque")

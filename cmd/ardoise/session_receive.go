@@ -11,11 +11,14 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
+	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
@@ -84,22 +87,80 @@ func (r *receiving) run(c *cobra.Command) error {
 		Link: int64(on.Mbit) * 1e6, MTU: on.MTU, GiveUp: patience,
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Notice: func(e wire.Event) {
-			_, _ = fmt.Fprintf(c.ErrOrStderr(), "notice: %s\n", oneLine(eventText(e)))
+			_, _ = fmt.Fprintf(c.ErrOrStderr(), "notice: %s\n", oneLine(eventText(e, on)))
 		},
 	}
 	if !on.Wireless {
 		o.Interface = on.Name
 	}
+	warnOf(c.ErrOrStderr(), on)
+	defer calm(c.ErrOrStderr(), on)()
 	client := session.NewClient(o)
 	defer client.Close()
-	return r.receive(c, client, hash)
+	err = r.receive(c, client, hash)
+	var source *restore.SourceError
+	if errors.As(err, &source) {
+		err = &lostSenderError{r.server, err}
+	}
+	return withHealth(err, r.disk)
 }
 
-// eventText says an event of a session in a sentence.
-func eventText(e wire.Event) string {
+// calm keeps this computer from having its switch hold a session back for everybody, and returns what puts that back.
+func calm(w io.Writer, on udp.Link) (restore func()) {
+	if on.Wireless {
+		return func() {}
+	}
+	pause, err := udp.DisablePause(on.Name)
+	if err != nil {
+		if !errors.Is(err, udp.ErrNoPause) {
+			_, _ = fmt.Fprintf(w, "warning: this computer may hold the session up for all: %v\n", err)
+		}
+		return func() {}
+	}
+	return func() {
+		if err := pause.Restore(); err != nil {
+			_, _ = fmt.Fprintf(w, "warning: %v\n", err)
+		}
+	}
+}
+
+// driveAt finds the drive that a path leads to; false for an image file.
+func driveAt(path string) (job.Disk, bool) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	all, err := disk.List()
+	at := slices.IndexFunc(all, func(d job.Disk) bool { return d.Path == path })
+	if err != nil || at < 0 {
+		return job.Disk{}, false
+	}
+	return all[at], true
+}
+
+// withHealth adds to a fault of a disk what the drive says of itself.
+func withHealth(err error, path string) error {
+	var write *restore.WriteError
+	var mismatch *restore.MismatchError
+	if !errors.As(err, &write) && !errors.As(err, &mismatch) && !errors.Is(err, unix.EIO) {
+		return err
+	}
+	if d, ok := driveAt(path); ok {
+		if h := drive.Look(d).Health; h != nil {
+			return &weakDriveError{path, h.String(), err}
+		}
+	}
+	return err
+}
+
+// eventText says an event of a session in a sentence; on is where it comes in.
+func eventText(e wire.Event, on udp.Link) string {
 	switch e.Code {
 	case wire.EventNoMulticast:
-		return "no multicast reaches this computer, everything comes by HTTPS: does the switch forward multicast? " + e.Text
+		return fmt.Sprintf("no multicast reaches %s in %s, everything comes by HTTPS: does the switch forward multicast? %s", on.Name,
+			on.Network.Masked(), e.Text)
+	case session.EventFlooded:
+		return fmt.Sprintf("a switch in %s sends multicast to ports that did not ask for it, so slow ports behind it are full: does it "+
+			"snoop IGMP? %s", on.Network.Masked(), e.Text)
 	case wire.EventForged:
 		return fmt.Sprintf("%d packets with a wrong key came to the group and were dropped %s", e.Count, e.Text)
 	case wire.EventPolluted:
@@ -108,6 +169,8 @@ func eventText(e wire.Event) string {
 		return "a computer that has the session's key sends packets of its own; they never reach the disk " + e.Text
 	case wire.EventUnreadable:
 		return "the server could not read a chunk " + e.Text
+	case wire.EventDisk:
+		return "the disk refuses writes " + e.Text
 	}
 	return e.Code + " " + e.Text
 }
@@ -181,7 +244,8 @@ func (r *receiving) receive(c *cobra.Command, client *session.Client, hash manif
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	carousel := &carousel{client: client, m: m}
-	lines := &receivedLines{c: c, json: r.json, version: fmt.Sprintf("%s@%d", m.Name, m.Version), began: began}
+	lines := &receivedLines{w: c.OutOrStdout(), json: r.json, version: fmt.Sprintf("%s@%d", m.Name, m.Version), now: time.Now, began: began,
+		counts: client.Counts}
 	ctx, stop := context.WithCancel(c.Context())
 	told := make(chan struct{})
 	go func() {
@@ -209,73 +273,5 @@ type carousel struct {
 // Run implements restore.Carousel.
 func (c *carousel) Run(ctx context.Context, r restore.Receiver) (err error) {
 	c.summary, err = c.client.Run(ctx, c.m, r)
-	return err
-}
-
-// receivedLines tells how a receive goes on.
-type receivedLines struct {
-	c       *cobra.Command
-	json    bool
-	version string
-	began   time.Time
-
-	mu          sync.Mutex
-	now, before restore.Progress
-}
-
-// receivedLine is a line of JSON of session receive. Its last one has Summary and Session.
-type receivedLine struct {
-	Version      string           `json:"version"`
-	Phase        string           `json:"phase"`
-	Seconds      float64          `json:"seconds"`
-	Done         int64            `json:"done"`
-	Total        int64            `json:"total"`
-	WireMBps     float64          `json:"wire_mbps"` // MB/s of frames that came in the last second
-	DiskMBps     float64          `json:"disk_mbps"` // MB/s written to the disk
-	ReadBytes    int64            `json:"read_bytes,omitempty"`
-	WrittenBytes int64            `json:"written_bytes"`
-	StoredBytes  int64            `json:"stored_bytes"`
-	Summary      bool             `json:"summary,omitempty"`
-	Carousel     string           `json:"carousel_error,omitempty"`
-	Session      *session.Summary `json:"session,omitempty"`
-}
-
-func (l *receivedLines) progress(p restore.Progress) {
-	l.mu.Lock()
-	l.now = p
-	l.mu.Unlock()
-}
-
-// second prints the line of one second.
-func (l *receivedLines) second() error {
-	l.mu.Lock()
-	now, before := l.now, l.before
-	l.before = now
-	l.mu.Unlock()
-	line := receivedLine{Version: l.version, Phase: now.Phase, Seconds: time.Since(l.began).Seconds(), Done: now.Done, Total: now.Total,
-		WireMBps: float64(now.Fetched-before.Fetched) / 1e6, DiskMBps: float64(now.Written-before.Written) / 1e6,
-		WrittenBytes: now.Written, StoredBytes: now.Fetched}
-	if l.json {
-		return json.NewEncoder(l.c.OutOrStdout()).Encode(line)
-	}
-	share := 0.0
-	if now.Total > 0 {
-		share = 100 * float64(now.Done) / float64(now.Total)
-	}
-	_, err := fmt.Fprintf(l.c.OutOrStdout(), "%-9s %3.0f %%  %5.1f MB/s from the session  %5.1f MB/s to the disk  %s came  %s written\n",
-		now.Phase, share, line.WireMBps, line.DiskMBps, bytesText(now.Fetched), bytesText(now.Written))
-	return err
-}
-
-// last prints the summary.
-func (l *receivedLines) last(r restore.Report, s session.Summary) error {
-	passed := time.Since(l.began).Seconds()
-	if l.json {
-		return json.NewEncoder(l.c.OutOrStdout()).Encode(receivedLine{Version: l.version, Phase: "done", Seconds: passed,
-			ReadBytes: r.ReadBytes, WrittenBytes: r.WrittenBytes, StoredBytes: r.FetchedBytes, Summary: true, Carousel: r.CarouselError,
-			Session: &s})
-	}
-	_, err := fmt.Fprintf(l.c.OutOrStdout(), "%s received and read back: %s by multicast, %d packets lost, %d repaired by parity, %s by HTTPS, %s written, in %s\n",
-		l.version, bytesText(int64(s.PacketBytes)), s.Lost, s.Repaired, bytesText(s.RescuedBytes), bytesText(r.WrittenBytes), seconds(passed))
 	return err
 }

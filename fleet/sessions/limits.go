@@ -73,8 +73,8 @@ const (
 	packetWire    = packetPayload + 8 + 20 + 18 + 20
 )
 
-// payload turns bit/s on the wire into bytes of UDP payload a second.
-func payload(bits int64) int64 { return bits / 8 * packetPayload / packetWire }
+// Payload turns bit/s on the wire, with all headers and gaps, into bytes of UDP payload a second, as sessions count them.
+func Payload(bits int64) int64 { return bits / 8 * packetPayload / packetWire }
 
 // leastShare is what a session gets at least to begin with, in bytes of payload a second, where there is so much.
 const leastShare = 5_000_000

@@ -54,7 +54,7 @@ func TestTheLimitOfTheHour(t *testing.T) {
 		}
 	}
 	// A gigabit line carries 117.7 MB of payload a second, no more.
-	if got := payload(1_000_000_000); got < 117_000_000 || got > 120_000_000 {
+	if got := Payload(1_000_000_000); got < 117_000_000 || got > 120_000_000 {
 		t.Errorf("1 Gb/s carries %d bytes of payload a second", got)
 	}
 }

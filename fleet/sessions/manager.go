@@ -108,7 +108,7 @@ func New(o Options) *Manager {
 	}
 	m := &Manager{o: o, runs: map[string]*run{}, attended: map[string]context.CancelFunc{}}
 	m.ctx, m.stop = context.WithCancel(context.Background())
-	m.https.set(payload(o.Limit(o.Now())))
+	m.https.set(Payload(o.Limit(o.Now())))
 	return m
 }
 
@@ -212,7 +212,7 @@ func (m *Manager) share(now time.Time, sending []*run) {
 	for _, rate := range rates {
 		sent += rate
 	}
-	total, rest := halves(payload(m.o.Limit(now)), sent, fetched)
+	total, rest := halves(Payload(m.o.Limit(now)), sent, fetched)
 	m.https.set(rest)
 	limits := shares(total, rates)
 	for iface, users := range links {
@@ -223,7 +223,7 @@ func (m *Manager) share(now time.Time, sending []*run) {
 		for _, i := range users {
 			theirs = append(theirs, rates[i])
 		}
-		for n, limit := range shares(payload(speeds[iface]), theirs) {
+		for n, limit := range shares(Payload(speeds[iface]), theirs) {
 			if i := users[n]; limit > 0 && (limits[i] == 0 || limit < limits[i]) {
 				limits[i] = limit
 			}
@@ -349,7 +349,7 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	server, err := session.NewServer(session.ServerOptions{
 		Masters: loaded, Frames: m.o.Library, Authoriser: visitors{}, Secret: secret, Random: m.o.Random, Now: m.o.Now,
 		Log: slog.New(warnings{m.o.Log.Handler()}), Dial: r.dial, Probe: r.probe, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
-		Cap: payload(m.o.Limit(m.o.Now())),
+		Cap: Payload(m.o.Limit(m.o.Now())),
 	})
 	if err != nil {
 		m.o.Log.Error("a session cannot begin", "session", id, "error", err)

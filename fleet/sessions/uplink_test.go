@@ -60,8 +60,8 @@ func TestFetchesAreUnderTheLimitOfTheHour(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	m := New(Options{Limit: func(time.Time) int64 { return limit }, Now: func() time.Time { return now }})
 	defer m.stop()
-	if got := m.https.rate; got != payload(limit) {
-		t.Errorf("at first %d bytes a second, want %d", got, payload(limit))
+	if got := m.https.rate; got != Payload(limit) {
+		t.Errorf("at first %d bytes a second, want %d", got, Payload(limit))
 	}
 	var out bytes.Buffer
 	if _, err := m.Pace(context.Background(), &out).Write(make([]byte, 300_000)); err != nil || out.Len() != 300_000 {
@@ -77,8 +77,8 @@ func TestFetchesAreUnderTheLimitOfTheHour(t *testing.T) {
 	}
 	limit = 8_000_000
 	m.tick(context.Background())
-	if got := m.https.rate; got != payload(limit) {
-		t.Errorf("at the next hour %d bytes a second, want %d", got, payload(limit))
+	if got := m.https.rate; got != Payload(limit) {
+		t.Errorf("at the next hour %d bytes a second, want %d", got, Payload(limit))
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
