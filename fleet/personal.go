@@ -5,8 +5,11 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -48,6 +51,10 @@ func (t Template) check(room string) error {
 	if strings.ContainsRune(t.Answer, 0) {
 		return refuse(CodeBadRoom, room, "an answer file is text")
 	}
+	sample := strings.NewReplacer("{room}", "r", "{name}", "n", "{number}", "1", "{mac}", "m", "{serial}", "s").Replace(t.Answer)
+	if err := checkAnswer(t.Path, sample); err != nil {
+		return refuse(CodeBadRoom, room, "its answer file: %v", err)
+	}
 	if t.Hostname == "" {
 		return nil
 	}
@@ -57,6 +64,43 @@ func (t Template) check(room string) error {
 		return refuse(CodeBadRoom, room, "computers are named by a pattern of letters, digits, hyphens, {room} and {name} or {number}")
 	}
 	return nil
+}
+
+// maxWindowsName is the longest name that Windows takes in an answer file, characters (NetBIOS).
+const maxWindowsName = 15
+
+// checkAnswer refuses an answer file that Windows' set-up would stop at, which leaves a computer that does not start: one that
+// is no XML (a bare "&" is enough), or whose ComputerName is none. Files of other kinds are not looked into.
+func checkAnswer(file, text string) error {
+	if text == "" || file != "" && !strings.EqualFold(path.Ext(file), ".xml") {
+		return nil
+	}
+	d, name, within := xml.NewDecoder(strings.NewReader(text)), "", false
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("it is not XML in UTF-8 as Windows reads it: %s", Clean(err.Error(), 200))
+		}
+		switch x := token.(type) {
+		case xml.StartElement:
+			name, within = "", x.Name.Local == "ComputerName"
+		case xml.CharData:
+			name += string(x)
+		case xml.EndElement:
+			if name = strings.TrimSpace(name); within && !windowsName(name) {
+				return fmt.Errorf("%q is no name for Windows, which takes 1 to %d letters, digits and hyphens, not only digits", Clean(name, 80), maxWindowsName)
+			}
+			name, within = "", false
+		}
+	}
+}
+
+// windowsName tells whether Windows takes a name from an answer file; * makes it draw one.
+func windowsName(s string) bool {
+	return s == "*" || s != "" && len(s) <= maxWindowsName && s == hostname(s) && strings.Trim(s, "0123456789") != ""
 }
 
 // hostname makes a name one that every operating system takes (RFC 1123, section 2.1).
@@ -75,6 +119,11 @@ func number(name string) string {
 	return name[len(strings.TrimRight(name, "0123456789")):]
 }
 
+// hostnameOf is the name that a room's pattern gives a computer; "" without one.
+func (t Template) hostnameOf(c Computer, r Room) string {
+	return hostname(strings.NewReplacer("{room}", localName(r.Name), "{name}", c.Name, "{number}", number(c.Name)).Replace(t.Hostname))
+}
+
 // personal fills in a room's template for one computer. ok is false when nothing is the computer's own.
 func (f *Fleet) personal(c Computer, r Room) (p Personal, ok bool, err error) {
 	t := r.Template
@@ -89,12 +138,12 @@ func (f *Fleet) personal(c Computer, r Room) (p Personal, ok bool, err error) {
 	if len(c.MACs) > 0 {
 		mac = c.MACs[0]
 	}
-	if t.Hostname != "" {
-		p.Hostname = hostname(strings.NewReplacer("{room}", localName(r.Name), "{name}", c.Name, "{number}", n).Replace(t.Hostname))
-	}
-	p.Path = t.Path
+	p.Hostname, p.Path = t.hostnameOf(c, r), t.Path
 	p.Answer = strings.NewReplacer("{room}", localName(r.Name), "{name}", c.Name, "{number}", n, "{mac}", mac, "{serial}",
 		harmless(c.Inventory.Serial)).Replace(t.Answer)
+	if err := checkAnswer(t.Path, p.Answer); err != nil {
+		return p, false, fmt.Errorf("the answer file of %s: %w", c.Name, err)
+	}
 	if !t.Keys {
 		return p, true, nil
 	}
@@ -132,6 +181,9 @@ func (f *Fleet) own(c Computer, manifest string) (p Personal, digest string, err
 	p, some, err := f.personal(c, r)
 	if err != nil || !some || manifest == "" {
 		return p, "", err
+	}
+	if twin := f.twin(c, r, p.Hostname); twin != "" {
+		return p, "", fmt.Errorf("%s would be called %s in its room, as %s would: give one of them another name", c.Name, p.Hostname, twin)
 	}
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q %q %x", manifest, p.Hostname, p.Path, p.Answer, p.Seed))
 	return p, hex.EncodeToString(sum[:]), nil
@@ -173,4 +225,18 @@ func (f *Fleet) exceptions(ctx context.Context, computer, manifest string) ownBy
 	f.planned[computer] = planned
 	f.mu.Unlock()
 	return planned
+}
+
+// twin names another computer of the room to which its pattern gives the same name; "" where there is none. The caller holds mu
+// or deciding.
+func (f *Fleet) twin(c Computer, r Room, name string) string {
+	if name == "" {
+		return ""
+	}
+	for _, o := range f.computers.sorted {
+		if o.ID != c.ID && o.State == Enrolled && strings.EqualFold(o.Room, r.Name) && strings.EqualFold(r.Template.hostnameOf(*o, r), name) {
+			return o.Name
+		}
+	}
+	return ""
 }
