@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/fleet/people"
 )
 
@@ -26,10 +27,22 @@ type auditView struct {
 	VerifyURL string
 }
 
-// auditLine is an entry with its result as a badge.
+// auditLine is an entry in the words of a person, with its result as a badge.
 type auditLine struct {
 	access.AuditEntry
+	Deed string // what was done
 	Mark badge
+}
+
+// auditLine says an entry in the language of the person. What was done, and to what, programs are told in English.
+func (t tongue) auditLine(e access.AuditEntry) auditLine {
+	out := auditLine{AuditEntry: e, Mark: t.result(e.Result)}
+	key := "deed." + strings.ReplaceAll(e.Action, " ", ".")
+	if out.Deed = t.say(key); out.Deed == key {
+		out.Deed = e.Action
+	}
+	out.What, out.Detail = notices.Thing(notices.Language(t.lang), e.What), t.in("audit", e.Detail)
+	return out
 }
 
 // showAudit lists who did what, and how it ended.
@@ -56,7 +69,7 @@ func (c *console) showAudit(v *visit) error {
 			view.Next = "/audit?" + with(q, "before", strconv.FormatInt(entries[auditPage-1].Number, 10)).Encode()
 		}
 		for _, e := range entries {
-			view.Entries = append(view.Entries, auditLine{e, v.result(e.Result)})
+			view.Entries = append(view.Entries, v.auditLine(e))
 		}
 	}
 	if filter.Before > 0 {

@@ -193,11 +193,10 @@ func (t tongue) offline(s string) (badge, string) {
 		{"never reset", "offline.never"}, {"no start menu", "offline.menu"}, {"not proven", "offline.unproven"}, {"put there yet", "offline.agent"},
 		{"grant", "offline.grant"}, {"no place for it", "offline.place"}} {
 		if strings.Contains(why, known.part) {
-			why = t.say(known.key)
-			break
+			return badge{"blank", "cross", t.say("app.no")}, t.say(known.key)
 		}
 	}
-	return badge{"blank", "cross", t.say("app.no")}, why
+	return badge{"blank", "cross", t.say("app.no")}, t.in("", why)
 }
 
 // disk is a disk with what the drive says of itself.
@@ -277,27 +276,29 @@ func (v *visit) computerEvents(view *computerView) error {
 	return nil
 }
 
-// plainEvents are the kinds of event whose notice would say no more than their name.
-func plainEvents() []string {
-	return []string{"ordered", "started", "resumed", "step", "done", "failed", "cancelled", "cancel-asked", "approved", "refused", "renamed", "rekey",
-		"chainload", "published", "mark", "alarm-dismissed"}
-}
-
-// eventLine says an event in the language of the person.
+// eventLine says an event in the language of the person: by a word for its kind and what is known beyond that, or by the
+// sentence of its notice.
 func (t tongue) eventLine(e access.Event) eventLine {
-	out := eventLine{Event: e, Mark: badge{"blank", "history", t.say("event.info")}, What: e.Kind}
+	out := eventLine{Event: e, Mark: badge{"blank", "history", t.say("event.info")}}
 	switch fleet.Severity(e.Severity) {
 	case fleet.Warning:
 		out.Mark = badge{"warn", "warn", t.say("event.warning")}
 	case fleet.Grave:
 		out.Mark = badge{"alarm", "alarm", t.say("event.alarm")}
 	}
-	if slices.Contains(plainEvents(), e.Kind) {
-		out.What = t.say("event.is." + e.Kind)
-	} else if n, ok := notices.Find(e.Kind); ok {
-		text := n.Say(notices.Language(t.lang), e.Computer, e.Detail)
-		out.What, out.Detail = sentence(text.What), ""
+	key := "event.is." + e.Kind
+	out.What, out.Detail = t.say(key), t.in(e.Kind, e.Detail)
+	if e.Kind == "step" {
+		out.Detail = t.step(e.Detail)
 	}
+	if out.What != key {
+		return out
+	}
+	if n, ok := notices.Find(e.Kind); ok {
+		out.What, out.Detail = sentence(n.Marked(notices.Language(t.lang), e.Computer, e.Detail).What), ""
+		return out
+	}
+	out.What = t.say("event.is.other") + " (" + e.Kind + ")"
 	return out
 }
 

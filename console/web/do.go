@@ -125,18 +125,18 @@ func (v *visit) disksOf(pc access.Computer, kind job.Kind, chosen string, view *
 	}
 }
 
-// loses says what the one computer of a plan loses: what the fleet says of it is in English.
+// loses says what the one computer of a plan loses.
 func (t tongue) loses(p access.Plan) string {
 	x := p.Targets[0]
 	switch {
 	case x.Disk.Path == "" || x.Loses == "":
-		return x.Loses
+		return t.in("", x.Loses)
 	case p.Kind == job.KindWipe:
 		return t.say("do.loses.wipe", x.Disk.Model, t.size(x.Disk.Size), x.Disk.Serial)
 	case p.Kind == job.KindReset && x.Target != "":
 		return t.say("do.loses.reset", x.Target)
 	}
-	return x.Loses
+	return t.in("", x.Loses)
 }
 
 // planOne says what an order would do to its one computer, or what stands in its way.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/web/words"
 )
 
@@ -16,6 +17,12 @@ type tongue struct {
 }
 
 func (t tongue) say(key string, args ...any) string { return words.Say(t.lang, key, args...) }
+
+// in says, in the language of the person, a detail that came in English: of a kind of event, of a code, or of anything (""). What
+// is foreign in it is marked; templates print it with said.
+func (t tongue) in(of, english string) string {
+	return notices.In(notices.Language(t.lang), of, english)
+}
 
 func (t tongue) count(key string, n int, args ...any) string {
 	return words.Count(t.lang, key, n, args...)

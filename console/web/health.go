@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/web/words"
 )
 
@@ -17,9 +18,8 @@ type healthView struct {
 
 // checkView is one thing that was looked at.
 type checkView struct {
-	access.Check
-	Title string
-	Mark  badge
+	Title, Detail, Hint string // what is foreign in them is marked
+	Mark                badge
 }
 
 // showHealth looks around, as `ardoise doctor` does.
@@ -36,7 +36,7 @@ func (c *console) showHealth(v *visit) error {
 	for _, state := range []string{access.CheckBad, access.CheckWarn, access.CheckOK} { // the worst first
 		for _, k := range checks {
 			if k.State == state {
-				view.Checks = append(view.Checks, checkView{k, v.checkTitle(k.Name), v.checkMark(k.State)})
+				view.Checks = append(view.Checks, checkView{v.checkTitle(k.Name), v.in("", k.Detail), v.in("", k.Hint), v.checkMark(k.State)})
 			}
 		}
 	}
@@ -61,13 +61,13 @@ func (t tongue) checkMark(state string) badge {
 	return badge{"bad", "alarm", t.say("health.bad")}
 }
 
-// checkTitle is the name of a check in the language of the person, where the words have it.
+// checkTitle is the name of a check in the language of the person.
 func (t tongue) checkTitle(name string) string {
 	base, rest, _ := strings.Cut(name, " on ")
 	p, ok := words.Checks()[base]
 	switch {
 	case !ok:
-		return name
+		return notices.Plain(t.in("", name))
 	case t.lang == words.French:
 		base = p.French
 	default:

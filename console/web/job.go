@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -175,7 +176,7 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 	}
 	for _, m := range s.Now.Members {
 		if m.Reason != "" && (m.State == "slow" || m.State == "https" || m.State == "silent") {
-			view.Laggards = append(view.Laggards, lineView{m.Computer, v.say("lag."+m.State) + " · " + m.Reason})
+			view.Laggards = append(view.Laggards, lineView{m.Computer, v.say("lag."+m.State) + " · " + v.in("", m.Reason)})
 		}
 	}
 	for i := len(s.Marks) - 1; i >= 0 && len(view.Marks) < maxMarks; i-- {
@@ -185,7 +186,7 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 			says = m.Kind
 		}
 		if m.Text != "" {
-			says += " · " + m.Text
+			says += " · " + v.in("", m.Text)
 		}
 		view.Marks = append(view.Marks, markView{v.seconds(float64(m.At)), m.Computer, says})
 	}
@@ -204,16 +205,16 @@ func (v *visit) row(t access.Task, m sessions.Member, view *jobView) rowView {
 		}
 		if x := t.Reception; x != nil {
 			r.Rate = v.rate(x.WireRate)
-			r.Why = x.Reason
+			r.Why = v.in("", x.Reason)
 		}
-		r.Why = cmp.Or(m.Reason, r.Why)
+		r.Why = cmp.Or(v.in("", m.Reason), r.Why)
 	}
 	if t.Started != nil && t.Ended != nil {
 		r.Took = v.span(t.Ended.Sub(*t.Started))
 	}
 	if o := t.Outcome; o != nil {
 		r.Written = o.WrittenBytes
-		if t.State == job.TaskFailed {
+		if t.State == job.TaskFailed || t.State == job.TaskCancelled {
 			r.Why, r.What = v.outcome(o)
 		}
 		if o.Wipe != nil {
@@ -299,8 +300,9 @@ func (c *console) jobCSV(v *visit) error {
 	return nil
 }
 
-// cell keeps a spreadsheet from taking a text for a formula.
+// cell keeps a spreadsheet from taking a text for a formula, and from marks that only pages know.
 func cell(s string) string {
+	s = notices.Plain(s)
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
 	}

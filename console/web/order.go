@@ -255,7 +255,7 @@ func (v *visit) addUp(view orderView, plan access.Plan) planView {
 		}
 		if t.Warning != "" && !seen[t.Warning] {
 			seen[t.Warning] = true
-			out.Warnings = append(out.Warnings, t.Warning)
+			out.Warnings = append(out.Warnings, v.in("", t.Warning))
 		}
 		if strings.HasPrefix(t.OfflineReset, "yes") {
 			out.Offline++

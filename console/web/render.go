@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/web/words"
 	"github.com/ardoise/ardoise/fleet/people"
 )
@@ -109,8 +110,9 @@ func (c *console) functions(t tongue) template.FuncMap {
 		"role": func(r people.Role) string { return t.say("role." + string(r)) },
 		"kind": func(k any) string { return t.say("kind." + fmt.Sprint(k)) },
 		"zero": func(at time.Time) bool { return at.IsZero() },
-		"what": func(e *access.Error) string { w, _ := t.notice(e); return w },
-		"todo": func(e *access.Error) string { _, d := t.notice(e); return d },
+		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return notices.HTML(w) },
+		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return notices.HTML(d) },
+		"in":   t.in, "said": notices.HTML,
 	}
 }
 
