@@ -11,6 +11,8 @@ import (
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/multicast"
+	"github.com/ardoise/ardoise/imaging/multicast/session"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 )
 
 // maxLaggards is how many computers that lag are named in a line; the others are counted.
@@ -25,8 +27,8 @@ func sessionLine(r *sessions.Report) string {
 	if n.Waiting {
 		return fmt.Sprintf("session  waits for more computers: %d of %d have joined", len(n.Members), n.Expected)
 	}
-	text := fmt.Sprintf("session  %.1f MB/s on the wire  worst loss %.1f %%  parity %d  to send %s  lacking %s  %s left  %d of %d done",
-		float64(n.Rate)/1e6, 100*n.Loss, n.Parity, bytesText(n.Demand), bytesText(n.Lacking),
+	text := fmt.Sprintf("session  %.1f MB/s on the wire  %s  worst loss %.1f %%  parity %d  to send %s  lacking %s  %s left  %d of %d done",
+		float64(n.Rate)/1e6, diskText(float64(n.Disk)/1e6), 100*n.Loss, n.Parity, bytesText(n.Demand), bytesText(n.Lacking),
 		(time.Duration(n.Left * float64(time.Second))).Round(time.Second), r.Done, r.Joined)
 	if slow := laggards(n.Members); len(slow) > 0 {
 		more := ""
@@ -91,7 +93,8 @@ func showSession(w io.Writer, r *sessions.Report) {
 	if line := sessionLine(r); line != "" {
 		_, _ = fmt.Fprintln(w, line)
 	}
-	told := []string{sessions.MarkDemoted, sessions.MarkPromoted, sessions.MarkSilent, sessions.MarkTrouble}
+	told := []string{sessions.MarkDemoted, sessions.MarkPromoted, sessions.MarkSilent, sessions.MarkTrouble, wire.EventNoMulticast,
+		wire.EventDisk, wire.EventForged, wire.EventInsider, wire.EventPolluted, wire.EventUnreadable, session.EventFlooded}
 	for _, m := range r.Marks {
 		if slices.Contains(told, m.Kind) || m.Kind == sessions.MarkJoin && m.Text != "" {
 			_, _ = fmt.Fprintf(w, "    %6d s  %-10s %s  %s\n", m.At, fleet.Clean(m.Kind, 32), fleet.Clean(m.Computer, 63),

@@ -8,15 +8,16 @@ import (
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/sessions"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 )
 
 func TestALineOfASession(t *testing.T) {
 	now := sessions.State{Running: true, Left: 35.2, Sample: sessions.Sample{Rate: 11_400_000, Loss: 0.003, Parity: 1, Demand: 120e6,
-		Lacking: 3e6}, Members: []sessions.Member{{Computer: "S104-01", State: "fast"},
+		Lacking: 3e6, Disk: 38_400_000}, Members: []sessions.Member{{Computer: "S104-01", State: "fast"},
 		{Computer: "S104-07", State: "slow", Reason: "100 Mb/s link"}, {Computer: "S104-08\x1b[2J", State: "https", Reason: "no multicast"},
 		{Computer: "S104-09", State: "fast", Reason: "disk 38 MB/s"}, {Computer: "S104-10", State: "done", Reason: "7 % loss"}}}
 	r := &sessions.Report{ID: "12", Now: now, Joined: 16, Done: 2}
-	want := "session  11.4 MB/s on the wire  worst loss 0.3 %  parity 1  to send 120.0 MB  lacking 3.0 MB  35s left  2 of 16 done  " +
+	want := "session  11.4 MB/s on the wire  slowest disk 38.4 MB/s  worst loss 0.3 %  parity 1  to send 120.0 MB  lacking 3.0 MB  35s left  2 of 16 done  " +
 		"lags: S104-07 (100 Mb/s link, slow stream), S104-08\ufffd[2J (no multicast, by HTTPS), S104-09 (disk 38 MB/s)"
 	if got := sessionLine(r); got != want {
 		t.Errorf("the line is\n%s\nwant\n%s", got, want)
@@ -58,10 +59,11 @@ func TestALineOfASession(t *testing.T) {
 	r.Jobs, r.Started, r.Ended = []string{"12", "13"}, time.Unix(0, 0), time.Unix(61, 0)
 	r.Sent, r.Repairs, r.HTTPS = 1e9, 1e7, 2e6
 	r.Marks = []sessions.Mark{{At: 7, Kind: sessions.MarkDemoted, Computer: "S104-07", Text: "slow, 100 Mb/s link"},
-		{At: 1, Kind: sessions.MarkJoin, Computer: "S104-01"}, {At: 2, Kind: sessions.MarkJoin, Computer: "S104-11", Text: "Wi-Fi"}}
+		{At: 1, Kind: sessions.MarkJoin, Computer: "S104-01"}, {At: 2, Kind: sessions.MarkJoin, Computer: "S104-11", Text: "Wi-Fi"},
+		{At: 3, Kind: wire.EventDisk, Computer: "S104-12", Text: "writing sector 9200"}, {At: 4, Kind: wire.EventInsider, Computer: "S104-13"}}
 	showSession(&out, r)
 	for _, want := range []string{"shared by jobs 12, 13", "2 of 16 computers done, 1.0 GB on the wire, 10.0 MB of it repairs, 2.0 MB by HTTPS, in 1m1s",
-		"7 s  demoted", "S104-11  Wi-Fi"} {
+		"7 s  demoted", "S104-11  Wi-Fi", "disk       S104-12  writing sector 9200", "insider    S104-13"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, out.String())
 		}

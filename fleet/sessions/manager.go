@@ -188,6 +188,8 @@ func (m *Manager) tick(ctx context.Context) {
 const (
 	KindNoMulticast = "no-multicast" // which network multicast does not reach
 	KindFlooded     = "flooded"      // in which network switches send multicast to every port
+	KindForged      = "forged"       // in which network somebody sends packets with a wrong key to the session
+	KindInsider     = "insider"      // in which network packets came with the right key that the server has not made
 )
 
 // share divides the uplink among those that send: the limit of the hour among all and what is fetched by HTTPS, and what

@@ -64,6 +64,34 @@ func TestWhichNetworkIsNamed(t *testing.T) {
 	if got := say(5, flooded, member(0, multicast.StateFast, 1e6, "")); len(got) != 0 {
 		t.Errorf("afterwards it is said again: %q", got)
 	}
+	told := func(second int, code string, count uint64, names ...string) (events []session.LoggedEvent) {
+		for _, name := range names {
+			events = append(events, session.LoggedEvent{Time: now.Add(time.Duration(second) * time.Second), Computer: name,
+				Event: wire.Event{Code: code, Count: count}})
+		}
+		return events
+	}
+	if got := say(6, told(6, wire.EventForged, forgedFrom-1, "pc0"), member(0, multicast.StateFast, 1e6, "")); len(got) != 0 {
+		t.Errorf("a few packets that a bad cable changed are %q", got)
+	}
+	want = []string{"forged: somebody sends packets with a wrong key to the session's group in 10.10.0.0/24 (pc0, pc1 dropped them): none of it reaches a disk",
+		"insider: packets with the session's key that the server has not made came in 10.20.0.0/24 (to pc3): another computer of the session " +
+			"sends them, or a memory is bad; no chunk with a wrong hash is written, it is fetched by HTTPS"}
+	all := append(told(7, wire.EventForged, 5000, "pc0", "pc1"), told(7, wire.EventPolluted, 0, "pc3")...)
+	if got := say(7, all, member(0, multicast.StateFast, 1e6, "")); !slices.Equal(got, want) {
+		t.Errorf("of forged packets it is said %q", got)
+	}
+	want = []string{"insider: packets with the session's key that the server has not made came in 10.10.0.0/24 (to pc1): another computer of the session " +
+		"sends them, or a memory is bad; no chunk with a wrong hash is written, it is fetched by HTTPS"}
+	if got := say(8, told(8, wire.EventInsider, 0, "pc1"), member(0, multicast.StateFast, 1e6, "")); !slices.Equal(got, want) {
+		t.Errorf("of an insider it is said %q", got)
+	}
+	if got := say(9, append(all, told(9, wire.EventInsider, 0, "pc0", "pc1", "pc2")...), member(0, multicast.StateFast, 1e6, "")); len(got) != 0 {
+		t.Errorf("afterwards it is said again: %q", got)
+	}
+	if got := some([]string{"a", "b", "c", "d", "e"}); got != "a, b, c and 2 more" {
+		t.Errorf("five are %q", got)
+	}
 }
 
 // A session's probe leaves by every interface in use; what goes wrong with one is no reason to leave the others out.

@@ -44,6 +44,7 @@ type Sample struct {
 	Lacking int64   `json:"lacking"` // bytes that computers lack of what was sent, summed over them
 	Loss    float64 `json:"loss"`    // 0..1, of the computer on multicast that loses most
 	Parity  int     `json:"parity"`  // repair symbols a block that are sent unasked
+	Disk    int64   `json:"disk"`    // bytes a second that the slowest disk takes of those that have still to get something, 0 unknown
 	Fast    int     `json:"fast"`    // computers on the stream
 	Slow    int     `json:"slow"`    // on the slow stream
 	HTTPS   int     `json:"https"`   // that fetch by HTTPS
@@ -161,6 +162,9 @@ func stateOf(st session.Status, bytes int64, at int64) State {
 		}
 		if m.State == multicast.StateFast || m.State == multicast.StateSlow || m.State == multicast.StateSuspect {
 			out.Loss = max(out.Loss, m.Loss)
+		}
+		if m.State != multicast.StateDone && m.Disk > 0 && (out.Disk == 0 || m.Disk < out.Disk) {
+			out.Disk = m.Disk
 		}
 		out.Members = append(out.Members, Member{Computer: m.Name, State: string(m.State), Rate: int64(m.Rate), Loss: m.Loss,
 			Disk: m.Disk, Lacks: m.Lacks, Reason: m.Reason})

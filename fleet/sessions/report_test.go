@@ -56,6 +56,18 @@ func seen(members ...multicast.MemberStatus) session.Status {
 	return session.Status{Generations: 2, Packets: []uint64{10, 0}, Sender: multicast.Status{Members: members}}
 }
 
+// The disk that people are shown is the slowest of those that have still something to write.
+func TestTheSlowestDiskIsShown(t *testing.T) {
+	st := seen(multicast.MemberStatus{State: multicast.StateFast, Disk: 90e6}, multicast.MemberStatus{State: multicast.StateSlow, Disk: 38e6},
+		multicast.MemberStatus{State: multicast.StateDone, Disk: 1e6}, multicast.MemberStatus{State: multicast.StateFast})
+	if got := stateOf(st, 5, 7); got.Disk != 38e6 || got.Rate != 5 || got.At != 7 || got.Members[2].Disk != 1e6 {
+		t.Errorf("the state is %+v", got)
+	}
+	if got := stateOf(seen(multicast.MemberStatus{State: multicast.StateFast}), 5, 7); got.Disk != 0 {
+		t.Errorf("where nothing is known of disks it is %d", got.Disk)
+	}
+}
+
 func TestWhatHappensToComputersIsMarked(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	r := &run{people: map[string]*person{}, told: map[string]bool{}, report: Report{Started: start}, server: &session.Server{}}

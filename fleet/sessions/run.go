@@ -24,6 +24,7 @@ const (
 	maxPersonMarks = 40
 	maxTold        = 32
 	maxReason      = 200 // characters
+	forgedFrom     = 10  // packets with a wrong key that are worth a word: fewer may be a bad cable
 
 	restTime = 2 * time.Second // between two senders: each reads its manifests, whoever joins and leaves without end
 )
@@ -60,6 +61,8 @@ type person struct {
 	gets    bool   // packets have come
 	deaf    bool   // none do
 	flooded bool   // packets come that it has not asked for
+	forged  bool   // packets with a wrong key came to it
+	spoilt  bool   // packets with the right key came to it that the server has not made
 	done    bool   // it has got everything
 	marks   int
 }
@@ -312,6 +315,8 @@ func (r *run) see(now time.Time, st session.Status) {
 			r.mark(e.Time, p, fleet.Clean(e.Code, 32), e.Text)
 			p.deaf = p.deaf || e.Code == wire.EventNoMulticast && !p.gets
 			p.flooded = p.flooded || e.Code == session.EventFlooded
+			p.forged = p.forged || e.Code == wire.EventForged && e.Count >= forgedFrom
+			p.spoilt = p.spoilt || e.Code == wire.EventInsider || e.Code == wire.EventPolluted
 		}
 	}
 	if n := len(st.Events); n > 0 {
@@ -371,12 +376,13 @@ func (r *run) follow(now time.Time, members []Member) {
 	}
 }
 
-// notices tells which networks multicast does not reach, and where it reaches too many, each once. The caller holds the
-// lock.
+// notices tells which networks multicast does not reach, where it reaches too many, and where somebody else sends to the
+// session, each once. The caller holds the lock.
 func (r *run) notices() (out []notice) {
 	type network struct {
 		iface                string
 		deaf, hears, flooded int
+		forged, spoilt       []string // names
 	}
 	networks := map[netip.Prefix]*network{}
 	say := func(kind, key, text string) {
@@ -407,6 +413,12 @@ func (r *run) notices() (out []notice) {
 		if p.flooded {
 			n.flooded++
 		}
+		if p.forged {
+			n.forged = append(n.forged, p.name)
+		}
+		if p.spoilt {
+			n.spoilt = append(n.spoilt, p.name)
+		}
 	}
 	for prefix, n := range networks {
 		if n.deaf > 0 && n.hears == 0 {
@@ -417,9 +429,27 @@ func (r *run) notices() (out []notice) {
 			say(KindFlooded, prefix.String(), fmt.Sprintf("a switch in %s sends multicast to ports that did not ask for it (%d of %d computers "+
 				"there get what nobody joined): every slow port behind it is full while a session runs", prefix, n.flooded, n.deaf+n.hears))
 		}
+		if len(n.forged) > 0 {
+			say(KindForged, prefix.String(), fmt.Sprintf("somebody sends packets with a wrong key to the session's group in %s (%s dropped them): "+
+				"none of it reaches a disk", prefix, some(n.forged)))
+		}
+		if len(n.spoilt) > 0 {
+			say(KindInsider, prefix.String(), fmt.Sprintf("packets with the session's key that the server has not made came in %s (to %s): another "+
+				"computer of the session sends them, or a memory is bad; no chunk with a wrong hash is written, it is fetched by HTTPS",
+				prefix, some(n.spoilt)))
+		}
 	}
 	slices.SortFunc(out, func(a, b notice) int { return cmp.Or(strings.Compare(a.kind, b.kind), strings.Compare(a.text, b.text)) })
 	return out
+}
+
+// some names a few.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // due tells whether the report is to be written now.

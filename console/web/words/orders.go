@@ -125,6 +125,14 @@ func jobs() map[string]Pair {
 		"session.done":     {"a tout reçu", "has everything"},
 		"session.stop":     {"l’émission se termine", "the sender ends"},
 		"session.trouble":  {"difficulté de l’émission", "trouble of the sender"},
-		"curve.label":      {"Débit au cours du temps", "Rate over time"},
+
+		"session.disk":         {"son disque refuse d’écrire", "its disk refuses writes"},
+		"session.flooded":      {"reçoit de la multidiffusion que personne n’a demandée", "gets multicast that nobody asked for"},
+		"session.forged":       {"écarte des paquets faux", "drops forged packets"},
+		"session.insider":      {"reçoit des paquets d’un poste qui a la clé", "gets packets of a computer that has the key"},
+		"session.no-multicast": {"la multidiffusion n’arrive pas", "multicast does not arrive"},
+		"session.polluted":     {"écarte un bloc dont l’empreinte est fausse", "drops a block with a wrong hash"},
+		"session.unreadable":   {"manque d’un bloc que le serveur ne peut lire", "lacks a chunk that the server cannot read"},
+		"curve.label":          {"Débit au cours du temps", "Rate over time"},
 	}
 }
