@@ -58,7 +58,9 @@
 //	        however late; its tasks expire at Until
 //
 // The job and Done are kept in one Change. What they mean, a channel or a filter for instance, is looked up when they are
-// given. Who cannot take it is named in the job. An hour that the clocks leave out or repeat is used once.
+// given. Who cannot take it is named in the job. Whom another order keeps busy is owed its task until the window ends: it
+// is given within ten minutes of being free, with others who are; what is owed at the end is let pass, and the other order
+// is named. An hour that the clocks leave out or repeat is used once.
 //
 // What a computer may do without us is its standing grant:
 //

@@ -42,7 +42,8 @@ type Order struct {
 	Script    job.ScriptOrder // script: only Hash counts
 	Related   []string        // deploy, stage: hashes of other manifests, hexadecimal, that share enough with Manifest to be sent together
 
-	schedule string // id of the schedule that gives it
+	schedule string                  // id of the schedule that gives it
+	relate   func([]string) []string // Version.Related of its version
 }
 
 // Planned is what an order would do to one computer.

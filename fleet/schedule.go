@@ -3,7 +3,6 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +22,13 @@ type Schedule struct {
 	By     string
 	Paused bool
 	Done   string // 2026-11-22: the last day whose window was used, or let pass
+	Owed   *Owed  `json:",omitempty"` // who was busy when the window of Done began, and still waits
+}
+
+// Owed are the computers of a schedule that another order kept busy. They get their task within the window.
+type Owed struct {
+	Computers []string  // ids
+	Given     time.Time // when others of the schedule were given theirs
 }
 
 // ScheduledOrder is what a schedule orders. What it means is looked up each time.
@@ -133,7 +139,7 @@ func (f *Fleet) SetSchedule(ctx context.Context, s Schedule, by string) (Schedul
 	default:
 		s.ID = old.ID
 	}
-	s.By = Clean(by, 64)
+	s.By, s.Owed = Clean(by, 64), nil
 	if err := f.checkSchedule(&s); err != nil {
 		return s, err
 	}
@@ -198,7 +204,7 @@ func (f *Fleet) checkSchedule(s *Schedule) error {
 	return nil
 }
 
-// orderOf is what a schedule orders now. The caller holds deciding.
+// orderOf is what a schedule orders now.
 func (f *Fleet) orderOf(s Schedule) (Order, error) {
 	x := s.Order
 	o := Order{Kind: x.Kind, Computers: x.Computers, Rooms: x.Rooms, Sites: x.Sites, Filter: x.Filter, Level: x.Level,
@@ -214,7 +220,7 @@ func (f *Fleet) orderOf(s Schedule) (Order, error) {
 	if err != nil {
 		return o, refuse(CodeBadSchedule, s.Name, "%s: %v", x.Master, err)
 	}
-	o.Master, o.Version, o.Manifest, o.Fits, o.Disk = v.Master, v.Version, v.Manifest, v.Fits, v.Disk
+	o.Master, o.Version, o.Manifest, o.Fits, o.Disk, o.relate = v.Master, v.Version, v.Manifest, v.Fits, v.Disk, v.Related
 	return o, nil
 }
 
@@ -228,46 +234,4 @@ func (f *Fleet) ForgetSchedule(ctx context.Context, id, by string) (Schedule, er
 	}
 	e := f.event("schedule", Info, Computer{}, Task{}, "%s was forgotten by %s", s.Name, Clean(by, 64))
 	return s, f.commit(ctx, Change{Removed: []Record{{RecordSchedule, s.ID}}, Events: []Event{e}})
-}
-
-// giveSchedules gives the orders of the schedules whose windows have begun, each once.
-func (f *Fleet) giveSchedules(ctx context.Context) error {
-	f.deciding.Lock()
-	defer f.deciding.Unlock()
-	now := f.o.Now().In(f.o.Zone)
-	var errs []error
-	for _, s := range f.Schedules() {
-		if day, ok := s.last(now); ok {
-			s.Done = day.Format(time.DateOnly)
-			_, end := s.window(day)
-			errs = append(errs, f.giveSchedule(ctx, s, end.Sub(now)))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// giveSchedule gives one schedule's order, and keeps in the same decision that it was. left is what is left of its window.
-// The caller holds deciding.
-func (f *Fleet) giveSchedule(ctx context.Context, s Schedule, left time.Duration) error {
-	kept := Change{Schedules: []Schedule{s}}
-	pass := func(severity Severity, format string, args ...any) error {
-		kept.Events = []Event{f.event("schedule", severity, Computer{}, Task{}, "%s: %s", s.Name, fmt.Sprintf(format, args...))}
-		return f.commit(ctx, kept)
-	}
-	switch {
-	case s.Paused:
-		return f.commit(ctx, kept)
-	case left <= 0:
-		return pass(Warning, "the server was not there during its window, so nothing is ordered")
-	}
-	o, err := f.orderOf(s)
-	if err == nil {
-		o.Within, o.schedule = left, s.ID
-		_, err = f.give(ctx, o, kept)
-	}
-	var refused *RefusedError
-	if errors.As(err, &refused) {
-		return pass(Warning, "nothing could be ordered: %v", refused)
-	}
-	return err
 }

@@ -166,11 +166,12 @@ func TestAPausedScheduleIsSilentAndDoesNotCatchUp(t *testing.T) {
 func TestWhoCannotTakeAScheduledOrderIsNamed(t *testing.T) {
 	h := planned(t)
 	tonight(h, func(s *fleet.Schedule) { s.Order.Computers = []string{"gone"} })
-	busy := h.order(job.KindInventory, "pc2")
+	_, err := h.Rekey(context.Background(), "pc2", "marie")
+	check(t, err)
 	h.at(22, 22, 0)
 	j := h.Jobs()[0]
-	if len(j.Tasks) != 1 || len(j.Job.LeftOut) != 1 || j.Job.LeftOut[0].Name != "pc2" || j.Job.LeftOut[0].Code != fleet.CodeBusy {
-		t.Errorf("tasks %+v, left out %+v, beside %s", j.Tasks, j.Job.LeftOut, busy.Job.ID)
+	if len(j.Tasks) != 1 || len(j.Job.LeftOut) != 1 || j.Job.LeftOut[0].Name != "pc2" || j.Job.LeftOut[0].Code != fleet.CodeNotEnrolled {
+		t.Errorf("tasks %+v, left out %+v", j.Tasks, j.Job.LeftOut)
 	}
 	h.kill()
 	if again, err := h.JobByID(j.Job.ID); err != nil || len(again.Job.LeftOut) != 1 {

@@ -24,6 +24,8 @@ func (t Target) String() string { return fmt.Sprintf("%s@%d", t.Master, t.Versio
 type Version struct {
 	Target
 	Fits func(job.Disk) error // refuses a disk that cannot take it; nil: all fit
+	// Related returns those of some manifests, by their hashes, that share enough with it to be sent together; nil: none.
+	Related func(manifests []string) []string
 }
 
 // Versions says what a reference means now: NAME, NAME@V or NAME@CHANNEL.

@@ -253,5 +253,16 @@ func (v Versions) Resolve(ref string) (fleet.Version, error) {
 		}
 		return fits(v.Library, found, m)(d)
 	}
-	return fleet.Version{Target: fleet.Target{Master: found.Name, Version: found.Number, Manifest: found.Hash.String()}, Fits: judge}, nil
+	related := func(others []string) []string { // of an order that nobody waits for
+		if len(others) == 0 {
+			return nil
+		}
+		m, err := v.Library.Open(found)
+		if err != nil {
+			return nil // its tasks say why
+		}
+		return relatedTo(v.Library, m, found.Hash.String(), others)
+	}
+	return fleet.Version{Target: fleet.Target{Master: found.Name, Version: found.Number, Manifest: found.Hash.String()}, Fits: judge,
+		Related: related}, nil
 }

@@ -87,6 +87,8 @@ type Schedule struct {
 	Paused bool           `json:"paused,omitempty"`
 	Done   string         `json:"done,omitempty"` // the last day whose window was used, or let pass
 	Next   *time.Time     `json:"next,omitempty"`
+	// Waiting are computers that another order kept busy when its window began: they get their task until that ends.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 // ScheduledOrder is what a schedule orders. What it means is looked up each time.

@@ -26,6 +26,13 @@ func (d Desk) wireSchedule(s fleet.Schedule) Schedule {
 			out.Order.Computers = append(out.Order.Computers, name)
 		}
 	}
+	if s.Owed != nil {
+		for _, id := range s.Owed.Computers {
+			if name := d.name(id); name != "" {
+				out.Waiting = append(out.Waiting, name)
+			}
+		}
+	}
 	return out
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/ardoise/ardoise/fleet/sessions"
+	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -76,29 +77,36 @@ func (h *House) related(o resolved, computers int) []string {
 	if o.manifest == nil || o.Unicast || computers < 2 {
 		return nil
 	}
-	var out []string
-	compared := map[string]bool{o.Manifest: true}
+	var others []string
 	for _, session := range h.Fleet.Sessions() {
-		for _, hex := range session.Manifests {
-			if compared[hex] || len(compared) > maxCompared {
-				continue
-			}
-			compared[hex] = true
-			if other, err := h.decoded(hex); err == nil && sessions.Related(o.manifest, other) { // else it fetches for itself
-				out = append(out, hex)
-			}
+		others = append(others, session.Manifests...)
+	}
+	return relatedTo(h.Masters, o.manifest, o.Manifest, others)
+}
+
+// relatedTo returns those of some manifests that share enough chunks with another to be sent together.
+func relatedTo(library *masters.Library, m *manifest.Manifest, hash string, others []string) []string {
+	var out []string
+	compared := map[string]bool{hash: true}
+	for _, hex := range others {
+		if compared[hex] || len(compared) > maxCompared {
+			continue
+		}
+		compared[hex] = true
+		if other, err := decoded(library, hex); err == nil && sessions.Related(m, other) { // else it fetches for itself
+			out = append(out, hex)
 		}
 	}
 	return out
 }
 
 // decoded reads a manifest by its hash, hexadecimal.
-func (h *House) decoded(hex string) (*manifest.Manifest, error) {
+func decoded(library *masters.Library, hex string) (*manifest.Manifest, error) {
 	hash, err := manifest.ParseHash(hex)
 	if err != nil {
 		return nil, err
 	}
-	encoded, _, err := h.Masters.Manifest(hash)
+	encoded, _, err := library.Manifest(hash)
 	if err != nil {
 		return nil, err
 	}
