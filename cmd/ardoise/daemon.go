@@ -176,6 +176,12 @@ func showComputer(w io.Writer, x access.Computer) {
 	add("tags", strings.Join(x.Tags, " "))
 	add("note", x.Note)
 	add("code", x.Code)
+	if x.Twin != nil {
+		add("looks like", fmt.Sprintf("%s of site %q: if it was moved here, `ardoise computer approve %s --moved`", x.Twin.Name, x.Twin.Site, x.Code))
+	}
+	if x.SeenAt != "" {
+		add("seen in site", x.SeenAt+": if it was moved there, `ardoise computer room "+x.Name+" "+x.SeenAt+"/`")
+	}
 	if x.Claim != nil {
 		add("alarm", fmt.Sprintf("key %.16s from %s claimed to be it, %s", x.Claim.Key, x.Claim.Address, ago(x.Claim.Since)))
 	}
@@ -207,18 +213,22 @@ func showComputer(w io.Writer, x access.Computer) {
 
 func computerApprove() *cobra.Command {
 	var name, room string
+	var moved bool
 	c := &cobra.Command{Use: "approve CODE...", Short: "enrol the computers that show these codes on their own screens", Args: cobra.MinimumNArgs(1)}
 	var k client
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if name != "" && len(args) > 1 {
 			return usagef("--name is for one computer")
 		}
+		if moved && len(args) > 1 {
+			return usagef("--moved is for one computer")
+		}
 		d, err := k.dial(c.Context())
 		if err != nil {
 			return err
 		}
 		if len(args) == 1 {
-			x, err := d.Approve(c.Context(), access.Approve{Code: args[0], Name: name, Room: room})
+			x, err := d.Approve(c.Context(), access.Approve{Code: args[0], Name: name, Room: room, Moved: moved})
 			if err != nil {
 				return err
 			}
@@ -239,8 +249,9 @@ func computerApprove() *cobra.Command {
 		})
 	}
 	k.flags(c)
-	c.Flags().StringVar(&name, "name", "", "name to give it (default: the one proposed)")
+	c.Flags().StringVar(&name, "name", "", "name to give it (default: the next of its room, as S104-01; without a room the one proposed)")
 	c.Flags().StringVar(&room, "room", "", "room to put it into")
+	c.Flags().BoolVar(&moved, "moved", false, "it is the computer of another site that it looks like, and was moved here")
 	return c
 }
 

@@ -32,6 +32,27 @@ func (s *site) doctor(ctx context.Context) []access.Check {
 				"heard %s: %s", ago(e.Time), e.Detail))
 		}
 	}
+	return append(out, strays(s.fleet)...)
+}
+
+// maxStrays is how many computers in the wrong site are named.
+const maxStrays = 20
+
+// strays warns of computers that say hello from another site than their record's.
+func strays(f *fleet.Fleet) []access.Check {
+	var out []access.Check
+	for _, x := range f.Strays() {
+		home := f.SiteOf(x.Of)
+		check := doctor.Warn("sites", "moved: `ardoise computer room "+x.Of.Name+" "+x.At+"/`, or a room of that site; else add its network to its site: `ardoise site set`",
+			"%s of site %q was seen at %s, in site %q", x.Of.Name, home, x.Computer.Address, x.At)
+		if x.Computer.ID != x.Of.ID {
+			check = doctor.Warn("sites", "moved: `ardoise computer approve "+x.Computer.Code+" --moved`; a copied board: approve it without",
+				"the computer with code %s in site %q looks like %s of site %q", x.Computer.Code, x.At, x.Of.Name, home)
+		}
+		if out = append(out, check); len(out) == maxStrays {
+			break
+		}
+	}
 	return out
 }
 

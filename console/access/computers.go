@@ -22,7 +22,23 @@ func (d Desk) wire(c fleet.Computer) Computer {
 	if c.State == fleet.Pending && hidden(d, c, c.Name) {
 		out.Name = c.ID
 	}
+	if twin, err := d.twin(c); err == nil {
+		out.Twin = &Twin{Name: twin.Name, Site: d.h.Fleet.SiteOf(twin), Room: twin.Room}
+	}
+	if at, astray := d.h.Fleet.Astray(c); astray && d.c.May(people.ActionSee, at, "") {
+		out.SeenAt = at
+	}
 	return out
+}
+
+// twin is the computer of another site that a pending one looks like, if the caller sees it.
+func (d Desk) twin(c fleet.Computer) (fleet.Computer, error) {
+	if c.Twin != "" {
+		if twin, err := d.find(c.Twin); err == nil {
+			return twin, nil
+		}
+	}
+	return fleet.Computer{}, &fleet.RefusedError{Code: fleet.CodeNoTwin, What: c.Name}
 }
 
 // selected lists the computers that a query of package filter matches and the caller sees, by name.
@@ -95,7 +111,13 @@ func (d Desk) approval(a Approve, e *deed) (fleet.Approval, error) {
 		}
 		err = d.mayTake(x, name)
 	}
-	return fleet.Approval{Code: a.Code, Name: a.Name, Room: a.Room, By: d.by()}, err
+	if err == nil && a.Moved { // it leaves a site
+		var twin fleet.Computer
+		if twin, err = d.twin(x); err == nil {
+			err = d.mayOn(people.ActionEnrol, twin)
+		}
+	}
+	return fleet.Approval{Code: a.Code, Name: a.Name, Room: a.Room, Moved: a.Moved, By: d.by()}, err
 }
 
 // mayTake refuses a name that belongs to a computer which the caller does not see: approved by that name, one that looks

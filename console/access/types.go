@@ -50,6 +50,16 @@ type Computer struct {
 	Clean        *Clean     `json:"last_proven_clean,omitempty"`
 	Resets       *Resets    `json:"resets,omitempty"`
 	Token        *time.Time `json:"token,omitempty"` // when the token of its running system was made
+
+	Twin   *Twin  `json:"twin,omitempty"`    // pending: the computer of another site that it looks like
+	SeenAt string `json:"seen_at,omitempty"` // site in whose network it was seen last, where that is not its own
+}
+
+// Twin is a computer of another site than the one where something like it waits.
+type Twin struct {
+	Name string `json:"name"`
+	Site string `json:"site"`
+	Room string `json:"room,omitempty"`
 }
 
 // Proven is what a disk held when it was last read back.
@@ -277,6 +287,8 @@ type Approve struct {
 	Code string `json:"code"`
 	Name string `json:"name,omitempty"`
 	Room string `json:"room,omitempty"` // that it is put into
+	// Moved says that it is the computer of another site that it looks like.
+	Moved bool `json:"moved,omitempty"`
 }
 
 // Change is the body of the other verbs on a computer.

@@ -77,6 +77,8 @@ func computersEnrol() map[string]Pair {
 		"enrol.as":          {"Nom à lui donner", "Name to give"},
 		"enrol.nameof":      {"Nom du poste qui affiche {0}", "Name of the computer that shows {0}"},
 		"enrol.pick":        {"Le code {0} est le même sur l’écran du poste", "The code {0} is the same on the computer’s screen"},
+		"enrol.twin":        {"Il ressemble à {0}, de l’établissement {1}.", "It looks like {0}, of site {1}."},
+		"enrol.moved":       {"C’est lui, il a été déplacé ici", "It is that one, and was moved here"},
 		"enrol.one":         {"Approuver", "Approve"},
 		"enrol.all":         {"Approuver les postes cochés", "Approve those checked"},
 		"enrol.into":        {"dans la salle", "into room"},
