@@ -5,6 +5,7 @@
 //	ardoise-reset --restart   and restart the computer, after 10 s that Ctrl-C ends
 //	ardoise-reset --status    tell whether a reset waits
 //	ardoise-reset --cancel    take it back, where the server lets a computer do that
+//	ardoise-reset --menu      put ARDOISE's start menu first again, where a system has put itself before it
 //
 //	this PC                                  server
 //	  POST, the PC's token ------ TLS ------->  one more reset waits for this computer, and nothing else
@@ -17,7 +18,12 @@
 // %ProgramData%\Ardoise\reset.json, or -token FILE. It is JSON as in imaging/job, RunningToken. Whoever may read the file
 // may reset this computer, so give it to whom that is meant for.
 //
-// Sources: UEFI 2.10 section 3.3 (BootNext); Linux' efivarfs; Windows' SetFirmwareEnvironmentVariableEx.
+// A system that is updated puts itself first in firmware's boot order, and the computer of a menu room has no menu any more, nor
+// hears of work. The agent puts that right whenever it runs, which such a computer's no longer does by itself; so --menu does it
+// from the running system. It needs no token and no server, but administrator's rights, and is meant for a task at each start
+// of the system. It moves the entry that the agent has made, and makes none; a disk that BitLocker protects is left alone.
+//
+// Sources: UEFI 2.10 section 3.3 (BootNext, BootOrder); Linux' efivarfs; Windows' SetFirmwareEnvironmentVariableEx.
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes: 0 ok, 2 usage, 3 refused
 // or declined, 4 the server is not the one of this school, 5 input or output. Guaranteed: what a server says is shown
@@ -65,17 +71,23 @@ type pc struct {
 	words           words
 	token           string           // default path of the token file
 	firmware        efi.Variables    // nil: no UEFI, or it cannot be reached
+	sealed          func() bool      // the system's disk may be encrypted by a key that another start would not open
 	restart         func() error     // restarts the computer
 	tick            <-chan time.Time // one second each
+
+	unattended bool // nobody waits for the end
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := pc{in: os.Stdin, out: os.Stdout, complaints: os.Stderr, person: term.IsTerminal(int(os.Stdin.Fd())),
-		words: spoken(languages()), token: tokenPath(), firmware: variables(), restart: restart, tick: time.Tick(time.Second)}
+		words: spoken(languages()), token: tokenPath(), firmware: variables(), sealed: sealed, restart: restart,
+		tick: time.Tick(time.Second)}
 	code := p.run(ctx, os.Args[1:])
-	hold(p.words)
+	if !p.unattended { // a task of the system's has a window, too, which nobody ever sees
+		hold(p.words)
+	}
 	os.Exit(code)
 }
 
@@ -90,8 +102,8 @@ func (f *fault) Error() string { return f.error }
 
 // orders are what the command line says.
 type orders struct {
-	yes, restart, status, cancel bool
-	token                        string
+	yes, restart, status, cancel, menu bool
+	token                              string
 }
 
 func (p *pc) parse(args []string) (orders, error) {
@@ -102,6 +114,7 @@ func (p *pc) parse(args []string) (orders, error) {
 	f.BoolVar(&o.restart, "restart", false, "")
 	f.BoolVar(&o.status, "status", false, "")
 	f.BoolVar(&o.cancel, "cancel", false, "")
+	f.BoolVar(&o.menu, "menu", false, "")
 	f.StringVar(&o.token, "token", p.token, "")
 	err := f.Parse(args)
 	switch {
@@ -111,7 +124,7 @@ func (p *pc) parse(args []string) (orders, error) {
 		return o, &fault{exitUsage, printable(err.Error()), p.words.usage}
 	case f.NArg() > 0:
 		return o, &fault{exitUsage, fmt.Sprintf(p.words.unexpected, printable(f.Arg(0))), p.words.usage}
-	case o.status && (o.cancel || o.restart || o.yes), o.cancel && (o.restart || o.yes):
+	case o.status && (o.cancel || o.restart || o.yes), o.cancel && (o.restart || o.yes), o.menu && (o.status || o.cancel || o.restart || o.yes):
 		return o, &fault{exitUsage, p.words.contradicts, p.words.usage}
 	}
 	return o, nil
@@ -124,7 +137,12 @@ func (p *pc) run(ctx context.Context, args []string) int {
 		p.say("%s", p.words.help)
 		return 0
 	}
-	if err == nil {
+	p.unattended = o.yes || o.menu
+	switch {
+	case err != nil:
+	case o.menu:
+		err = p.menuFirst()
+	default:
 		err = p.obey(ctx, o)
 	}
 	if err == nil {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,17 +26,19 @@ import (
 
 // site is a server and a computer that has its token.
 type site struct {
-	authority *agenttest.Authority
-	server    *httptest.Server
-	token     job.RunningToken
-	path      string
-	asked     []string // methods and tokens
-	answer    func(w http.ResponseWriter, r *http.Request)
-	firmware  *vars
-	restarts  int
-	out, told bytes.Buffer
-	in        string
-	person    bool
+	authority  *agenttest.Authority
+	server     *httptest.Server
+	token      job.RunningToken
+	path       string
+	asked      []string // methods and tokens
+	answer     func(w http.ResponseWriter, r *http.Request)
+	firmware   *vars
+	sealed     bool
+	unattended bool
+	restarts   int
+	out, told  bytes.Buffer
+	in         string
+	person     bool
 }
 
 func newSite(t *testing.T) *site {
@@ -77,10 +80,11 @@ func (s *site) run(t *testing.T, args ...string) int {
 	s.out.Reset()
 	s.told.Reset()
 	p := pc{in: strings.NewReader(s.in), out: &s.out, complaints: &s.told, person: s.person, words: spoken([]string{"", "fr_FR.UTF-8"}),
-		token: s.path, restart: func() error { s.restarts++; return nil }, tick: tick}
+		token: s.path, restart: func() error { s.restarts++; return nil }, tick: tick, sealed: func() bool { return s.sealed }}
 	if s.firmware != nil {
 		p.firmware = s.firmware
 	}
+	defer func() { s.unattended = p.unattended }()
 	return p.run(t.Context(), args)
 }
 
@@ -274,7 +278,7 @@ func TestTokenFiles(t *testing.T) {
 	if code := s.run(t, "--yes", "--token", s.path+".none"); code != exitIO || !strings.Contains(s.told.String(), "hint: un technicien") {
 		t.Errorf("no file: exit %d, said %q", code, &s.told)
 	}
-	for _, args := range [][]string{{"--what"}, {"now"}, {"--status", "--cancel"}, {"--status", "--restart"}, {"--cancel", "--yes"}} {
+	for _, args := range [][]string{{"--what"}, {"now"}, {"--status", "--cancel"}, {"--status", "--restart"}, {"--cancel", "--yes"}, {"--menu", "--yes"}, {"--menu", "--status"}} {
 		if code := s.run(t, args...); code != exitUsage || !strings.Contains(s.told.String(), "hint: usage") {
 			t.Errorf("%q: exit %d, said %q", args, code, &s.told)
 		}
@@ -284,14 +288,65 @@ func TestTokenFiles(t *testing.T) {
 	}
 }
 
-func TestTheNextStartIsTheAgents(t *testing.T) {
-	order := func(list ...uint16) []byte {
-		var b []byte
-		for _, n := range list {
-			b = binary.LittleEndian.AppendUint16(b, n)
-		}
-		return b
+// order is firmware's variable for an order of entries.
+func order(list ...uint16) []byte {
+	var b []byte
+	for _, n := range list {
+		b = binary.LittleEndian.AppendUint16(b, n)
 	}
+	return b
+}
+
+func TestTheMenuComesFirstAgain(t *testing.T) {
+	windows, ours, system := entry(t, "Windows Boot Manager", 1), entry(t, "Ardoise", 1), entry(t, "Ardoise: system", 1)
+	for name, c := range map[string]struct {
+		order  []byte
+		add    map[string][]byte
+		sealed bool
+		refuse error
+		exit   int
+		want   []byte // the order; nil: as it was
+		says   string
+	}{
+		"Windows has put itself first": {order: order(0, 5, 2), want: order(5, 0, 2), says: "de nouveau en premier"},
+		"it was left out":              {order: order(0, 2), want: order(5, 0, 2), says: "de nouveau en premier"},
+		"it is first":                  {order: order(5, 0, 2), says: "déjà en premier"},
+		"there is no order":            {order: nil, want: order(5), says: "de nouveau en premier"},
+		"a double":                     {order: order(0, 7, 5), add: map[string][]byte{"Boot0007": ours}, want: order(7, 0, 5), says: "de nouveau"},
+		"switched off":                 {order: order(0, 5), add: map[string][]byte{"Boot0005": entry(t, "Ardoise", 0)}, says: "pas de menu"},
+		"no menu room":                 {order: order(0, 5), add: map[string][]byte{"Boot0005": system}, says: "pas de menu"},
+		"BitLocker":                    {order: order(0, 5), sealed: true, exit: exitRefused, says: "clé de récupération"},
+		"BitLocker, and it is first":   {order: order(5, 0), sealed: true, says: "déjà en premier"},
+		"firmware lets nobody":         {order: order(0, 5), refuse: fs.ErrPermission, exit: exitIO, says: "administrateur"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.token.Server, s.person, s.sealed = "", false, c.sealed // it needs neither a token nor a person
+			s.firmware = &vars{content: map[string][]byte{"Boot0000": windows, "Boot0005": ours, "Boot0002": entry(t, "PXE", 1, 11, 12)}, refuse: c.refuse}
+			if c.order != nil {
+				s.firmware.content["BootOrder"] = c.order
+			}
+			maps.Copy(s.firmware.content, c.add)
+			want := c.want
+			if want == nil {
+				want = c.order
+			}
+			code := s.run(t, "--menu")
+			if got := s.firmware.content["BootOrder"]; code != c.exit || !bytes.Equal(got, want) || !strings.Contains(s.out.String()+s.told.String(), c.says) {
+				t.Errorf("exit %d, order % x, said %q and %q", code, got, &s.out, &s.told)
+			}
+			if len(s.asked) > 0 || !s.unattended || s.firmware.content["BootNext"] != nil {
+				t.Errorf("asked %q, waits for a person %v", s.asked, !s.unattended)
+			}
+		})
+	}
+	s := newSite(t)
+	if code := s.run(t, "--menu"); code != exitRefused || !strings.Contains(s.told.String(), "pas accessible") {
+		t.Errorf("without UEFI: exit %d, said %q", code, &s.told)
+	}
+}
+
+func TestTheNextStartIsTheAgents(t *testing.T) {
 	for name, c := range map[string]struct {
 		content map[string][]byte
 		refuse  error

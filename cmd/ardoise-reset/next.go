@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 
@@ -33,31 +34,58 @@ func (p *pc) startAgent() {
 	p.say("%s", p.words.nextStart)
 }
 
-// ours is the first entry of an IPv4 network card in the boot order: the server knows of the reset and has the agent
-// started. Without one it is the entry of ARDOISE on the disk, whose menu offers the reset. nil: neither.
-func ours(b efi.Boot) *efi.Entry {
-	place := func(e efi.Entry) int {
+// menuFirst puts our start menu before what has put itself before it. A computer without one is left as it is.
+func (p *pc) menuFirst() error {
+	w := p.words
+	if p.firmware == nil {
+		return &fault{exitRefused, w.noFirmware, w.administrator}
+	}
+	b, err := efi.Read(p.firmware)
+	if err != nil {
+		return &fault{exitIO, fmt.Sprintf(w.bootFault, err), w.callSomebody}
+	}
+	e := first(b, func(o efi.LoadOption) bool { return o.Description == menu })
+	switch {
+	case e == nil:
+		p.say("%s", w.noMenu)
+		return nil
+	case len(b.Order) > 0 && b.Order[0] == e.Number:
+		p.say("%s", w.menuIsFirst)
+		return nil
+	case p.sealed():
+		return &fault{exitRefused, w.sealed, w.sealedHow}
+	}
+	if err := efi.First(p.firmware, b, e.Number); err != nil {
+		return &fault{exitIO, fmt.Sprintf(w.bootFault, err), w.administrator}
+	}
+	p.say("%s", w.menuFirst)
+	return nil
+}
+
+// first returns the first active entry in the boot order that is one of those; nil where there is none.
+func first(b efi.Boot, is func(efi.LoadOption) bool) *efi.Entry {
+	place := func(e *efi.Entry) int {
 		if i := slices.Index(b.Order, e.Number); i >= 0 {
 			return i
 		}
 		return len(b.Order)
 	}
-	var network, disk *efi.Entry
+	var best *efi.Entry
 	for i := range b.Entries {
 		e := &b.Entries[i]
-		o := e.Option
-		switch {
-		case o.Attributes&efi.Active == 0:
-		case o.Is(3, 12) && !o.Is(3, 24): // UEFI 10.3.4.12 IPv4, not 10.3.4.22 HTTP
-			if network == nil || place(*e) < place(*network) {
-				network = e
-			}
-		case o.Description == menu:
-			disk = e
+		if e.Option.Attributes&efi.Active != 0 && is(e.Option) && (best == nil || place(e) < place(best)) {
+			best = e
 		}
 	}
-	if network != nil {
-		return network
+	return best
+}
+
+// ours is the first entry of an IPv4 network card in the boot order: the server knows of the reset and has the agent
+// started. Without one it is the entry of ARDOISE on the disk, whose menu offers the reset. nil: neither.
+func ours(b efi.Boot) *efi.Entry {
+	// UEFI 10.3.4.12 IPv4, not 10.3.4.22 HTTP
+	if e := first(b, func(o efi.LoadOption) bool { return o.Is(3, 12) && !o.Is(3, 24) }); e != nil {
+		return e
 	}
-	return disk
+	return first(b, func(o efi.LoadOption) bool { return o.Description == menu })
 }

@@ -44,6 +44,21 @@ func restart() error {
 	return nil
 }
 
+// sealed tells whether BitLocker may protect the system's volume: its key comes from a TPM that has measured who started it, and
+// with our menu before it Windows would ask for the recovery key. manage-bde says 1 for a volume that is not protected, and is
+// not there where BitLocker is not.
+func sealed() bool {
+	dir, err := windows.GetSystemDirectory()
+	if err != nil {
+		return true
+	}
+	ctx, done := context.WithTimeout(context.Background(), commandLimit)
+	defer done()
+	err = exec.CommandContext(ctx, filepath.Join(dir, "manage-bde.exe"), "-status", filepath.VolumeName(dir), "-protectionaserrorlevel").Run()
+	var ended *exec.ExitError
+	return !errors.Is(err, fs.ErrNotExist) && !(errors.As(err, &ended) && ended.ExitCode() == 1)
+}
+
 // hold keeps a window open that Windows made for this program alone, by a double click: else nobody could read the end.
 func hold(w words) {
 	var list [2]uint32

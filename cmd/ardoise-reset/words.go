@@ -11,18 +11,22 @@ type words struct {
 	none, waiting, running, until, clean, unknownState string
 	itsMaster, bootNext, bootFault, nextStart          string
 	restarting, notRestarted, restartYourself, enter   string
+	noFirmware, administrator, noMenu, menuIsFirst     string
+	menuFirst, sealed, sealedHow                       string
 }
 
 func english() words {
 	return words{
-		usage: "usage: ardoise-reset [--yes] [--restart] | --status | --cancel, each with [--token FILE]",
+		usage: "usage: ardoise-reset [--yes] [--restart] | --status | --cancel, each with [--token FILE]; or --menu",
 		help: `Resets this computer when it starts next: everything that was changed on its disk since is lost.
 
   --yes         do not ask
   --restart     restart the computer, after 10 seconds
   --status      tell whether a reset waits
   --cancel      take it back
-  --token FILE  the file that allows it`,
+  --token FILE  the file that allows it
+  --menu        only put the start menu first again, where the system has put
+                itself before it; for a task at each start of the system`,
 		unexpected:  "%q is not expected here",
 		contradicts: "these options do not go together",
 		question:    "Reset this computer at its next start?\nEverything that was changed or saved on its disk will be lost. [y/N]",
@@ -47,19 +51,27 @@ func english() words {
 		nextStart:  "Start it as ever: the reset begins with the next start from Ardoise.",
 		restarting: "Restarting in %d s. Save your work! Ctrl-C: do not restart.", notRestarted: "Not restarted. The reset still waits.",
 		restartYourself: "restart the computer yourself: the reset waits", enter: "Enter closes this window.",
+		noFirmware:    "the boot order of this computer cannot be reached",
+		administrator: "run it as administrator, on a computer that starts by UEFI",
+		noMenu:        "This computer has no start menu of Ardoise: nothing was changed.",
+		menuIsFirst:   "The start menu is first already.", menuFirst: "The start menu is first again.",
+		sealed:    "BitLocker protects this disk: with the menu first, Windows would ask for its recovery key",
+		sealedHow: "leave the order as it is: at its next contact Ardoise takes the menu of such a computer away",
 	}
 }
 
 func french() words {
 	return words{
-		usage: "usage : ardoise-reset [--yes] [--restart] | --status | --cancel, chacun avec [--token FICHIER]",
+		usage: "usage : ardoise-reset [--yes] [--restart] | --status | --cancel, chacun avec [--token FICHIER] ; ou --menu",
 		help: `Remet ce poste à zéro à son prochain démarrage : tout ce qui a changé sur son disque est perdu.
 
   --yes            ne pas demander
   --restart        redémarrer le poste, après 10 secondes
   --status         dire si une remise à zéro attend
   --cancel         y renoncer
-  --token FICHIER  le fichier qui l'autorise`,
+  --token FICHIER  le fichier qui l'autorise
+  --menu           remettre seulement le menu de démarrage en premier, si le
+                   système s'est mis avant lui ; à faire à chaque démarrage`,
 		unexpected:  "%q n'est pas attendu ici",
 		contradicts: "ces options ne vont pas ensemble",
 		question:    "Remettre ce poste à zéro au prochain démarrage ?\nTout ce qui a été changé ou enregistré sur son disque sera perdu. [o/N]",
@@ -84,5 +96,11 @@ func french() words {
 		nextStart:  "Démarrez comme toujours : la remise à zéro commence au prochain démarrage par Ardoise.",
 		restarting: "Redémarrage dans %d s. Enregistrez votre travail ! Ctrl-C : ne pas redémarrer.", notRestarted: "Pas de redémarrage. La remise à zéro attend toujours.",
 		restartYourself: "redémarrez le poste vous-même : la remise à zéro attend", enter: "Entrée ferme cette fenêtre.",
+		noFirmware:    "l'ordre de démarrage de ce poste n'est pas accessible",
+		administrator: "lancez-le comme administrateur, sur un poste qui démarre en UEFI",
+		noMenu:        "Ce poste n'a pas de menu de démarrage Ardoise : rien n'a été changé.",
+		menuIsFirst:   "Le menu de démarrage est déjà en premier.", menuFirst: "Le menu de démarrage est de nouveau en premier.",
+		sealed:    "BitLocker protège ce disque : avec le menu en premier, Windows demanderait sa clé de récupération",
+		sealedHow: "laissez l'ordre tel qu'il est : à son prochain contact, Ardoise retire le menu de ce poste",
 	}
 }

@@ -188,6 +188,17 @@ func Order(v Variables, mac net.HardwareAddr, system *System) (uint16, error) {
 // Next makes firmware start this entry at its next start, once.
 func Next(v Variables, n uint16) error { return set(v, "BootNext", numbers([]uint16{n})) }
 
+// First puts an entry before all others in the order of b.
+func First(v Variables, b Boot, n uint16) error {
+	order := []uint16{n}
+	for _, other := range b.Order {
+		if other != n {
+			order = append(order, other)
+		}
+	}
+	return set(v, "BootOrder", numbers(order))
+}
+
 func numbers(list []uint16) []byte {
 	var b []byte
 	for _, n := range list {
