@@ -209,11 +209,16 @@ type opened struct {
 	source   export.Source
 }
 
+// momentsGC is the garbage that is left lying while one disk is worked on, in per cent of what is held: it is over in moments,
+// and what is large is used again.
+const momentsGC = 400
+
 // withMaster does work with one version, proven before any disk is opened.
 func (b *bench) withMaster(ctx context.Context, ref string, work func(o opened) error) error {
 	if _, err := masters.ParseRef(ref); err != nil {
 		return err
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(momentsGC))
 	k := client{data: b.data}
 	return k.at(ctx, needs{}, func(d *desk) error {
 		_, side, err := d.version(ctx, ref)

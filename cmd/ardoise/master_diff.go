@@ -53,25 +53,34 @@ type side struct {
 
 // version reads the manifest of a version.
 func (d *desk) version(ctx context.Context, ref string) (name string, v side, err error) {
+	of, err := d.resolve(ctx, ref)
+	if err != nil {
+		return "", v, err
+	}
+	encoded, _, err := d.source().Manifest(of.Hash)
+	if err != nil {
+		return "", v, err
+	}
+	v.Hash = of.Hash
+	v.Manifest, _, err = manifest.Decode(bytes.NewReader(encoded), 0)
+	if err == nil && (v.Manifest.Name != of.Name || v.Manifest.Version != of.Number) {
+		err = &masters.UntrustedError{Version: of.String(), Err: fmt.Errorf("it says that it is %s@%d", v.Manifest.Name, v.Manifest.Version)}
+	}
+	v.Names = func() (io.ReadCloser, error) { return d.source().Names(of.Hash) }
+	return of.String(), v, err
+}
+
+// resolve finds a version in the library, or asks the daemon that holds it.
+func (d *desk) resolve(ctx context.Context, ref string) (masters.Version, error) {
+	if d.library != nil {
+		return d.library.Resolve(ref)
+	}
 	m, err := d.Resolve(ctx, ref)
 	if err != nil {
-		return "", v, err
+		return masters.Version{}, err
 	}
 	hash, err := manifest.ParseHash(m.Hash)
-	if err != nil {
-		return "", v, err
-	}
-	encoded, _, err := d.source().Manifest(hash)
-	if err != nil {
-		return "", v, err
-	}
-	v.Hash = hash
-	v.Manifest, _, err = manifest.Decode(bytes.NewReader(encoded), 0)
-	if err == nil && (v.Manifest.Name != m.Name || v.Manifest.Version != m.Version) {
-		err = &masters.UntrustedError{Version: versionText(m), Err: fmt.Errorf("it says that it is %s@%d", v.Manifest.Name, v.Manifest.Version)}
-	}
-	v.Names = func() (io.ReadCloser, error) { return d.source().Names(hash) }
-	return versionText(m), v, err
+	return masters.Version{Name: m.Name, Number: m.Version, Hash: hash}, err
 }
 
 func (d *desk) diff(ctx context.Context, a, b string, limit int) (out differing, err error) {

@@ -12,13 +12,17 @@ import (
 // so an order means the same with and without a daemon. by is who gives orders. stop ends the server.
 func Local(s *Server, by string) (c *Client, stop func() error) {
 	l := &piped{conns: make(chan net.Conn), done: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
+	serving, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- s.serve(ctx, l, func(net.Conn) string { return by }) }()
-	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return l.dial(ctx) }}
+	var begin sync.Once // to describe all routes takes longer than what many a command asks
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		begin.Do(func() { go func() { ended <- s.serve(serving, l, func(net.Conn) string { return by }) }() })
+		return l.dial(ctx)
+	}}
 	return &Client{http: &http.Client{Transport: transport}}, func() error {
 		transport.CloseIdleConnections()
 		cancel()
+		begin.Do(func() { ended <- nil })
 		err := <-ended
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil

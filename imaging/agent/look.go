@@ -39,7 +39,8 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 		return nil, nil
 	}
 	v, err := quick.Look(ctx, quick.Options{Disk: e.d, Manifest: e.m, Names: a.names(ctx, e), Source: source,
-		Exceptions: e.t.Exceptions, Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
+		Exceptions: e.t.Exceptions, Rotates: e.target.Rotational,
+		Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package quick
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -10,8 +11,29 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// names gives each stream the verdict on its record. The table is proven on the way; until then nothing counts.
-func (l *look) names() (err error) {
+// naming is the table of names while it is read and proven, which goes on beside the records.
+type naming struct {
+	batches chan []manifest.Name
+	err     error // valid when batches is closed: why the table counts for nothing
+}
+
+const (
+	namesTogether = 1024
+	namesAhead    = 64 // batches
+)
+
+// readNames begins to read the table of names. Who stops ctx must still empty batches.
+func (l *look) readNames(ctx context.Context) *naming {
+	n := &naming{batches: make(chan []manifest.Name, namesAhead)}
+	go func() {
+		defer close(n.batches)
+		n.err = l.decodeNames(ctx, n.batches)
+	}()
+	return n
+}
+
+// decodeNames sends the names of the table, and fails unless it is the master's.
+func (l *look) decodeNames(ctx context.Context, batches chan<- []manifest.Name) (err error) {
 	if l.o.Names == nil {
 		return doubtf("there is no table of the names of files")
 	}
@@ -22,6 +44,16 @@ func (l *look) names() (err error) {
 	defer func() { err = errors.Join(err, r.Close()) }()
 	sum := blake3.New()
 	next := uint32(0)
+	var batch []manifest.Name
+	send := func() error {
+		select {
+		case batches <- batch:
+			batch = nil
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	for n, err := range manifest.ReadNames(io.TeeReader(r, sum)) {
 		if err != nil {
 			return doubtf("the table of the names of files is damaged: %v", err)
@@ -29,17 +61,27 @@ func (l *look) names() (err error) {
 		if n.Stream != next || int64(next) >= int64(l.m.NameCount) || n.Volume >= len(l.m.Volumes) {
 			return doubtf("the table of the names of files is not the master's")
 		}
-		if next++; next%4096 == 0 {
-			if err := l.ctx.Err(); err != nil {
+		next++
+		if batch = append(batch, n); len(batch) == namesTogether {
+			if err := send(); err != nil {
 				return err
 			}
 		}
-		l.judge(n)
 	}
 	if int64(next) != int64(l.m.NameCount) || manifest.Hash(sum.Sum(nil)) != l.m.Names {
 		return doubtf("the table of the names of files is not the master's")
 	}
-	return nil
+	return send()
+}
+
+// names gives each stream the verdict on its record. Until the table is proven nothing counts.
+func (l *look) names() error {
+	for batch := range l.naming.batches {
+		for _, n := range batch {
+			l.judge(n)
+		}
+	}
+	return l.naming.err
 }
 
 // judge enters whether a stream is vouched for.

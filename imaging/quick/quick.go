@@ -35,6 +35,7 @@ type Options struct {
 	Source     Source                                // of the master's metadata, where the disk's differs
 	Exceptions []job.Exception                       // the same that restore gets: the disk is to have them over the master's bytes
 	Draw       func(n int) (int, error)              // draws from 0 ..< n what is sampled; nil = the system's random source
+	Rotates    bool                                  // the disk has heads that move: what lies apart is read one after the other
 	Progress   func(phase string, done, total int64) // may be nil; bytes read
 }
 
@@ -55,7 +56,7 @@ type Verdict struct {
 	MetadataBytes  int64 // of metadata that was read and compared
 	DifferingBytes int64 // of these, in chunks that differ
 	SampledBytes   int64 // drawn out of what is vouched for, and found right
-	FillBytes      int64 // of fills that were read, and found right
+	FillBytes      int64 // of fills that were read
 	VouchedBytes   int64 // of entries and fills that need not be read, or not again
 	VouchedChunks  int   // entries
 	VouchedFiles   int   // streams of files
@@ -68,7 +69,7 @@ type Verdict struct {
 	streams bitset            // vouched for
 	unused  []manifest.Extent // metadata that was never used: by offset
 	metas   bitset            // streams of metadata: unused counts there alone
-	blank   []manifest.Extent // found to be 0xFF, all of it: by offset
+	filled  []manifest.Extent // of fills, found to be as they should: by offset
 	kept    map[int][]byte    // the master's content of some entries that differ
 	pages   map[int]uint64    // of entries that differ: bit p, page p of their content does
 }
@@ -115,9 +116,13 @@ func (v *Verdict) Fill(k int) []manifest.Extent {
 	case v.streams.has(stream):
 		return nil
 	case v.metas.has(stream) && f.Byte == 0:
-		return without(f.Extent, v.unused)
-	case f.Byte == 0xff:
-		return without(f.Extent, v.blank)
+		var out []manifest.Extent
+		for _, e := range without(f.Extent, v.unused) {
+			out = append(out, without(e, v.filled)...)
+		}
+		return out
+	default:
+		return without(f.Extent, v.filled)
 	}
 	return []manifest.Extent{f.Extent}
 }
@@ -160,7 +165,14 @@ func Look(ctx context.Context, o Options) (*Verdict, error) {
 	if err := o.Disk.Drop(); err != nil {
 		return nil, fmt.Errorf("dropping the cache: %w", err)
 	}
-	for _, step := range []func() error{l.unfinished, l.records, l.names, l.swapFiles, l.vouch, l.sample} {
+	reading, stop := context.WithCancel(ctx)
+	l.naming = l.readNames(reading)
+	defer func() {
+		stop()
+		for range l.naming.batches { // until who reads has ended
+		}
+	}()
+	for _, step := range []func() error{l.unfinished, l.records, l.names, l.swapFiles, l.vouch, l.draw} {
 		if err = step(); err != nil {
 			break
 		}

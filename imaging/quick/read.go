@@ -19,9 +19,9 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// fetchAtOnce is how many chunks that differ are compared together: 16 MiB of the disk's and the master's, while as many of
+// fetchAtOnce is how many chunks that differ are compared together: 4 MiB of the disk's and the master's, while as many of
 // the disk's are gathered.
-const fetchAtOnce = 32
+const fetchAtOnce = 8
 
 // look is one Look.
 type look struct {
@@ -33,7 +33,8 @@ type look struct {
 	codec      *chunk.Codec
 	exceptions []exception // by offset
 	volumes    []*records  // by volume; nil where nothing is vouched for
-	sniff      bitset      // streams that may be swap files
+	naming     *naming
+	sniff      bitset // streams that may be swap files
 	disk       sweep.Disk
 	readBytes  atomic.Int64
 	total      int64 // bytes of metadata to be read
