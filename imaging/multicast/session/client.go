@@ -264,6 +264,15 @@ func (c *Client) Close() {
 	}
 }
 
+// diskFails ends the client's work, as its holder cannot go on, and tells the server why. The caller holds the lock.
+func (c *Client) diskFails(err error) {
+	c.fail.Do(func() {
+		c.notice(wire.Event{Code: wire.EventDisk, Text: clip(err.Error())})
+		c.err = err
+		close(c.failed)
+	})
+}
+
 // die ends the client's work with an error.
 func (c *Client) die(err error) {
 	c.fail.Do(func() {
@@ -389,9 +398,21 @@ func (c *Client) Run(ctx context.Context, m *manifest.Manifest, holder Holder) (
 		case <-c.ctx.Done():
 			return c.summary(left, "the client was closed"), c.ctx.Err()
 		case <-ctx.Done():
+			if cause := context.Cause(ctx); !cancelled(cause) { // a holder that fails may end all of its run
+				c.mu.Lock()
+				c.diskFails(cause)
+				c.mu.Unlock()
+				c.lastReport(ctx)
+				return c.summary(left, cause.Error()), cause
+			}
 			return c.summary(left, "it was cancelled"), ctx.Err()
 		}
 	}
+}
+
+// cancelled tells whether a run was ended by somebody, and not by its own fault.
+func cancelled(cause error) bool {
+	return errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded)
 }
 
 // progress looks at the holder again. done tells that nothing can come any more that is needed; reason says why that is
@@ -467,7 +488,7 @@ func signal(ch chan<- struct{}) {
 
 // lastReport reports out of turn, if the server listens.
 func (c *Client) lastReport(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, lastWord)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 	defer cancel()
 	_ = c.report(ctx) // it is so, whether the server hears it or not
 }

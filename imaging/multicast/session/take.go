@@ -208,8 +208,7 @@ func (c *Client) settle(at frameAt, f chunk.Frame, absent bool, err error) {
 		c.counts.content.Add(int64(f.Length))
 		c.counts.lastTake.Store(c.o.Now().UnixNano())
 	case err != nil && !errors.As(err, &damaged):
-		c.notice(wire.Event{Code: wire.EventDisk, Text: clip(err.Error())})
-		c.die(err)
+		c.diskFails(err)
 		return
 	}
 	if a.episode != c.episode {
@@ -263,7 +262,7 @@ func (c *Client) bring(f chunk.Frame) error {
 	c.mu.Unlock()
 	defer c.taking.Done()
 	err := holder.Take(ctx, f)
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if cause := context.Cause(ctx); err != nil && cause != nil && cancelled(cause) && errors.Is(err, cause) {
 		return errGone
 	}
 	return err
