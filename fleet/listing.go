@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -12,39 +13,52 @@ import (
 // hundred agents that report each second must not wait for a page with fifteen thousand rows.
 const atOnce = 128
 
-// overlay adds to a record what its computer was seen to do since it was kept. The caller holds mu.
-func (f *Fleet) overlay(c *Computer) {
+// since returns what a computer was seen to do since its record was kept. The caller holds mu.
+func (f *Fleet) since(c *Computer) (stage string, seen time.Time, loop bool) {
+	stage, seen, loop = c.Stage, c.LastSeen, c.BootLoop
 	for _, m := range c.MACs { // what it does since it last spoke to us, the boot server knows
 		b, ok := f.boots[m]
 		if !ok {
 			continue
 		}
-		c.BootLoop = c.BootLoop || b.Loop
-		if !b.Seen.IsZero() && !b.Seen.Before(c.LastSeen) {
-			c.Stage, c.LastSeen = b.Stage, b.Seen
+		loop = loop || b.Loop
+		if !b.Seen.IsZero() && !b.Seen.Before(seen) {
+			stage, seen = b.Stage, b.Seen
 		}
 	}
-	if at := f.heard[c.ID]; at.After(c.LastSeen) {
-		c.Stage, c.LastSeen = StageAgent, at
+	if at := f.heard[c.ID]; at.After(seen) {
+		stage, seen = StageAgent, at
+	}
+	return stage, seen, loop
+}
+
+// overlay adds to a record what its computer was seen to do since it was kept. The caller holds mu.
+func (f *Fleet) overlay(c *Computer) { c.Stage, c.LastSeen, c.BootLoop = f.since(c) }
+
+// eachKept calls do for the record of every computer that is kept, by name. do is called while mu is held for reading,
+// which is let go now and then; it must not change what it is given.
+func (f *Fleet) eachKept(do func(*Computer)) {
+	kept := f.listed()
+	for len(kept) > 0 {
+		n := min(len(kept), atOnce)
+		f.mu.RLock()
+		for _, p := range kept[:n] {
+			do(p)
+		}
+		f.mu.RUnlock()
+		kept = kept[n:]
 	}
 }
 
 // each calls do for every computer, pending and unknown ones included: those that are kept first, by name. do is called
 // while mu is held for reading, and let go now and then; what it is given is its own for the time of the call only.
 func (f *Fleet) each(do func(*Computer)) {
-	kept := f.listed()
 	var c Computer // one for all: fifteen thousand would be garbage each second
-	for len(kept) > 0 {
-		n := min(len(kept), atOnce)
-		f.mu.RLock()
-		for _, p := range kept[:n] {
-			c = *p
-			f.overlay(&c)
-			do(&c)
-		}
-		f.mu.RUnlock()
-		kept = kept[n:]
-	}
+	f.eachKept(func(p *Computer) {
+		c = *p
+		f.overlay(&c)
+		do(&c)
+	})
 	for _, c = range f.strangers() {
 		f.mu.RLock()
 		do(&c)

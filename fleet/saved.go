@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ardoise/ardoise/fleet/filter"
@@ -100,19 +101,26 @@ func (f *Fleet) Select(query string) ([]Computer, error) {
 
 func (f *Fleet) selected(q filter.Filter) []Computer {
 	now := f.o.Now()
-	offline := q.Asks("offline")
-	var s filter.Subject
 	return f.matching(0, func(c *Computer) bool {
-		s = f.subject(c)
-		s.OfflineReset = offline && f.canOffline(c)
-		return q.Match(&s, now)
+		t, _ := f.current(c.ID)
+		return f.matches(q, c, c.LastSeen, t.State, now)
 	})
 }
 
-// subject is what a filter may ask of a computer, but for what costs much. The caller holds mu.
+// matches tells whether a query matches a computer that was last seen then and whose task is in a state. The caller holds
+// mu.
+func (f *Fleet) matches(q filter.Filter, c *Computer, seen time.Time, task string, now time.Time) bool {
+	s := f.subject(c)
+	s.LastSeen, s.Task = seen, task
+	s.OfflineReset = q.Asks("offline") && f.canOffline(c)
+	return q.Match(&s, now)
+}
+
+// subject is what a filter may ask of a computer, but for what it was seen to do of late, its task, and what costs much. The
+// caller holds mu.
 func (f *Fleet) subject(c *Computer) filter.Subject {
 	in := &c.Inventory
-	s := filter.Subject{Name: c.Name, Room: c.Room, Site: f.siteOf(c), State: string(c.Shown()), Tags: c.Tags, LastSeen: c.LastSeen,
+	s := filter.Subject{Name: c.Name, Room: c.Room, Site: f.siteOf(c), State: string(c.Shown()), Tags: c.Tags,
 		Unfinished: c.Mark != nil, Model: in.Model, Manufacturer: in.Manufacturer, CPU: in.CPU,
 		Serial: in.Serial, UUID: in.UUID, MACs: c.MACs, Address: c.Address, Note: c.Note, MemoryBytes: installed(in.MemoryBytes),
 		Firmware: in.Firmware, SecureBoot: in.SecureBoot, UEFI: in.UEFI}
@@ -128,9 +136,6 @@ func (f *Fleet) subject(c *Computer) filter.Subject {
 		if !d.Removable && (s.DiskBytes == 0 || d.Size < s.DiskBytes) {
 			s.DiskBytes = d.Size
 		}
-	}
-	if t, ok := f.current(c.ID); ok {
-		s.Task = t.State
 	}
 	return s
 }

@@ -8,18 +8,54 @@ import (
 	"github.com/ardoise/ardoise/fleet/people"
 )
 
-func (d Desk) wireRoom(r fleet.Room) Room { return roomWith(r, d.h.Fleet.InRoom(r.Name)) }
+// RoomsWith lists the rooms that the caller sees, as Rooms does, with their computers out of a Floor.
+func (d Desk) RoomsWith(floor []Spot) []Room {
+	in := map[string][]named{}
+	for i := range floor {
+		if s := &floor[i]; s.Room != "" {
+			in[s.Room] = append(in[s.Room], named{s.ID, s.Name}) // a computer has its room's name as that has it
+		}
+	}
+	out := []Room{}
+	for _, r := range d.h.Fleet.Rooms() {
+		if d.seesRoom(r.Name) {
+			out = append(out, roomWith(r, in[r.Name]))
+		}
+	}
+	return out
+}
+
+// Rooms lists the rooms that the caller sees, by name.
+func (d Desk) Rooms() ([]Room, error) {
+	floor, err := d.Floor("", nil)
+	return d.RoomsWith(floor), err
+}
+
+// wireRoom says a room with its computers in the words of the wire.
+func (d Desk) wireRoom(r fleet.Room) Room {
+	var in []named
+	for _, c := range d.h.Fleet.InRoom(r.Name) {
+		in = append(in, named{c.ID, c.Name})
+	}
+	return roomWith(r, in)
+}
+
+// named is a computer by its id and its name.
+type named struct{ id, name string }
 
 // roomWith says a room with its computers in the words of the wire.
-func roomWith(r fleet.Room, computers []fleet.Computer) Room {
+func roomWith(r fleet.Room, computers []named) Room {
 	out := Room{Name: r.Name, Policy: r.Policy, Level: r.Level, Menu: r.Menu, Lang: r.Lang, Passphrase: len(r.Passphrase) > 0,
-		Night: r.Night, NightDone: r.NightDone, Master: r.Master, Computers: []string{}, Template: Template{
+		Night: r.Night, NightDone: r.NightDone, Master: r.Master, Computers: make([]string, 0, len(computers)), Template: Template{
 			Hostname: r.Template.Hostname, Keys: r.Template.Keys, Answer: r.Template.Answer, Path: r.Template.Path}}
 	out.Site, out.Title, out.Note, out.Hours = fleet.SiteOf(r.Name), r.Title, r.Note, r.Hours
 	names := map[string]string{}
+	drawn := len(r.Plan)+len(r.Spares) > 0 || r.Teacher != ""
 	for _, c := range computers {
-		out.Computers = append(out.Computers, c.Name)
-		names[c.ID] = c.Name
+		out.Computers = append(out.Computers, c.name)
+		if drawn {
+			names[c.id] = c.name
+		}
 	}
 	for _, p := range r.Plan {
 		if names[p.Computer] != "" {
@@ -33,21 +69,6 @@ func roomWith(r fleet.Room, computers []fleet.Computer) Room {
 	}
 	out.Teacher = names[r.Teacher]
 	return out
-}
-
-// Rooms lists the rooms that the caller sees, by name.
-func (d Desk) Rooms() ([]Room, error) {
-	in := map[string][]fleet.Computer{} // all are looked at once, not once for each room
-	for _, c := range d.h.Fleet.Computers() {
-		in[strings.ToLower(c.Room)] = append(in[strings.ToLower(c.Room)], c)
-	}
-	out := []Room{}
-	for _, r := range d.h.Fleet.Rooms() {
-		if d.seesRoom(r.Name) {
-			out = append(out, roomWith(r, in[strings.ToLower(r.Name)]))
-		}
-	}
-	return out, nil
 }
 
 // Room returns one room.

@@ -12,16 +12,27 @@ import (
 
 // wireSite says a site in the words of the wire. Who has only rooms of it is told no more than its name.
 func (d Desk) wireSite(s fleet.Site) Site {
-	out := Site{Name: s.Name, Title: s.Title}
+	return d.siteWith(s, d.roomNames()[strings.ToLower(s.Name)])
+}
+
+// roomNames are the names of the rooms that the caller sees, by site in small letters.
+func (d Desk) roomNames() map[string][]string {
+	out := map[string][]string{}
+	for _, r := range d.h.Fleet.Rooms() {
+		if d.seesRoom(r.Name) {
+			site := strings.ToLower(fleet.SiteOf(r.Name))
+			out[site] = append(out[site], r.Name)
+		}
+	}
+	return out
+}
+
+func (d Desk) siteWith(s fleet.Site, rooms []string) Site {
+	out := Site{Name: s.Name, Title: s.Title, Rooms: rooms}
 	if d.c.May(people.ActionSee, s.Name, "") {
 		out.Mail = s.Mail
 		for _, n := range s.Networks {
 			out.Networks = append(out.Networks, n.String())
-		}
-	}
-	for _, r := range d.h.Fleet.Rooms() {
-		if strings.EqualFold(fleet.SiteOf(r.Name), s.Name) && d.seesRoom(r.Name) {
-			out.Rooms = append(out.Rooms, r.Name)
 		}
 	}
 	return out
@@ -29,9 +40,10 @@ func (d Desk) wireSite(s fleet.Site) Site {
 
 // Sites lists the sites that the caller sees, or sees rooms of, by name.
 func (d Desk) Sites() ([]Site, error) {
+	rooms := d.roomNames()
 	out := []Site{}
 	for _, s := range d.h.Fleet.Sites() {
-		if x := d.wireSite(s); len(x.Rooms) > 0 || d.c.May(people.ActionSee, s.Name, "") {
+		if x := d.siteWith(s, rooms[strings.ToLower(s.Name)]); len(x.Rooms) > 0 || d.c.May(people.ActionSee, s.Name, "") {
 			out = append(out, x)
 		}
 	}

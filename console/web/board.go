@@ -2,7 +2,6 @@ package web
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -13,20 +12,25 @@ import (
 
 // boardView is a room as a slate with its tiles.
 type boardView struct {
+	Key   string // what it is opened by: its room, or SITE/ for the computers of a site in no room
 	Room  string // name; "": the computers in no room
 	Site  string
 	Title string
 	Head  headView
-	Tiles []placed // none where there would be too many
-	Shape bool     // somebody has arranged them
+	Tiles []placed
+	Shape bool // somebody has arranged them
 	Big   bool
-	Pick  bool // tiles can be chosen
+	Pick  bool   // tiles can be chosen
+	Line  bool   // it has no tiles until somebody opens it
+	Open  bool   // somebody has
+	List  string // query of its computers, where they are too many to be opened
 }
 
 // headView is what a slate says over its tiles. It is compared to see whether it changed.
 type headView struct {
 	Room, Title, Master string
 	Total               int
+	Found               int // that the filter asks for; -1: there is no filter
 	Counts              []countView
 	Progress            int    // of what its tasks have to do, in percent; -1: none runs
 	Work                []part // the same as a bar
@@ -53,10 +57,10 @@ func (h headView) Bar() (parts []part) {
 }
 
 // Live is the id of a board's element, HeadLive that of its head's.
-func (b boardView) Live() string { return "b-" + key(b.Site+"//"+b.Room) }
+func (b boardView) Live() string { return "b-" + key(b.Key) }
 
 // HeadLive is the id of the element of a board's head.
-func (b boardView) HeadLive() string { return "h-" + key(b.Site+"//"+b.Room) }
+func (b boardView) HeadLive() string { return "h-" + key(b.Key) }
 
 // severity orders states: the first is what somebody must look at.
 func severity(class string) int {
@@ -66,19 +70,14 @@ func severity(class string) int {
 
 // boardMaker makes boards of rooms and computers for one person.
 type boardMaker struct {
-	v       *visit
-	masters map[string]*access.Master // by reference, resolved once
-	failed  map[string]bool           // ids of computers whose newest task failed
-	now     time.Time
+	v        *visit
+	filtered bool                      // somebody asks for some computers only
+	masters  map[string]*access.Master // by reference, resolved once
+	now      time.Time
 }
 
-func (v *visit) boards() (*boardMaker, error) {
-	m := &boardMaker{v: v, masters: map[string]*access.Master{}, failed: map[string]bool{}, now: v.now()}
-	failed, err := v.Desk.Computers("task:" + job.TaskFailed)
-	for _, c := range failed {
-		m.failed[c.ID] = true
-	}
-	return m, err
+func (v *visit) boards() *boardMaker {
+	return &boardMaker{v: v, masters: map[string]*access.Master{}, now: v.now()}
 }
 
 // wanted is the version that a room's master stands for; nil: none, or nobody can tell.
@@ -97,20 +96,41 @@ func (m *boardMaker) wanted(ref string) *access.Master {
 	return found
 }
 
-// board draws a room.
-func (m *boardMaker) board(r access.Room, site string, computers []access.Computer, dim func(access.Computer) bool, big bool) boardView {
-	b := boardView{Room: r.Name, Site: site, Title: roomTitle(r), Big: big}
+// drawing is how much of a room a board shows.
+type drawing int
+
+const (
+	everyTile    drawing = iota // those that the filter does not ask for are dim
+	matchingTile                // only those that it asks for, row by row
+	noTile                      // a line, until somebody opens it
+)
+
+// board draws a room with its computers.
+func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how drawing) boardView {
+	b := boardView{Key: place(site, r.Name), Room: r.Name, Site: site, Title: roomTitle(r)}
 	wanted := m.wanted(r.Master)
-	b.Head = headView{Room: r.Name, Title: b.Title, Master: r.Master, Progress: -1, Big: big, Orders: m.v.orderKinds(site, r.Name)}
+	b.Head = headView{Room: r.Name, Title: b.Title, Master: r.Master, Total: len(in), Found: -1, Orders: m.v.orderKinds(site, r.Name)}
 	b.Pick = len(b.Head.Orders) > 0
 	places := map[string][2]int{}
-	for _, p := range r.Plan {
-		places[p.Computer] = [2]int{p.X, p.Y}
+	if how == everyTile {
+		for _, p := range r.Plan {
+			places[p.Computer] = [2]int{p.X, p.Y}
+		}
 	}
 	var tiles []tileView
-	for _, c := range computers {
-		t := m.v.tile(c, wanted, m.failed[c.ID])
-		t.Dim = dim != nil && dim(c)
+	counts := map[face]int{}
+	found := 0
+	for _, c := range in {
+		is := stateOf(c, wanted)
+		counts[is]++
+		if c.Match {
+			found++
+		}
+		if how == noTile || how == matchingTile && !c.Match {
+			continue
+		}
+		t := m.v.tile(c, is)
+		t.Dim = !c.Match
 		switch {
 		case c.Name == r.Teacher && r.Teacher != "":
 			t.Mark = "teacher"
@@ -119,7 +139,10 @@ func (m *boardMaker) board(r access.Room, site string, computers []access.Comput
 		}
 		tiles = append(tiles, t)
 	}
-	m.sum(&b.Head, computers, tiles)
+	if m.filtered {
+		b.Head.Found = found
+	}
+	m.sum(&b.Head, in, counts)
 	b.Tiles, b.Shape = arrange(tiles, places)
 	return b
 }
@@ -132,22 +155,29 @@ func roomTitle(r access.Room) string {
 	return r.Name[strings.IndexByte(r.Name, '/')+1:]
 }
 
-// sum counts what a board's head says.
-func (m *boardMaker) sum(h *headView, computers []access.Computer, tiles []tileView) {
-	counts := map[string]countView{}
-	for _, t := range tiles {
-		c := counts[t.State.Class]
-		c.State, c.N = m.v.mark(t.State.Class, t.State.Icon), c.N+1
-		counts[t.State.Class] = c
+// sum counts what a board's head says, and how far the work in its room is: of the jobs that go on there, also by those
+// whose part is over.
+func (m *boardMaker) sum(h *headView, in []*access.Spot, counts map[face]int) {
+	for is, n := range counts {
+		h.Counts = append(h.Counts, countView{m.v.mark(is.Class, is.Icon), n})
 	}
-	h.Total = len(tiles)
-	h.Counts = slices.SortedFunc(maps.Values(counts), func(a, b countView) int {
+	slices.SortFunc(h.Counts, func(a, b countView) int {
 		return cmp.Or(severity(a.State.Class)-severity(b.State.Class), strings.Compare(a.State.Class, b.State.Class))
 	})
+	going := map[string]bool{}
+	for _, c := range in {
+		if c.Task != nil && c.Task.State == job.TaskRunning {
+			going[c.Job] = true
+		}
+	}
 	var tasks []access.Task
-	for _, c := range computers {
-		if c.Task != nil {
+	for _, c := range in {
+		switch {
+		case !going[c.Job]:
+		case c.Task != nil:
 			tasks = append(tasks, *c.Task)
+		default:
+			tasks = append(tasks, access.Task{State: c.Ended})
 		}
 	}
 	w := workOf(tasks, m.now)
@@ -181,7 +211,7 @@ func remaining(t *access.Task, now time.Time) (time.Duration, bool) {
 
 // fragments are the live parts of a board: all of it when its shape changes, else its head and its tiles.
 func (b boardView) fragments() fragment {
-	shape := []any{b.Room, b.Title, b.Shape, b.Pick}
+	shape := []any{b.Room, b.Title, b.Shape, b.Pick, b.Open}
 	f := fragment{ID: b.Live(), Template: "board", Data: b}
 	f.Inside = append(f.Inside, fragment{ID: b.HeadLive(), Template: "board-head", Data: b.Head})
 	for _, t := range b.Tiles {
@@ -192,23 +222,21 @@ func (b boardView) fragments() fragment {
 	return f
 }
 
-// maxTiles is how many tiles a page draws at most; beyond, rooms are shown as lines until one is opened.
+// maxTiles is how many tiles a page draws at most: a school with three hundred computers is seen at once, and nobody looks
+// at the fifteen thousand of a region. Beyond, rooms are lines until one is opened.
 const maxTiles = 700
 
-// group sorts computers by site and room. Those in no room come under "".
-func group(computers []access.Computer) map[string][]access.Computer {
-	out := map[string][]access.Computer{}
-	for _, c := range computers {
+// group sorts computers by room; those in none are with their site.
+func group(floor []access.Spot) map[string][]*access.Spot {
+	out := map[string][]*access.Spot{}
+	for i := range floor {
+		c := &floor[i]
 		k := place(c.Site, c.Room)
 		out[k] = append(out[k], c)
 	}
 	return out
 }
 
-// place is the key of a room, or of a site's computers in none.
-func place(site, room string) string {
-	if room != "" {
-		return strings.ToLower(room)
-	}
-	return strings.ToLower(site) + "//"
-}
+// place is the key of a room, or of a site's computers in none. Computers have the names of rooms and sites as those have
+// them.
+func place(site, room string) string { return cmp.Or(room, site+"/") }

@@ -11,7 +11,6 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
-	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // computersPage is how many computers a page has.
@@ -107,12 +106,7 @@ type stateMarks struct {
 }
 
 func (v *visit) resolver() stateMarks {
-	out := stateMarks{&boardMaker{v: v, masters: map[string]*access.Master{}, failed: map[string]bool{}}, map[string]string{}}
-	if failed, err := v.Desk.Computers("task:" + job.TaskFailed); err == nil {
-		for _, c := range failed {
-			out.failed[c.ID] = true
-		}
-	}
+	out := stateMarks{v.boards(), map[string]string{}}
 	for _, r := range v.Desk.RoomList() {
 		out.rooms[r.Name] = r.Master
 	}
@@ -121,7 +115,9 @@ func (v *visit) resolver() stateMarks {
 
 // mark is how a computer is.
 func (m stateMarks) mark(c access.Computer) badge {
-	return m.v.stateOf(c, m.wanted(m.rooms[c.Room]), m.failed[c.ID])
+	s := m.v.Desk.Spot(c)
+	is := stateOf(&s, m.wanted(m.rooms[c.Room]))
+	return m.v.mark(is.Class, is.Icon)
 }
 
 // badFilter says what is wrong with a query, and where.

@@ -6,6 +6,8 @@ func (c *console) liveOf(v *visit) (live, error) {
 	switch q.Get("page") {
 	case "map":
 		return v.mapLive(), nil
+	case "boards":
+		return v.boardsLive(), nil
 	case "room":
 		if _, err := v.Desk.Room(q.Get("room")); err != nil {
 			return nil, err

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ardoise/ardoise/console/access"
@@ -19,13 +20,17 @@ type mapView struct {
 	Sites   []siteView // that are shown
 	Names   []Crumb    // of all sites, where there are several
 	Chosen  string     // site that is shown alone
-	Found   int        // computers that the filter asks for; -1: there is no filter
+	Found   int        // computers on it that the filter asks for; -1: there is no filter
 	Orders  []string
 	Filters []access.Filter
 	Waiting waitingView
 	MayRoom bool
-	Lines   bool // rooms are lines, for there are too many tiles
+	How     drawing
+	Stream  string // address of the stream of the rooms that are open; "": none is
 }
+
+// Lines tells whether rooms are lines that are opened one by one.
+func (m mapView) Lines() bool { return m.How == noTile }
 
 // siteView is a site with its rooms.
 type siteView struct {
@@ -39,109 +44,160 @@ type waitingView struct{ Pending int }
 
 // showMap is the home page.
 func (c *console) showMap(v *visit) error {
-	q := v.r.URL.Query()
-	view, err := v.mapOf(q)
+	view, err := v.mapOf(v.r.URL.Query())
 	if err != nil {
 		return err
 	}
-	return v.page("map", Page{Title: v.say("map.title"), Active: "nav.map", Data: view,
-		Live: "/events?" + url.Values{"page": {"map"}, "q": {view.Query}, "site": q["site"]}.Encode()})
+	live := url.Values{"page": {"map"}, "how": {strconv.Itoa(int(view.How))}}
+	return v.page("map", Page{Title: v.say("map.title"), Active: "nav.map", Data: view, Live: "/events?" + view.address(live)})
+}
+
+// address adds to values what the map shows.
+func (m mapView) address(values url.Values) string {
+	if m.Query != "" {
+		values.Set("q", m.Query)
+	}
+	if m.Chosen != "" {
+		values.Set("site", m.Chosen)
+	}
+	return values.Encode()
 }
 
 // mapOf draws the rooms that a query asks for.
 func (v *visit) mapOf(q url.Values) (mapView, error) {
-	view := mapView{Query: strings.TrimSpace(q.Get("q")), Chosen: q.Get("site"), Form: newForm(v.tongue, url.Values{"q": q["q"]}), Found: -1,
-		Orders: v.orderKinds("", ""), MayRoom: v.May(people.ActionRoom)}
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return view, err
-	}
-	computers, err := v.Desk.Computers("")
+	view := v.mapFor(q)
+	floor, err := v.floor(&view, nil)
 	if err != nil {
 		return view, err
 	}
 	if view.Filters, err = v.Desk.Filters(); err != nil {
 		return view, err
 	}
-	dim, err := v.filtered(&view)
-	if err != nil {
-		return view, err
-	}
-	for _, c := range computers {
-		if c.State == string(fleet.Pending) && v.Desk.May(people.ActionEnrol, c.Site, c.Room) {
+	for i := range floor {
+		if c := &floor[i]; c.State == string(fleet.Pending) && v.Desk.May(people.ActionEnrol, c.Site, c.Room) {
 			view.Waiting.Pending++
 		}
 	}
-	view.Lines = len(computers) > maxTiles && view.Chosen == "" && view.Query == ""
-	return view, v.drawSites(&view, rooms, computers, dim)
+	rows, err := v.rows(&view, floor)
+	if err != nil {
+		return view, err
+	}
+	v.draw(&view, rows, q["open"])
+	return view, nil
 }
 
-// filtered asks for the computers that the filter is for; what it returns says of the others that they are not. A filter
-// that cannot be understood is complained about in its field, and nothing is dim.
-func (v *visit) filtered(view *mapView) (func(access.Computer) bool, error) {
-	if view.Query == "" {
-		return nil, nil
-	}
-	found, err := v.Desk.Computers(view.Query)
+// mapFor is the map that an address names, with nothing on it.
+func (v *visit) mapFor(q url.Values) mapView {
+	return mapView{Query: strings.TrimSpace(q.Get("q")), Chosen: q.Get("site"), Form: newForm(v.tongue, url.Values{"q": q["q"]}), Found: -1,
+		Orders: v.orderKinds("", ""), MayRoom: v.May(people.ActionRoom)}
+}
+
+// floor asks for the computers at some places, nil: all. A filter that cannot be understood is complained about in its
+// field, and asks for nothing.
+func (v *visit) floor(view *mapView, in func(site, room string) bool) ([]access.Spot, error) {
+	floor, err := v.Desk.Floor(view.Query, in)
 	var wrong *fleet.FilterError
 	switch {
 	case errors.As(err, &wrong):
 		what, do := v.notice(access.ErrorOf(err))
 		view.Form.Fail("q", what+" "+do)
-		return nil, nil
-	case err != nil:
-		return nil, err
+		return v.Desk.Floor("", in)
+	case err == nil && view.Query != "":
+		view.Found = 0
 	}
-	view.Found = len(found)
-	ids := map[string]bool{}
-	for _, c := range found {
-		ids[c.ID] = true
-	}
-	return func(c access.Computer) bool { return !ids[c.ID] }, nil
+	return floor, err
 }
 
-// drawSites makes the boards of the sites that are shown.
-func (v *visit) drawSites(view *mapView, rooms []access.Room, computers []access.Computer, dim func(access.Computer) bool) error {
-	m, err := v.boards()
-	if err != nil {
-		return err
-	}
+// row is a room of the map, or the computers of a site in none, before it is drawn.
+type row struct {
+	at    int // in Sites, of the site that it belongs to
+	room  access.Room
+	in    []*access.Spot
+	found int
+}
+
+// rows lists what is on the map, with the sites that it belongs to, and decides how it is drawn: with all tiles where they
+// can be looked at, else with those that the filter asks for, else as lines.
+func (v *visit) rows(view *mapView, floor []access.Spot) ([]row, error) {
 	sites, err := v.Desk.Sites()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	by := group(computers)
+	by, of := group(floor), map[string][]access.Room{}
+	for _, r := range v.Desk.RoomsWith(floor) {
+		of[strings.ToLower(r.Site)] = append(of[strings.ToLower(r.Site)], r)
+	}
+	var rows []row
+	tiles, found := 0, 0
 	for _, s := range sites {
-		title := s.Title
-		if title == "" {
-			title = s.Name
+		out := siteView{Name: s.Name, Title: s.Title}
+		if out.Title == "" {
+			out.Title = s.Name
 		}
-		out := siteView{Name: s.Name, Title: title}
-		of := slices.DeleteFunc(slices.Clone(rooms), func(r access.Room) bool { return !strings.EqualFold(r.Site, s.Name) })
-		for _, r := range append(of, access.Room{Site: s.Name}) { // those in no room come last
-			in := by[place(s.Name, r.Name)]
-			out.Computers += len(in)
-			if r.Name == "" && len(in) == 0 || dim != nil && !slices.ContainsFunc(in, func(c access.Computer) bool { return !dim(c) }) {
+		rooms := of[strings.ToLower(s.Name)]
+		shown := view.Chosen == "" || strings.EqualFold(view.Chosen, s.Name)
+		for _, r := range append(rooms, access.Room{Site: s.Name}) { // those in no room come last
+			x := row{at: len(view.Sites), room: r, in: by[place(s.Name, r.Name)]}
+			out.Computers += len(x.in)
+			for _, c := range x.in {
+				if c.Match {
+					x.found++
+				}
+			}
+			if !shown || r.Name == "" && len(x.in) == 0 || view.Found >= 0 && x.found == 0 {
 				continue
 			}
-			b := m.board(r, s.Name, in, dim, false)
-			if view.Lines {
-				b.Tiles, b.Pick = nil, false
-			}
-			out.Boards = append(out.Boards, b)
+			tiles, found = tiles+len(x.in), found+x.found
+			rows = append(rows, x)
 		}
-		if len(of) == 0 && out.Computers == 0 {
+		if len(rooms) == 0 && out.Computers == 0 {
 			continue
 		}
-		view.Names = append(view.Names, Crumb{Title: title, Href: s.Name})
-		if view.Chosen == "" || strings.EqualFold(view.Chosen, s.Name) {
+		view.Names = append(view.Names, Crumb{Title: out.Title, Href: s.Name})
+		if shown {
 			view.Sites = append(view.Sites, out)
 		}
 	}
-	return nil
+	if view.Found >= 0 {
+		view.Found = found
+	}
+	switch {
+	case tiles <= maxTiles:
+	case view.Found >= 0 && found <= maxTiles:
+		view.How = matchingTile
+	default:
+		view.How = noTile
+	}
+	return rows, nil
 }
 
-// mapLive makes the live parts of the map.
+// draw makes the boards of a map. open names rooms that are not to be lines.
+func (v *visit) draw(view *mapView, rows []row, open []string) {
+	m := v.boards()
+	m.filtered = view.Found >= 0
+	sizes := map[string]int{}
+	for _, x := range rows {
+		sizes[place(x.room.Site, x.room.Name)] = len(x.in)
+	}
+	open = openings(open, sizes)
+	for _, x := range rows {
+		how := view.How
+		opened := view.Lines() && slices.Contains(open, place(x.room.Site, x.room.Name))
+		if opened {
+			how = everyTile
+		}
+		b := m.board(x.room, x.room.Site, x.in, how)
+		if view.Lines() {
+			b.fold(opened, view.Query)
+		}
+		view.Sites[x.at].Boards = append(view.Sites[x.at].Boards, b)
+	}
+	if view.Lines() && len(open) > 0 {
+		view.Stream = view.stream(open)
+	}
+}
+
+// mapLive makes the live parts of the map. When it has to be drawn in another way it ends, and the page is loaded again.
 func (v *visit) mapLive() live {
 	q := v.r.URL.Query()
 	return func() ([]fragment, error) {
@@ -149,9 +205,16 @@ func (v *visit) mapLive() live {
 		if err != nil {
 			return nil, err
 		}
+		if how := q.Get("how"); how != "" && how != strconv.Itoa(int(view.How)) {
+			return nil, v.notHere()
+		}
 		out := []fragment{{ID: "waiting", Template: "waiting", Data: view.Waiting}}
 		for _, s := range view.Sites {
 			for _, b := range s.Boards {
+				if view.Lines() { // those that are open have a stream of their own
+					out = append(out, fragment{ID: b.HeadLive(), Template: "board-head", Data: b.Head})
+					continue
+				}
 				out = append(out, b.fragments())
 			}
 		}

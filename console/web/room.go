@@ -33,17 +33,13 @@ func (v *visit) roomOf(name string) (roomView, error) {
 	if err != nil {
 		return roomView{}, err
 	}
-	m, err := v.boards()
+	floor, err := v.Desk.Floor("", func(_, room string) bool { return room == r.Name })
 	if err != nil {
 		return roomView{}, err
 	}
-	// The filter's own quotes keep a name from being more than a name
-	computers, err := v.Desk.Computers(`room:"` + strings.ReplaceAll(r.Name, `"`, "") + `"`)
-	if err != nil {
-		return roomView{}, err
-	}
-	view := roomView{Room: r, Name: r.Name, Board: m.board(r, r.Site, computers, nil, true),
+	view := roomView{Room: r, Name: r.Name, Board: v.boards().board(r, r.Site, group(floor)[r.Name], everyTile),
 		MayRoom: v.Desk.May(people.ActionRoom, r.Site, r.Name), MayEnrol: v.Desk.May(people.ActionEnrol, r.Site, r.Name)}
+	view.Board.Big, view.Board.Head.Big = true, true
 	if view.MayEnrol {
 		if err := v.waiting(&view); err != nil {
 			return view, err

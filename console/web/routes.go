@@ -39,6 +39,7 @@ func (c *console) shellRoutes() []route {
 func (c *console) roomRoutes() []route {
 	return []route{
 		{pattern: "GET /{$}", action: people.ActionSee, handle: c.showMap},
+		{pattern: "GET /boards", action: people.ActionSee, handle: c.showBoards},
 		{pattern: "GET /new-room", action: people.ActionRoom, handle: c.showNewRoom},
 		{pattern: "POST /new-room", action: people.ActionRoom, handle: c.newRoom},
 		{pattern: "GET /rooms/{room}", action: people.ActionSee, handle: c.showRoom},

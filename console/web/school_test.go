@@ -30,13 +30,14 @@ import (
 
 // school is a console with everything behind it, and the clock of a Tuesday morning in November.
 type school struct {
-	t       *testing.T
+	t       testing.TB
 	now     time.Time
 	fleet   *fleet.Fleet
 	library *masters.Library
 	people  *people.People
 	house   *access.House
 	web     *httptest.Server
+	handler http.Handler
 	first   string // secret of the first administrator's link
 	store   *sqlite.Store
 }
@@ -50,7 +51,13 @@ func check(t testing.TB, err error) {
 	}
 }
 
-func newSchool(t *testing.T) *school {
+func newSchool(t testing.TB) *school {
+	t.Helper()
+	return schoolWith(t, fleet.Change{})
+}
+
+// schoolWith is a school in which something is known from the start.
+func schoolWith(t testing.TB, known fleet.Change) *school {
 	t.Helper()
 	s := &school{t: t, now: time.Date(2026, 11, 24, 10, 12, 0, 0, time.UTC)}
 	dir := t.TempDir()
@@ -61,6 +68,7 @@ func newSchool(t *testing.T) *school {
 	s.store, err = sqlite.Open(t.Context(), filepath.Join(dir, "ardoise.db"))
 	check(t, err)
 	t.Cleanup(func() { check(t, errors.Join(s.store.Close(), s.library.Close())) })
+	check(t, s.store.Commit(t.Context(), known))
 	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: s.store, Signer: s.library.Key(), SendUnknown: true, Now: clock,
 		Zone: time.UTC, Versions: access.Versions{Library: s.library}})
 	check(t, err)
@@ -77,9 +85,9 @@ func newSchool(t *testing.T) *school {
 		},
 		Wake: func(context.Context, []string) error { return nil }}
 	ctx, cancel := context.WithCancel(context.Background())
-	handler, err := (&Server{House: s.house, People: s.people, Now: clock, Zone: time.UTC}).Handler(ctx)
+	s.handler, err = (&Server{House: s.house, People: s.people, Now: clock, Zone: time.UTC}).Handler(ctx)
 	check(t, err)
-	s.web = httptest.NewTLSServer(handler)
+	s.web = httptest.NewTLSServer(s.handler)
 	t.Cleanup(func() { cancel(); s.web.Close() })
 	return s
 }

@@ -48,47 +48,51 @@ func key(name string) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
+// face is the class and the icon of a state.
+type face struct{ Class, Icon string }
+
 // stateOf says how a computer is: what a person must know first. wanted is what its room's channel points at; nil:
-// nothing. failed says that its newest task did.
-func (t tongue) stateOf(c access.Computer, wanted *access.Master, failed bool) badge {
+// nothing.
+func stateOf(c *access.Spot, wanted *access.Master) face {
 	task := c.Task
 	switch {
 	case c.State == "alarm":
-		return t.mark("alarm", "alarm")
+		return face{"alarm", "alarm"}
 	case c.State == "pending":
-		return t.mark("pending", "pending")
+		return face{"pending", "pending"}
 	case c.State == "refused":
-		return t.mark("refused", "cross")
+		return face{"refused", "cross"}
 	case c.State == "unknown":
-		return t.mark("unknown", "unknown")
+		return face{"unknown", "unknown"}
 	case task != nil && task.State == job.TaskRunning:
-		return t.mark("running", "running")
-	case c.Unfinished != nil:
-		return t.mark("unfinished", "warn")
+		return face{"running", "running"}
+	case c.Unfinished:
+		return face{"unfinished", "warn"}
 	case c.BootLoop:
-		return t.mark("loop", "warn")
+		return face{"loop", "warn"}
 	case task != nil && task.State == job.TaskWaiting:
-		return t.mark("waiting", "clock")
-	case failed:
-		return t.mark("failed", "failed")
-	case c.Runs == nil:
-		return t.mark("blank", "blank")
-	case wanted != nil && (c.Runs.Master != wanted.Name || c.Runs.Version < wanted.Version):
-		return t.mark("old", "old")
+		return face{"waiting", "clock"}
+	case c.Ended == job.TaskFailed:
+		return face{"failed", "failed"}
+	case c.Master == "":
+		return face{"blank", "blank"}
+	case wanted != nil && (c.Master != wanted.Name || c.Version < wanted.Version):
+		return face{"old", "old"}
 	}
-	return t.mark("ok", "check")
+	return face{"ok", "check"}
 }
 
 // tile is a computer as a tile.
-func (t tongue) tile(c access.Computer, wanted *access.Master, failed bool) tileView {
-	v := tileView{ID: c.ID, Name: cmp.Or(c.Name, c.ID), Short: short(cmp.Or(c.Name, c.ID), c.Room), State: t.stateOf(c, wanted, failed), Percent: -1}
-	if c.Runs != nil {
-		v.More = fmt.Sprintf("%s@%d", c.Runs.Master, c.Runs.Version)
+func (t tongue) tile(c *access.Spot, is face) tileView {
+	name := cmp.Or(c.Name, c.ID)
+	v := tileView{ID: c.ID, Name: name, Short: short(name, c.Room), State: t.mark(is.Class, is.Icon), Percent: -1}
+	if c.Master != "" {
+		v.More = fmt.Sprintf("%s@%d", c.Master, c.Version)
 	}
 	if c.State == "pending" && c.Code != "" {
 		v.More = code(c.Code)
 	}
-	if task := c.Task; task != nil && task.State == job.TaskRunning && v.State.Class == "running" {
+	if task := c.Task; task != nil && is.Class == "running" {
 		v.Percent, v.More = min(int(share(task)*whole)*100/whole, 99), t.step(task.Step)
 		v.State.Word = t.say("tile.percent", v.Percent)
 	}
