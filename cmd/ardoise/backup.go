@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/masters"
@@ -149,9 +150,15 @@ func (b *backupWork) create(c *cobra.Command, path string) (err error) {
 	if err := durable.OS().SyncDir(filepath.Dir(path)); err != nil {
 		return err
 	}
+	if absolute, err := filepath.Abs(path); err == nil {
+		path = absolute
+	}
+	if err := noteBackup(b.data, access.BackupSetup{At: began.UTC().Truncate(time.Second), File: path, Bytes: r.Bytes, Versions: r.Versions}); err != nil {
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "the backup is made, but the console will not know of it: %v\n", err)
+	}
 	r.Seconds = time.Since(began).Seconds()
 	return b.show(c.OutOrStdout(), r, func(w io.Writer) {
-		_, _ = fmt.Fprintf(w, "%s: %s, with %s of masters, without their chunks\n", path, bytesText(r.Bytes), several(r.Versions, "version"))
+		_, _ = fmt.Fprintf(w, "%s: %s, with %s of masters, without their chunks\n", r.File, bytesText(r.Bytes), several(r.Versions, "version"))
 	})
 }
 

@@ -94,7 +94,8 @@ func (s *site) openPeople(ctx context.Context) error {
 	if s.requests, err = requests.Open(ctx, requests.Options{Store: s.store}); err != nil {
 		return err
 	}
-	s.post, err = post.Open(post.Options{Path: filepath.Join(s.o.data, "post.json"), Source: s.report, Log: s.log.With("part", "post")})
+	s.post, err = post.Open(post.Options{Path: filepath.Join(s.o.data, "post.json"), Source: s.report, Sites: s.audiences,
+		Log: s.log.With("part", "post")})
 	return err
 }
 
@@ -104,13 +105,13 @@ func (s *site) openConsole(ctx context.Context) error {
 	if o.address == "" {
 		return nil
 	}
-	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.leaf.Load(), nil }
+	s.certificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.leaf.Load(), nil }
 	if o.cert != "" {
 		files := &certFiles{cert: o.cert, key: o.key}
 		if _, err := files.get(nil); err != nil {
 			return err
 		}
-		certificate = files.get
+		s.certificate = files.get
 	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", o.address)
@@ -122,7 +123,7 @@ func (s *site) openConsole(ctx context.Context) error {
 		}
 		return fmt.Errorf("listening for the console: %w", err)
 	}
-	s.console = tls.NewListener(netutil.LimitListener(l, maxConsole), &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: certificate,
+	s.console = tls.NewListener(netutil.LimitListener(l, maxConsole), &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: s.certificate,
 		NextProtos: []string{"h2", "http/1.1"}})
 	return nil
 }
@@ -159,6 +160,9 @@ func (c *certFiles) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return nil, fmt.Errorf("reading the console's certificate: %w", err)
 }
 
+// redirectPath is where a provider sends people back to.
+const redirectPath = "/oidc/callback"
+
 // provider is where people log in with an account of the school's; nil without one.
 func (s *site) provider() (*oidc.Provider, error) {
 	o := &s.o.console
@@ -174,7 +178,7 @@ func (s *site) provider() (*oidc.Provider, error) {
 		return nil, err
 	}
 	return oidc.New(oidc.Options{Issuer: o.issuer, ClientID: o.client, ClientSecret: os.Getenv(oidcSecret), Key: key, Roles: roles, Claim: o.claim,
-		RedirectURL: strings.TrimSuffix(o.url, "/") + "/oidc/callback"})
+		RedirectURL: strings.TrimSuffix(o.url, "/") + redirectPath})
 }
 
 // runConsole serves the console and the API until ctx ends.

@@ -114,9 +114,10 @@ type site struct {
 	leaf     atomic.Pointer[tls.Certificate]
 	known    atomic.Pointer[[]netip.Addr]
 
-	agents  net.Listener
-	console net.Listener // nil: there is none
-	orders  *net.UnixListener
+	agents      net.Listener
+	console     net.Listener                                         // nil: there is none
+	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // of the console
+	orders      *net.UnixListener
 }
 
 // serve runs the daemon until ctx ends.
@@ -147,7 +148,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	}
 	s.sessions = s.newSessions(limits)
 	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Post: s.post,
-		Status: s.status, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
+		Status: s.status, Setup: s.setup, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 	return s.run(ctx, stderr)
 }
 

@@ -24,6 +24,7 @@ type House struct {
 	Sessions Sessions
 	Post     Post
 	Status   func() Status
+	Setup    func() Setup
 	Wake     func(ctx context.Context, macs []string) error
 	Running  func(address string) (server, ca string) // what the running system of a computer last seen there is to know
 	Doctor   func(ctx context.Context) []Check

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -11,17 +12,29 @@ import (
 
 // Post sends the morning's reports.
 type Post interface {
-	// Settings returns the settings without their secrets, and what went wrong with the last report.
-	Settings() (post.Settings, error)
+	// Standing returns the settings without their secrets, and how it went.
+	Standing() post.Standing
 	Set(post.Settings) error
 	// Try sends a report now.
-	Try(ctx context.Context) error
+	Try(ctx context.Context) ([]post.Delivery, error)
 }
 
 // PostState is where the morning's report goes, and how it went.
 type PostState struct {
 	post.Settings
-	Trouble string `json:"trouble,omitempty"` // with the last report
+	Sent    *time.Time `json:"sent,omitempty"`    // when the last one was taken by all
+	Next    *time.Time `json:"next,omitempty"`    // when the next one is due
+	Trouble string     `json:"trouble,omitempty"` // with the last report
+	Why     []Error    `json:"why,omitempty"`     // the same, one for each way that did not take it
+	Tried   []PostTry  `json:"tried,omitempty"`   // of a trial: how each way took it
+}
+
+// PostTry is how one way took a report.
+type PostTry struct {
+	Way     string   `json:"way"`            // mail or hook
+	Site    string   `json:"site,omitempty"` // of a report of one site
+	To      []string `json:"to,omitempty"`   // of a mail
+	Trouble *Error   `json:"trouble,omitempty"`
 }
 
 func (d Desk) mayPost() error {
@@ -36,10 +49,13 @@ func (d Desk) Post() (PostState, error) {
 	if err := d.mayPost(); err != nil {
 		return PostState{}, err
 	}
-	s, err := d.h.Post.Settings()
-	out := PostState{Settings: s}
-	if err != nil {
-		out.Trouble = err.Error()
+	x := d.h.Post.Standing()
+	out := PostState{Settings: x.Settings, Sent: moment(x.Sent), Next: moment(x.Next)}
+	if x.Failure != nil {
+		out.Trouble = x.Failure.Error()
+	}
+	for _, t := range post.Troubles(x.Failure) {
+		out.Why = append(out.Why, *troubleError(t))
 	}
 	return out, nil
 }
@@ -57,24 +73,43 @@ func (d Desk) SetPost(ctx context.Context, s post.Settings) (PostState, error) {
 	})
 }
 
-// TryPost sends a report of the last day now.
+// TryPost sends a report of the last day now. Where a way does not take it, the first refusal is the error, and the state says
+// how each way took it, still.
 func (d Desk) TryPost(ctx context.Context) (PostState, error) {
 	return change(ctx, d, whole("post try", ""), func(*deed) (PostState, error) {
 		if err := d.mayPost(); err != nil {
 			return PostState{}, err
 		}
-		if err := d.h.Post.Try(ctx); err != nil {
+		tried, err := d.h.Post.Try(ctx)
+		if err != nil {
 			return PostState{}, postError(err)
 		}
-		return d.Post()
+		out, err := d.Post()
+		if err != nil {
+			return PostState{}, err
+		}
+		for _, t := range tried {
+			x := PostTry{Way: t.Way, Site: t.Site, To: t.To}
+			if t.Trouble != nil {
+				x.Trouble = troubleError(t.Trouble)
+				if err == nil {
+					err = x.Trouble
+				}
+			}
+			out.Tried = append(out.Tried, x)
+		}
+		return out, err
 	})
 }
 
-// postError says what a report met.
+// postError says what is wrong with settings.
 func postError(err error) error {
 	var field *post.FieldError
 	if errors.As(err, &field) {
 		return &Error{Status: http.StatusBadRequest, Code: "bad-post", Field: field.Field, Detail: field.Why}
 	}
-	return conflict("not-sent", "", err.Error())
+	return err
 }
+
+// troubleError says why a report was not taken.
+func troubleError(t *post.TroubleError) *Error { return conflict(t.Code, t.Where, t.Says) }

@@ -125,18 +125,43 @@ type bootManifest struct {
 // maxManifest bounds boot.json.
 const maxManifest = 4 << 20
 
+func readBoot(dir string) (m bootManifest, err error) {
+	f, err := os.Open(filepath.Join(dir, "boot.json"))
+	if err != nil {
+		return m, err
+	}
+	defer func() { _ = f.Close() }()
+	if err := json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(&m); err != nil {
+		return m, fmt.Errorf("reading boot.json: %w", err)
+	}
+	return m, nil
+}
+
+// loaders are the signed loaders with their versions.
+func (m bootManifest) loaders() (out []string) {
+	for _, p := range m.Packages {
+		if strings.HasPrefix(p.Package, "shim-signed") || strings.HasPrefix(p.Package, "grub-efi-amd64-signed") {
+			out = append(out, p.Package+" "+p.Version)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// BootVersions says of which versions the boot environment is, as its description has it: the kernel's release, and the signed
+// loaders. The files themselves are not looked at: see Boot.
+func BootVersions(dir string) (kernel string, loaders []string, err error) {
+	m, err := readBoot(dir)
+	return m.Kernel, m.loaders(), err
+}
+
 // Boot looks at the boot environment: complete, unaltered, of which versions.
 func Boot(dir string) []access.Check {
 	const name = "boot environment"
 	const hint = "build it with `make bootenv`, or name its folder with --boot"
-	f, err := os.Open(filepath.Join(dir, "boot.json"))
+	m, err := readBoot(dir)
 	if err != nil {
 		return []access.Check{Bad(name, hint, "%v", err)}
-	}
-	defer func() { _ = f.Close() }()
-	var m bootManifest
-	if err := json.NewDecoder(io.LimitReader(f, maxManifest)).Decode(&m); err != nil {
-		return []access.Check{Bad(name, hint, "reading boot.json: %v", err)}
 	}
 	var out []access.Check
 	var sbat []string
@@ -154,14 +179,7 @@ func Boot(dir string) []access.Check {
 	if out != nil {
 		return out
 	}
-	var versions []string
-	for _, p := range m.Packages {
-		if strings.HasPrefix(p.Package, "shim-signed") || strings.HasPrefix(p.Package, "grub-efi-amd64-signed") {
-			versions = append(versions, p.Package+" "+p.Version)
-		}
-	}
-	slices.Sort(versions)
-	text := strings.Join(append([]string{"kernel " + m.Kernel}, versions...), ", ")
+	text := strings.Join(append([]string{"kernel " + m.Kernel}, m.loaders()...), ", ")
 	if len(sbat) > 0 {
 		slices.Sort(sbat)
 		text += "; SBAT " + strings.Join(slices.Compact(sbat), " ")

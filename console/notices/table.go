@@ -3,7 +3,7 @@ package notices
 // All lists the notices.
 func All() []Notice {
 	var all []Notice
-	for _, part := range [][]Notice{aboutComputers(), aboutOrders(), aboutMasters(), aboutFiles(), aboutDaemon(), aboutEvents(), aboutStore(), aboutRooms(), aboutSchools(), aboutPeople(), aboutPasswords(), aboutRequests()} {
+	for _, part := range [][]Notice{aboutComputers(), aboutOrders(), aboutMasters(), aboutFiles(), aboutDaemon(), aboutEvents(), aboutStore(), aboutRooms(), aboutSchools(), aboutPeople(), aboutPasswords(), aboutRequests(), aboutPost()} {
 		all = append(all, part...)
 	}
 	return all

@@ -2,6 +2,7 @@ package post
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -21,17 +22,26 @@ import (
 	"github.com/wneessen/go-mail"
 )
 
-// Source makes the report of what ended in a span of time.
-type Source func(ctx context.Context, since, until time.Time) (Report, error)
+// Audience is people who get a report, and of what.
+type Audience struct {
+	All   bool     // of everything
+	Site  string   // else of the computers of this site
+	Title string   // of the site
+	To    []string // mail addresses
+}
+
+// Source makes the report, for an audience, of what ended in a span of time.
+type Source func(ctx context.Context, of Audience, since, until time.Time) (Report, error)
 
 // Options of the post. Path and Source are required.
 type Options struct {
 	Path   string // of the file with the settings
 	Source Source
-	Now    func() time.Time // nil: time.Now
-	Zone   *time.Location   // nil: the server's
-	TLS    *tls.Config      // of mail servers and hooks; nil: the system's authorities
-	Log    *slog.Logger     // nil: none
+	Sites  func() []Audience // of each site that has people who get its report; nil: none has
+	Now    func() time.Time  // nil: time.Now
+	Zone   *time.Location    // nil: the server's
+	TLS    *tls.Config       // of mail servers and hooks; nil: the system's authorities
+	Log    *slog.Logger      // nil: none
 }
 
 // Post sends reports. It is safe for concurrent use.
@@ -42,7 +52,7 @@ type Post struct {
 	mu      sync.Mutex
 	state   state
 	tried   time.Time       // last failure
-	ways    map[string]bool // that have taken the report until due
+	taken   map[string]bool // ways that have taken the report until due
 	due     time.Time
 	failure error
 }
@@ -54,6 +64,9 @@ func Open(o Options) (*Post, error) {
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local
+	}
+	if o.Sites == nil {
+		o.Sites = func() []Audience { return nil }
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -68,51 +81,122 @@ func Open(o Options) (*Post, error) {
 	return p, nil
 }
 
-// Settings returns the settings, secrets hidden, and why the last report was not taken; nil when it was.
-func (p *Post) Settings() (Settings, error) {
+// Standing is where reports go, and how it went.
+type Standing struct {
+	Settings Settings  // secrets hidden
+	Sent     time.Time // when a morning's report was last taken by all; zero: none was
+	Next     time.Time // when the next is due; zero: none is
+	Failure  error     // why the last report was not taken; nil when it was. See Troubles
+}
+
+// Standing returns where reports go, and how it went.
+func (p *Post) Standing() Standing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.state.Settings.Shown(), p.failure
+	s := p.state.Settings
+	out := Standing{Settings: s.Shown(), Sent: p.state.Sent, Failure: p.failure}
+	if last, ok := dueAt(s.At, p.o.Now().In(p.o.Zone)); ok && (s.Mail != nil || s.Hook != nil) {
+		out.Next = last.AddDate(0, 0, 1)
+	}
+	return out
 }
 
 // Set replaces the settings. A secret that is given as it is shown stays; see FieldError.
 func (p *Post) Set(s Settings) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	s = s.over(p.state.Settings)
+	s, err := s.over(p.state.Settings)
+	if err != nil {
+		return err
+	}
 	if err := s.Check(); err != nil {
 		return err
 	}
-	next := state{Settings: s, Told: p.state.Told}
+	next := state{Settings: s, Told: p.state.Told, Sent: p.state.Sent}
 	if p.state.Settings.At == "" || p.state.Settings.Mail == nil && p.state.Settings.Hook == nil {
 		next.Told = p.o.Now() // what happened before anybody wanted to know is not told
 	}
 	if err := next.save(p.o.Path); err != nil {
 		return err
 	}
-	p.state, p.failure, p.ways = next, nil, nil
+	p.state, p.failure, p.taken, p.due, p.tried = next, nil, nil, time.Time{}, time.Time{}
 	return nil
 }
 
-// Try sends the report of the last day at once, by every way, and returns what went wrong.
-func (p *Post) Try(ctx context.Context) error {
+// way is one of those that a report goes.
+type way struct {
+	hook bool
+	of   Audience
+}
+
+func (w way) key() string {
+	switch {
+	case w.hook:
+		return WayHook
+	case w.of.All:
+		return WayMail
+	}
+	return WayMail + "/" + w.of.Site
+}
+
+// ways lists where reports go.
+func (p *Post) ways(s Settings) (out []way) {
+	if s.Mail != nil {
+		if len(s.Mail.To) > 0 {
+			out = append(out, way{of: Audience{All: true, To: s.Mail.To}})
+		}
+		for _, a := range p.o.Sites() {
+			if len(a.To) > 0 {
+				out = append(out, way{of: a})
+			}
+		}
+	}
+	if s.Hook != nil {
+		out = append(out, way{hook: true, of: Audience{All: true}})
+	}
+	return out
+}
+
+// Delivery is how a report went one way.
+type Delivery struct {
+	Way     string   // WayMail or WayHook
+	Site    string   // title or name, of a report of one site
+	To      []string // of a mail
+	Trouble *TroubleError
+}
+
+// Try sends the report of the last day at once, by every way. What went wrong on a way is in its delivery.
+func (p *Post) Try(ctx context.Context) ([]Delivery, error) {
 	p.mu.Lock()
 	s := p.state.Settings.clone()
 	p.mu.Unlock()
-	if s.Mail == nil && s.Hook == nil {
-		return &FieldError{"mail", "reports go nowhere yet"}
+	ways := p.ways(s)
+	switch {
+	case s.Mail == nil && s.Hook == nil:
+		return nil, &FieldError{"server", "reports go nowhere yet"}
+	case len(ways) == 0:
+		return nil, &FieldError{"to", "nobody gets a report: give an address here, or to a site"}
 	}
+	ctx, stop := context.WithTimeout(ctx, oneTrial)
+	defer stop()
 	now := p.o.Now()
-	r, err := p.o.Source(ctx, now.Add(-24*time.Hour), now)
-	if err != nil {
-		return fmt.Errorf("making a report: %w", err)
+	var out []Delivery
+	for _, w := range ways {
+		d := Delivery{Way: WayMail, Site: cmp.Or(w.of.Title, w.of.Site), To: w.of.To}
+		if w.hook {
+			d.Way = WayHook
+		}
+		r, err := p.o.Source(ctx, w.of, now.Add(-24*time.Hour), now)
+		if err != nil {
+			return nil, fmt.Errorf("making a report: %w", err)
+		}
+		r.Trial = true
+		if err := p.send(ctx, w, s, r); err != nil && !errors.As(err, &d.Trouble) {
+			return nil, err
+		}
+		out = append(out, d)
 	}
-	r.Trial = true
-	var errs []error
-	for _, way := range []string{"mail", "hook"} {
-		errs = append(errs, p.send(ctx, way, s, r))
-	}
-	return errors.Join(errs...)
+	return out, nil
 }
 
 const (
@@ -120,6 +204,7 @@ const (
 	again       = 5 * time.Minute
 	giveUp      = 6 * time.Hour
 	oneReport   = 2 * time.Minute // to be taken
+	oneTrial    = time.Minute     // for all ways together: somebody waits
 	longestSpan = 7 * 24 * time.Hour
 )
 
@@ -148,31 +233,39 @@ func (p *Post) Tick(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	}
-	if !p.due.Equal(due) {
-		p.due, p.ways = due, map[string]bool{}
+	if !p.due.Equal(due) || p.taken == nil {
+		p.due, p.taken = due, map[string]bool{}
 	}
-	taken := p.ways
+	taken := p.taken
 	p.mu.Unlock()
-	r, err := p.o.Source(ctx, maxTime(told, due.Add(-longestSpan)), due)
-	if err != nil {
-		err = fmt.Errorf("making a report: %w", err)
-	}
-	for _, way := range []string{"mail", "hook"} {
-		if err != nil || len(r.Jobs) == 0 || taken[way] {
+	var err error
+	sent := false
+	for _, w := range p.ways(s) {
+		if taken[w.key()] { // nobody else writes to it
 			continue
 		}
-		sending, stop := context.WithTimeout(ctx, oneReport)
-		werr := p.send(sending, way, s, r)
-		stop()
+		r, werr := p.o.Source(ctx, w.of, maxTime(told, due.Add(-longestSpan)), due)
+		switch {
+		case werr != nil:
+			werr = fmt.Errorf("making a report: %w", werr)
+		case len(r.Jobs) > 0:
+			sending, stop := context.WithTimeout(ctx, oneReport)
+			werr = p.send(sending, w, s, r)
+			stop()
+			sent = sent || werr == nil
+		}
 		if werr == nil {
 			p.mu.Lock()
-			taken[way] = true
+			taken[w.key()] = true
 			p.mu.Unlock()
 		}
 		err = errors.Join(err, werr)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.due.Equal(due) { // the settings were changed meanwhile: it is tried again as they are now
+		return err
+	}
 	if p.failure = err; err != nil {
 		p.tried = now
 		if now.Sub(due) < giveUp {
@@ -181,6 +274,9 @@ func (p *Post) Tick(ctx context.Context) error {
 	}
 	p.tried = time.Time{}
 	p.state.Told = due
+	if sent && err == nil {
+		p.state.Sent = now
+	}
 	return errors.Join(err, p.state.save(p.o.Path))
 }
 
@@ -205,22 +301,15 @@ func dueAt(at string, now time.Time) (time.Time, bool) {
 	return due, true
 }
 
-// send sends a report by one way, if it is set.
-func (p *Post) send(ctx context.Context, way string, s Settings, r Report) error {
-	switch {
-	case way == "mail" && s.Mail != nil:
-		if err := p.mail(ctx, *s.Mail, s, r); err != nil {
-			return fmt.Errorf("mailing a report by %s: %w", s.Mail.Server, err)
-		}
-	case way == "hook" && s.Hook != nil:
-		if err := p.hook(ctx, *s.Hook, r); err != nil {
-			return fmt.Errorf("bringing a report to the hook: %w", err)
-		}
+// send sends a report one way; *TroubleError: it was not taken.
+func (p *Post) send(ctx context.Context, w way, s Settings, r Report) error {
+	if w.hook {
+		return p.hook(ctx, *s.Hook, r)
 	}
-	return nil
+	return p.mail(ctx, *s.Mail, w.of.To, s, r)
 }
 
-func (p *Post) mail(ctx context.Context, m Mail, s Settings, r Report) error {
+func (p *Post) mail(ctx context.Context, m Mail, to []string, s Settings, r Report) error {
 	text, err := r.Text(s.Language, p.o.Zone)
 	if err != nil {
 		return err
@@ -230,7 +319,7 @@ func (p *Post) mail(ctx context.Context, m Mail, s Settings, r Report) error {
 		return err
 	}
 	letter := mail.NewMsg()
-	if err := errors.Join(letter.From(m.From), letter.To(m.To...)); err != nil {
+	if err := errors.Join(letter.From(m.From), letter.To(to...)); err != nil {
 		return err
 	}
 	letter.Subject(r.Subject(s.Language))
@@ -268,7 +357,15 @@ func (p *Post) mail(ctx context.Context, m Mail, s Settings, r Report) error {
 	if err != nil {
 		return err
 	}
-	return client.DialAndSendWithContext(ctx, letter)
+	if err := client.DialWithContext(ctx); err != nil {
+		return mailTrouble(ctx, m, err, true)
+	}
+	err = client.Send(letter)
+	_ = client.Close() // whether it was taken is known
+	if err != nil {
+		return mailTrouble(ctx, m, err, false)
+	}
+	return nil
 }
 
 // SignatureHeader carries "sha256=" and the HMAC-SHA256 of a hook's body, hexadecimal, keyed by the hook's secret.
@@ -291,12 +388,12 @@ func (p *Post) hook(ctx context.Context, h Hook, r Report) error {
 	}
 	answer, err := p.client.Do(request)
 	if err != nil {
-		return err
+		return hookTrouble(ctx, request.URL, err)
 	}
-	_, err = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
-	err = errors.Join(err, answer.Body.Close())
+	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
+	_ = answer.Body.Close()
 	if answer.StatusCode/100 != 2 {
-		return errors.Join(fmt.Errorf("it answers %s", answer.Status), err)
+		return &TroubleError{Way: WayHook, Code: HookRefused, Where: request.URL.Host, Says: printable(answer.Status)}
 	}
-	return err
+	return nil
 }

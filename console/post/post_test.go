@@ -1,6 +1,7 @@
 package post_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -34,8 +35,8 @@ import (
 )
 
 // hostile is a report with names that computers and people have chosen with care.
-func hostile(_ context.Context, since, until time.Time) (post.Report, error) {
-	return post.Report{Box: "lycée Zola", Link: "https://ardoise.example:8443/jobs/12", Since: since, Until: until, Jobs: []post.Job{{
+func hostile(_ context.Context, of post.Audience, since, until time.Time) (post.Report, error) {
+	return post.Report{Box: "lycée Zola", Site: of.Title, Link: "https://ardoise.example:8443/jobs/12", Since: since, Until: until, Jobs: []post.Job{{
 		ID: "12", Kind: "deploy", What: "Bureautique@7", By: "Élodie\r\nBcc: all@example.org", Ended: until.Add(-time.Hour), Total: 28, Done: 27,
 		Failed: []post.Failure{{Computer: `<script>alert(1)</script>`, Room: "S104", Happened: "le disque ne répond plus", Do: "changez-le"}}}}}, nil
 }
@@ -65,8 +66,13 @@ func opened(t *testing.T, c *clock, source post.Source, trust *tls.Config, s pos
 
 // smtp runs a real SMTP server that takes mail by STARTTLS only, and returns its address, its mailbox and what trusts it.
 func smtp(t *testing.T) (address, box string, trust *tls.Config) {
+	return smtpd(t, "--tlscert", "--tlskey")
+}
+
+// authority makes a certificate for this machine, as files cert.pem and key.pem of a folder, and what trusts it.
+func authority(t *testing.T) (dir string, own, trust *tls.Config) {
 	t.Helper()
-	dir := t.TempDir()
+	dir = t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -86,6 +92,19 @@ func smtp(t *testing.T) (address, box string, trust *tls.Config) {
 			t.Fatal(err)
 		}
 	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(cert)
+	return dir, &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, &tls.Config{RootCAs: pool}
+}
+
+// smtpd is smtp with the certificate and its key as other options of the server; none: it knows no TLS.
+func smtpd(t *testing.T, options ...string) (address, box string, trust *tls.Config) {
+	t.Helper()
+	dir, _, trust := authority(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +114,11 @@ func smtp(t *testing.T) (address, box string, trust *tls.Config) {
 		t.Fatal(err)
 	}
 	box = filepath.Join(dir, "box")
-	server := exec.Command("/usr/bin/python3", "-m", "aiosmtpd", "-n", "-l", address, "--tlscert", filepath.Join(dir, "cert.pem"),
-		"--tlskey", filepath.Join(dir, "key.pem"), "-c", "aiosmtpd.handlers.Mailbox", box)
+	args := []string{"-m", "aiosmtpd", "-n", "-l", address}
+	for i, option := range options {
+		args = append(args, option, filepath.Join(dir, []string{"cert.pem", "key.pem"}[i]))
+	}
+	server := exec.Command("/usr/bin/python3", append(args, "-c", "aiosmtpd.handlers.Mailbox", box)...)
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +129,7 @@ func smtp(t *testing.T) (address, box string, trust *tls.Config) {
 	for range 200 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			_ = c.Close()
-			pool := x509.NewCertPool()
-			cert, err := x509.ParseCertificate(der)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pool.AddCert(cert)
-			return address, box, &tls.Config{RootCAs: pool}
+			return address, box, trust
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -219,8 +235,8 @@ func TestAServerThatNobodyVouchesForGetsNothing(t *testing.T) {
 	p, _ := opened(t, c, hostile, nil, post.Settings{At: "07:00", Language: notices.English, Mail: &post.Mail{Server: address, TLS: post.StartTLS,
 		User: "u", Password: "p", From: "a@example.org", To: []string{"b@example.org"}}})
 	var unknown *tls.CertificateVerificationError
-	if err := p.Try(t.Context()); !errors.As(err, &unknown) {
-		t.Errorf("got %v", err)
+	if got, err := p.Try(t.Context()); err != nil || len(got) != 1 || !errors.As(got[0].Trouble, &unknown) || got[0].Trouble.Code != post.MailUntrusted {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	if n := len(letters(t, box)); n != 0 {
 		t.Errorf("%d letters arrived", n)
@@ -246,8 +262,8 @@ func TestAHookIsTriedAgainAndSigned(t *testing.T) {
 	if err := p.Tick(t.Context()); err == nil {
 		t.Fatal("a hook that answers 502 has taken it")
 	}
-	if _, failure := p.Settings(); failure == nil {
-		t.Error("nobody is told that the hook does not take reports")
+	if all := post.Troubles(p.Standing().Failure); len(all) != 1 || all[0].Code != post.HookRefused || !strings.Contains(all[0].Says, "502") {
+		t.Errorf("nobody is told that the hook does not take reports: %v", all)
 	}
 	broken = false
 	c.now = morning(7, 2)
@@ -274,15 +290,15 @@ func TestAQuietNightSendsNothing(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls++ }))
 	defer server.Close()
 	c := &clock{morning(1, 0)}
-	p, _ := opened(t, c, func(_ context.Context, since, until time.Time) (post.Report, error) {
+	p, _ := opened(t, c, func(_ context.Context, _ post.Audience, since, until time.Time) (post.Report, error) {
 		return post.Report{Since: since, Until: until}, nil
 	}, nil, post.Settings{At: "07:00", Language: notices.French, Hook: &post.Hook{URL: server.URL}})
 	c.now = morning(7, 0)
 	if err := p.Tick(t.Context()); err != nil || calls != 0 {
 		t.Errorf("%v, %d calls", err, calls)
 	}
-	if err := p.Try(t.Context()); err != nil || calls != 1 {
-		t.Errorf("a trial: %v, %d calls", err, calls)
+	if got, err := p.Try(t.Context()); err != nil || len(got) != 1 || got[0].Trouble != nil || calls != 1 {
+		t.Errorf("a trial: %+v, %v, %d calls", got, err, calls)
 	}
 }
 
@@ -311,7 +327,7 @@ func TestSettings(t *testing.T) {
 	}
 	c := &clock{morning(1, 0)}
 	p, path := opened(t, c, hostile, nil, good())
-	shown, _ := p.Settings()
+	shown := p.Standing().Settings
 	if raw, _ := json.Marshal(shown); strings.Contains(string(raw), "geheim") {
 		t.Errorf("a secret is shown: %s", raw)
 	}
@@ -321,14 +337,198 @@ func TestSettings(t *testing.T) {
 	if raw, err := os.ReadFile(path); err != nil || !strings.Contains(string(raw), "geheim") {
 		t.Errorf("the password is gone: %v", err)
 	}
-	shown.Mail.Server = "thief.example.org:587"
-	if err := p.Set(shown); err != nil {
-		t.Fatal(err)
-	}
-	if raw, err := os.ReadFile(path); err != nil || strings.Contains(string(raw), "geheim") {
-		t.Errorf("a password goes to a server that it was not for: %v", err)
+	for field, steal := range map[string]func(*post.Settings){
+		"password": func(s *post.Settings) { s.Mail.Server = "thief.example.org:587" },
+		"secret":   func(s *post.Settings) { s.Hook.URL = "https://thief.example.org/h" },
+	} {
+		s := p.Standing().Settings
+		steal(&s)
+		var bad *post.FieldError
+		if err := p.Set(s); !errors.As(err, &bad) || bad.Field != field {
+			t.Errorf("a %s goes to a server that it was not for: %v", field, err)
+		}
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("others may read it: %v, %v", info.Mode(), err)
+	}
+}
+
+// Each site's people get a report of their own computers, and a way that took it is not tried again because of another.
+func TestASitesPeopleGetTheirOwnReportOnce(t *testing.T) {
+	address, box, trust := smtp(t)
+	broken := true
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if broken {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	}))
+	defer server.Close()
+	c := &clock{morning(1, 0)}
+	p, err := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust,
+		Sites: func() []post.Audience {
+			return []post.Audience{{Site: "zola", Title: "Lycée Zola", To: []string{"zola@example.org"}}, {Site: "hugo"}}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Set(post.Settings{At: "07:00", Language: notices.French, Mail: &post.Mail{Server: address, TLS: post.StartTLS, From: "a@example.org"},
+		Hook: &post.Hook{URL: server.URL}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, at := range []time.Time{morning(7, 0), morning(7, 6)} {
+		c.now = at
+		if err := p.Tick(t.Context()); err == nil {
+			t.Error("a hook that is a teapot takes reports")
+		}
+	}
+	if x := p.Standing(); !x.Sent.IsZero() || x.Failure == nil {
+		t.Errorf("it stands as %+v", x)
+	}
+	broken = false
+	c.now = morning(7, 12)
+	if err := p.Tick(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if x := p.Standing(); !x.Sent.Equal(c.now) || x.Failure != nil || !x.Next.Equal(morning(31, 0)) {
+		t.Errorf("it stands as %+v", x)
+	}
+	got := letters(t, box)
+	if len(got) != 1 {
+		t.Fatalf("%d letters arrived", len(got))
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(got[0].Header.Get("Subject"))
+	if to := got[0].Header.Get("To"); err != nil || to != "<zola@example.org>" || !strings.Contains(subject, "Lycée Zola") {
+		t.Errorf("to %s: %q, %v", to, subject, err)
+	}
+}
+
+// What a server refuses, or is not, comes back as something that a person can be told.
+func TestWhyAReportIsNotTaken(t *testing.T) {
+	tls1, _, trust := smtp(t)
+	plain, _, _ := smtpd(t)
+	closed := freeAddress(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says what no mail server says
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	go func() {
+		for {
+			c, err := silent.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = c.Write([]byte("HTTP/1.1 400 what?\r\n\r\n"))
+			_ = c.Close()
+		}
+	}()
+	mail := func(m post.Mail) post.Settings {
+		m.From, m.To = "a@example.org", append(m.To, "b@example.org")
+		return post.Settings{Language: notices.French, Mail: &m}
+	}
+	refusing := func(line, answer string) post.Settings {
+		return mail(post.Mail{Server: scripted(t, nil, line, answer), TLS: post.Plain})
+	}
+	_, own, _ := authority(t)
+	leaf, err := x509.ParseCertificate(own.Certificates[0].Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust.RootCAs.AddCert(leaf)
+	for name, tt := range map[string]struct {
+		settings post.Settings
+		code     string
+		says     string
+	}{
+		"no such name":      {mail(post.Mail{Server: "mail.invalid:587", TLS: post.StartTLS}), post.MailNoName, "mail.invalid"},
+		"nobody listens":    {mail(post.Mail{Server: closed, TLS: post.StartTLS}), post.MailNoAnswer, "refused"},
+		"no STARTTLS":       {mail(post.Mail{Server: plain, TLS: post.StartTLS}), post.MailNoStartTLS, "STARTTLS"},
+		"no TLS there":      {mail(post.Mail{Server: plain, TLS: post.Implicit}), post.MailNoSMTP, "TLS"},
+		"no mail server":    {mail(post.Mail{Server: silent.Addr().String(), TLS: post.Plain}), post.MailNoSMTP, "HTTP"},
+		"a wrong password":  {mail(post.Mail{Server: tls1, TLS: post.StartTLS, User: "u", Password: "p"}), post.MailLogin, "535"},
+		"nobody logs in":    {mail(post.Mail{Server: scripted(t, own, "-", ""), TLS: post.Implicit, User: "u", Password: "p"}), post.MailNoLogin, "AUTH"},
+		"the sender":        {refusing("MAIL", "550 5.7.1 not you"), post.MailFrom, "not you"},
+		"a recipient":       {refusing("RCPT", "554 5.7.1 relay access denied"), post.MailTo, "relay access denied"},
+		"the letter":        {refusing(".", "554 5.6.0 too rude"), post.MailRefused, "too rude"},
+		"the hook's name":   {post.Settings{Language: notices.French, Hook: &post.Hook{URL: "https://hook.invalid/secret"}}, post.HookNoName, "hook.invalid"},
+		"the hook's answer": {post.Settings{Language: notices.French, Hook: &post.Hook{URL: "http://" + closed + "/secret"}}, post.HookNoAnswer, "refused"},
+	} {
+		p, _ := opened(t, &clock{morning(1, 0)}, hostile, trust, tt.settings)
+		got, err := p.Try(t.Context())
+		if err != nil || len(got) != 1 || got[0].Trouble == nil {
+			t.Errorf("%s: %+v, %v", name, got, err)
+			continue
+		}
+		x := got[0].Trouble
+		if x.Code != tt.code || !strings.Contains(x.Says, tt.says) || strings.Contains(x.Says, "secret") || strings.ContainsAny(x.Says, "\r\n") {
+			t.Errorf("%s: %s, %q", name, x.Code, x.Says)
+		}
+		for _, l := range []notices.Language{notices.French, notices.English} {
+			if n, ok := notices.Find(x.Code); !ok || len(n.Say(l, x.Where, x.Says).Do) < 20 {
+				t.Errorf("%s: nobody is told in %s what to do", x.Code, l)
+			}
+		}
+	}
+	p, _ := opened(t, &clock{morning(1, 0)}, hostile, trust, post.Settings{Language: notices.French, Mail: &post.Mail{Server: tls1, TLS: post.StartTLS, From: "a@example.org"}})
+	var bad *post.FieldError
+	if _, err := p.Try(t.Context()); !errors.As(err, &bad) || bad.Field != "to" {
+		t.Errorf("a report for nobody: %v", err)
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// scripted is a mail server that takes everything but one line.
+func scripted(t *testing.T, secure *tls.Config, line, answer string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			converse(c, line, answer)
+		}
+	}()
+	return l.Addr().String()
+}
+
+func converse(c net.Conn, line, answer string) {
+	defer c.Close()
+	say := func(s string) { _, _ = io.WriteString(c, s+"\r\n") }
+	say("220 scripted")
+	data := false
+	for in := bufio.NewScanner(c); in.Scan(); {
+		switch got := in.Text(); {
+		case data && got != ".":
+		case strings.HasPrefix(got, line):
+			data = false
+			say(answer)
+		case got == "DATA":
+			data = true
+			say("354 go on")
+		case got == "QUIT":
+			say("221 bye")
+			return
+		default:
+			data = false
+			say("250 fine")
+		}
 	}
 }

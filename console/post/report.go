@@ -13,6 +13,7 @@ import (
 // Report is what happened between two mornings.
 type Report struct {
 	Box   string    `json:"box"`            // name of the box
+	Site  string    `json:"site,omitempty"` // that it is of alone; "": of everything
 	Link  string    `json:"link,omitempty"` // of the console
 	Since time.Time `json:"since"`
 	Until time.Time `json:"until"`
@@ -51,14 +52,15 @@ func (r Report) Counts() (done, total, failed int) {
 
 // words are what a mail says, in one language.
 type words struct {
-	subject, allWell, trial, intro, jobBy, done, cancelled, failed, do, look string
-	kinds                                                                    map[string]string
-	clock                                                                    string
+	subject, allWell, quiet, nothing, trial, intro, jobBy, done, cancelled, failed, do, look string
+	kinds                                                                                    map[string]string
+	clock                                                                                    string
 }
 
 func wordsOf(l notices.Language) words {
 	if l == notices.English {
 		return words{subject: "Ardoise %s: %d of %d computers are ready, %d to look at", allWell: "Ardoise %s: all %d computers are ready",
+			quiet: "Ardoise %s: a trial", nothing: "Nothing ended.",
 			trial: "This is a trial: somebody wants to see whether reports arrive.",
 			intro: "What ended between %s and %s:", jobBy: "ordered by %s, ended at %s", done: "%d of %d done", cancelled: "%d cancelled",
 			failed: "To look at", do: "Now", look: "Look at it in the console",
@@ -66,6 +68,7 @@ func wordsOf(l notices.Language) words {
 				"wipe": "Wipe", "inventory": "Inventory", "script": "Script", "shutdown": "Shutdown"}, clock: "Jan 2, 15:04"}
 	}
 	return words{subject: "Ardoise %s : %d postes sur %d sont prêts, %d à regarder", allWell: "Ardoise %s : les %d postes sont prêts",
+		quiet: "Ardoise %s : un essai", nothing: "Rien ne s'est terminé.",
 		trial: "Ceci est un essai : quelqu'un veut voir si les rapports arrivent.",
 		intro: "Ce qui s'est terminé entre le %s et le %s :", jobBy: "ordonné par %s, terminé le %s", done: "%d sur %d faits",
 		cancelled: "%d annulés", failed: "À regarder", do: "Maintenant", look: "Voir dans la console",
@@ -78,16 +81,23 @@ func wordsOf(l notices.Language) words {
 func (r Report) Subject(l notices.Language) string {
 	w := wordsOf(l)
 	done, total, failed := r.Counts()
-	if failed == 0 && done == total {
-		return fmt.Sprintf(w.allWell, r.Box, total)
+	where := r.Box
+	if r.Site != "" {
+		where += ", " + r.Site
 	}
-	return fmt.Sprintf(w.subject, r.Box, done, total, failed)
+	if total == 0 { // of a trial
+		return fmt.Sprintf(w.quiet, where)
+	}
+	if failed == 0 && done == total {
+		return fmt.Sprintf(w.allWell, where, total)
+	}
+	return fmt.Sprintf(w.subject, where, done, total, failed)
 }
 
 // view is a report in the words of a language.
 type view struct {
-	Subject, Trial, Intro, Failed, Do, Look, Link string
-	Jobs                                          []jobView
+	Subject, Trial, Intro, Nothing, Failed, Do, Look, Link string
+	Jobs                                                   []jobView
 }
 
 type jobView struct {
@@ -102,6 +112,9 @@ func (r Report) view(l notices.Language, zone *time.Location) view {
 		Look: w.look, Link: r.Link}
 	if r.Trial {
 		out.Trial = w.trial
+	}
+	if len(r.Jobs) == 0 {
+		out.Nothing = w.nothing
 	}
 	for _, j := range r.Jobs {
 		kind := w.kinds[j.Kind]
@@ -120,7 +133,7 @@ func (r Report) view(l notices.Language, zone *time.Location) view {
 
 const asText = `{{with .Trial}}{{.}}
 
-{{end}}{{.Intro}}
+{{end}}{{.Intro}}{{with .Nothing}} {{.}}{{end}}
 {{range .Jobs}}
 * {{.Title}}: {{.Counts}}
   {{.By}}
@@ -132,7 +145,7 @@ const asText = `{{with .Trial}}{{.}}
 {{end}}`
 
 const asHTML = `<!doctype html><meta charset="utf-8"><div style="font-family:sans-serif;max-width:42em;color:#1d2b33">
-<h1 style="font-size:1.2em">{{.Subject}}</h1>{{with .Trial}}<p><em>{{.}}</em></p>{{end}}<p>{{.Intro}}</p>
+<h1 style="font-size:1.2em">{{.Subject}}</h1>{{with .Trial}}<p><em>{{.}}</em></p>{{end}}<p>{{.Intro}}{{with .Nothing}} {{.}}{{end}}</p>
 {{range .Jobs}}<h2 style="font-size:1em;margin-bottom:0">{{.Title}}: {{.Counts}}</h2><p style="margin-top:0;color:#5a6a72">{{.By}}</p>
 {{with .Failed}}<p style="margin-bottom:0"><strong>{{$.Failed}}</strong></p><ul>{{range .}}<li><strong><bdi>{{.Computer}}</bdi></strong>
 {{- with .Room}} (<bdi>{{.}}</bdi>){{end}}: {{.Happened}}<br>{{$.Do}}: {{.Do}}</li>{{end}}</ul>{{end}}{{end}}

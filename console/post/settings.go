@@ -39,7 +39,7 @@ type Mail struct {
 	User     string   `json:"user,omitempty"`
 	Password string   `json:"password,omitempty"`
 	From     string   `json:"from"`
-	To       []string `json:"to"`
+	To       []string `json:"to"` // who gets the report of everything; people of one site get theirs by the site's own list
 }
 
 // Hook is a place in the web that takes reports as JSON.
@@ -77,8 +77,8 @@ func (s Settings) Check() error {
 		if _, err := mail.ParseAddress(m.From); err != nil {
 			return bad("from", "%q is no address", m.From)
 		}
-		if len(m.To) == 0 || len(m.To) > 50 {
-			return bad("to", "1 to 50 addresses get a report")
+		if len(m.To) > maxTo {
+			return bad("to", "at most %d addresses get a report", maxTo)
 		}
 		for _, to := range m.To {
 			if _, err := mail.ParseAddress(to); err != nil {
@@ -95,17 +95,20 @@ func (s Settings) Check() error {
 	return nil
 }
 
-// hidden stands for a secret that is kept: it is shown in its place, and given back means unchanged.
-const hidden = "********"
+// maxTo is how many addresses get the report of everything.
+const maxTo = 50
+
+// Hidden stands for a secret that is kept: it is shown in its place, and given back means unchanged.
+const Hidden = "********"
 
 // Shown are the settings as a person may see them: whether there is a secret, not which.
 func (s Settings) Shown() Settings {
 	s = s.clone()
 	if s.Mail != nil && s.Mail.Password != "" {
-		s.Mail.Password = hidden
+		s.Mail.Password = Hidden
 	}
 	if s.Hook != nil && s.Hook.Secret != "" {
-		s.Hook.Secret = hidden
+		s.Hook.Secret = Hidden
 	}
 	return s
 }
@@ -126,27 +129,28 @@ func (s Settings) clone() Settings {
 
 // over fills in the secrets that a person was shown as hidden. They stay only where they go to whom they went before: who
 // may change the settings shall not learn a password by naming a server of his own.
-func (s Settings) over(old Settings) Settings {
+func (s Settings) over(old Settings) (Settings, error) {
 	s = s.clone()
-	if m, o := s.Mail, old.Mail; m != nil && m.Password == hidden {
-		m.Password = ""
-		if o != nil && strings.EqualFold(o.Server, m.Server) && o.User == m.User {
-			m.Password = o.Password
+	if m, o := s.Mail, old.Mail; m != nil && m.Password == Hidden {
+		if o == nil || !strings.EqualFold(o.Server, m.Server) || o.User != m.User {
+			return s, &FieldError{"password", "the one that is kept was for another server or user: give it again"}
 		}
+		m.Password = o.Password
 	}
-	if h, o := s.Hook, old.Hook; h != nil && h.Secret == hidden {
-		h.Secret = ""
-		if o != nil && o.URL == h.URL {
-			h.Secret = o.Secret
+	if h, o := s.Hook, old.Hook; h != nil && h.Secret == Hidden {
+		if o == nil || o.URL != h.URL {
+			return s, &FieldError{"secret", "the one that is kept was for another address: give it again"}
 		}
+		h.Secret = o.Secret
 	}
-	return s
+	return s, nil
 }
 
 // state is what the file keeps.
 type state struct {
 	Settings Settings  `json:"settings"`
-	Told     time.Time `json:"told"` // until when things were reported
+	Told     time.Time `json:"told"`          // until when things were reported
+	Sent     time.Time `json:"sent,omitzero"` // when a morning's report was last taken by all
 }
 
 // load reads the file; without one nothing is sent.

@@ -32,6 +32,7 @@ func furnished(t *testing.T) (*school, [3]masters.Version) {
 	s.house.Now = func() time.Time { return s.now }
 	s.house.Requests, err = requests.Open(t.Context(), requests.Options{Store: s.store, Now: s.house.Now})
 	check(t, err)
+	s.posts()
 	s.house.Running = func(string) (string, string) { return "https://10.4.0.1:8444", "ca" }
 	_, err = s.fleet.SetSite(t.Context(), fleet.Site{Name: "zola", Title: "Lycée Émile-Zola"}, "marie")
 	check(t, err)
@@ -96,7 +97,7 @@ func (s *school) adminPages() []string {
 	pages := []string{"/masters", "/masters/Bureautique", "/masters/Bureautique/compare?from=1&to=2", "/capture", "/computers", "/computers?q=room:S104",
 		"/computers/" + pc.ID, "/import", "/enrol", "/requests", "/requests?state=all", "/requests/" + r.ID, "/requests/new?room=S104",
 		"/labels?room=S104", "/schedules", "/schedules/new", "/schedules/" + x.ID, "/health", "/audit", "/audit?verify=1", "/people", "/people/new",
-		"/people/" + p.ID, "/account", "/settings", "/settings/sites/new", "/settings/sites/zola", "/settings/scripts/new"}
+		"/people/" + p.ID, "/account", "/settings", "/settings/post", "/settings/sites/new", "/settings/sites/zola", "/settings/scripts/new"}
 	for _, k := range doKinds() {
 		pages = append(pages, "/computers/"+pc.ID+"/do/"+string(k))
 	}

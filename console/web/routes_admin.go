@@ -59,6 +59,8 @@ func (c *console) houseRoutes() []route {
 		{pattern: "POST /account/end", action: people.ActionSee, handle: c.endLogin},
 
 		{pattern: "GET /settings", action: people.ActionSettings, handle: c.showSettings},
+		{pattern: "GET /settings/post", action: people.ActionSettings, handle: c.showPost},
+		{pattern: "POST /settings/post", action: people.ActionSettings, handle: c.setPost},
 		{pattern: "GET /settings/sites/{name}", action: people.ActionSite, handle: c.showSite},
 		{pattern: "POST /settings/sites/{name}", action: people.ActionSite, handle: c.setSite},
 		{pattern: "POST /settings/sites/{name}/forget", action: people.ActionSite, handle: c.forgetSite},

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -14,6 +15,11 @@ type settingsView struct {
 	Sites   []siteLine
 	Scripts []scriptLine
 	Keys    []access.Key
+	Post    *access.PostState // nil: this daemon sends no reports
+	PostsTo []string          // where it sends them
+	Setup   access.Setup
+	Windows []access.Window
+	Expires *badge // of the console's certificate
 }
 
 // siteLine is a site in the settings.
@@ -59,7 +65,45 @@ func (c *console) showSettings(v *visit) error {
 	if view.Keys, err = v.Desk.Keys(); err != nil {
 		return err
 	}
+	if err := v.beside(&view); err != nil {
+		return err
+	}
 	return v.page("settings", Page{Title: v.say("nav.settings"), Active: "nav.settings", Data: view})
+}
+
+// soon is how long before it ends a certificate is worth a warning.
+const soon = 21 * 24 * time.Hour
+
+// beside adds what is set elsewhere than on this page.
+func (v *visit) beside(view *settingsView) (err error) {
+	state, err := v.Desk.Post()
+	switch {
+	case err == nil:
+		view.Post = &state
+		if state.Mail != nil {
+			view.PostsTo = append(view.PostsTo, state.Mail.To...)
+		}
+		if state.Hook != nil {
+			view.PostsTo = append(view.PostsTo, v.say("post.way.hook"))
+		}
+	case access.ErrorOf(err).Status != http.StatusNotFound:
+		return err
+	}
+	if view.Setup, err = v.Desk.Setup(); err != nil {
+		return err
+	}
+	if c := view.Setup.Console; c != nil && c.Trouble == "" {
+		switch left := c.Expires.Sub(v.now()); {
+		case left <= 0:
+			view.Expires = &badge{"failed", "cross", v.say("setup.expired")}
+		case left < soon:
+			view.Expires = &badge{"warn", "warn", v.say("setup.expires.soon")}
+		default:
+			view.Expires = &badge{"ok", "check", v.say("setup.valid")}
+		}
+	}
+	view.Windows, err = v.Desk.Windows()
+	return err
 }
 
 func (v *visit) scriptLine(s access.Script) scriptLine {

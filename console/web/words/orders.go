@@ -103,7 +103,6 @@ func jobs() map[string]Pair {
 		"job.todo":         {"Que faire", "What to do"},
 		"job.written":      {"Octets écrits", "Bytes written"},
 		"job.leftout":      {"Laissé de côté", "Left out"},
-		"job.retry":        {"Relancez l’ordre pour ce poste ; si cela se répète, signalez-le.", "Order it again for this computer; if it happens again, report it."},
 		"job.tries":        {"({n} nouvel essai)|({n} nouveaux essais)", "({n} retry)|({n} retries)"},
 		"job.certificate":  {"Certificat d’effacement", "Certificate of the wipe"},
 		"job.cancel":       {"Annuler ce travail", "Cancel this job"},

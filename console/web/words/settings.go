@@ -133,3 +133,46 @@ func settingsSmall() map[string]Pair {
 		"keys.old":         {"Ancienne", "Earlier"},
 	}
 }
+
+// settingsSetup holds the texts that begin with "setup.": what the daemon was started with.
+func settingsSetup() map[string]Pair {
+	return map[string]Pair{
+		"setup.title":        {"Le serveur", "The server"},
+		"setup.lead":         {"Réglé au démarrage du service, pas ici. Sous systemd : systemctl edit ardoise, puis redémarrer le service.", "Set where the service is started, not here. With systemd: systemctl edit ardoise, then restart the service."},
+		"setup.unknown":      {"Inconnu", "Unknown"},
+		"setup.off":          {"Désactivée", "Off"},
+		"setup.oidc":         {"Connexion par le compte de l’établissement (OpenID Connect)", "Sign-in with the school’s account (OpenID Connect)"},
+		"setup.oidc.off":     {"Chacun se connecte avec un identifiant et un mot de passe d’Ardoise.", "Everybody signs in with a login and password of Ardoise."},
+		"setup.oidc.how":     {"Pour changer, les options du service :", "To change it, options of the service:"},
+		"setup.issuer":       {"Fournisseur", "Provider"},
+		"setup.client":       {"Identifiant client", "Client id"},
+		"setup.redirect":     {"Adresse de retour", "Redirect address"},
+		"setup.roles":        {"Rôles", "Roles"},
+		"setup.cert":         {"Certificat de la console", "Certificate of the console"},
+		"setup.cert.own":     {"Fait par l’autorité de cette maison, renouvelé tout seul. Pour un certificat que les navigateurs connaissent :", "Made by the authority of this house, renewed by itself. For one that browsers know:"},
+		"setup.cert.files":   {"Relu tout seul quand ce fichier change :", "Read again by itself when this file changes:"},
+		"setup.address":      {"Adresse", "Address"},
+		"setup.names":        {"Noms", "Names"},
+		"setup.issuedby":     {"Émis par", "Issued by"},
+		"setup.expires":      {"Expire", "Expires"},
+		"setup.expired":      {"Expiré", "Expired"},
+		"setup.expires.soon": {"Bientôt", "Soon"},
+		"setup.valid":        {"Valable", "Valid"},
+		"setup.backup":       {"Dernière sauvegarde", "Last backup"},
+		"setup.backup.at":    {"Faite", "Made"},
+		"setup.backup.file":  {"Fichier", "File"},
+		"setup.backup.size":  {"Contenu", "Content"},
+		"setup.backup.none":  {"Aucune connue", "None known"},
+		"setup.backup.how":   {"L’autorité, la clé, les postes et les masters sans leurs blocs. Sur le serveur, ou chaque nuit par cron :", "Authority, key, computers and masters without their chunks. On the server, or each night by cron:"},
+		"setup.boot":         {"Environnement de démarrage des postes", "Boot environment of the computers"},
+		"setup.boot.none":    {"Ce service ne démarre pas de postes par le réseau.", "This service starts no computers from the network."},
+		"setup.boot.how":     {"Il est remplacé avec le paquet, ou par l’option", "It is replaced with the package, or by the option"},
+		"setup.kernel":       {"Noyau", "Kernel"},
+		"setup.loaders":      {"Chargeurs signés", "Signed loaders"},
+		"setup.stage2":       {"Second étage", "Second stage"},
+		"setup.folder":       {"Dossier", "Folder"},
+		"setup.windows":      {"Fenêtres d’enrôlement", "Enrolment windows"},
+		"setup.windows.none": {"Aucune n’est ouverte.", "None is open."},
+		"setup.windows.how":  {"Ouvrir ou fermer une fenêtre", "Open or close a window"},
+	}
+}
