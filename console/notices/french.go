@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	agent "github.com/ardoise/ardoise/imaging/agent/notices"
 )
@@ -157,7 +159,7 @@ func In(l Language, of, english string) string {
 // Thing says in a language what something is called: "job 12". Names stay as they are.
 func Thing(l Language, name string) string {
 	if l == French && strings.Contains(name, " ") {
-		if s, ok := theSpeaker().say(ofThing, name, deepest); ok {
+		if s, ok := theSpeaker().find(ofThing, name, deepest); ok {
 			return s
 		}
 	}
@@ -167,6 +169,24 @@ func Thing(l Language, name string) string {
 // ofThing is what the lines are of that say what something is called.
 const ofThing = "what"
 
+// little is how many bytes of its own a sentence has that says little: "%s has %s".
+const little = 16
+
+// fits tells whether what was found is what a pattern is about: one that says little takes no words for a name, or it would
+// swallow whatever has its words in it.
+func (p *pattern) fits(found []string) bool {
+	if p.of != "" || p.weight >= little {
+		return true
+	}
+	for _, m := range places.FindAllStringSubmatch(p.french, -1) {
+		n := int(m[1][0] - '0')
+		if m[2] == "" && n < len(found) && p.verbs[n-1] != 'q' && phrase.MatchString(found[n]) {
+			return false
+		}
+	}
+	return true
+}
+
 // deepest is how far sentences within sentences are looked for.
 const deepest = 6
 
@@ -175,6 +195,35 @@ func (s *speaker) say(of, text string, depth int) (string, bool) {
 	if depth > deepest || strings.TrimSpace(text) == "" {
 		return text, false
 	}
+	if french, ok := refusal(text); ok {
+		return french, true
+	}
+	if french, ok := s.find(of, text, depth); ok {
+		return french, true
+	}
+	if bare, ok := strings.CutSuffix(text, "."); ok {
+		if french, ok := s.say(of, bare, depth+1); ok {
+			return french + ".", true
+		}
+	} else if first, n := utf8.DecodeRuneInString(text); unicode.IsLower(first) { // a sentence of a list, as the end of another
+		if french, ok := s.find(of, string(unicode.ToUpper(first))+text[n:]+".", depth); ok {
+			first, n = utf8.DecodeRuneInString(french)
+			return string(unicode.ToLower(first)) + strings.TrimSuffix(french[n:], "."), true
+		}
+	}
+	if list, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(list, "]") { // as fmt writes a slice
+		return s.parts(strings.TrimSuffix(list, "]"), " ", ", ", depth)
+	}
+	for _, by := range [][2]string{{". ", ". "}, {"; ", " ; "}, {": ", " : "}, {", ", ", "}} {
+		if strings.Contains(text, by[0]) {
+			return s.parts(text, by[0], by[1], depth)
+		}
+	}
+	return text, false
+}
+
+// find says a text that is a line.
+func (s *speaker) find(of, text string, depth int) (string, bool) {
 	for _, key := range [][2]string{{of, text}, {"", text}} {
 		if of == ofThing {
 			break
@@ -188,24 +237,8 @@ func (s *speaker) say(of, text string, depth int) (string, bool) {
 		if p.of != "" && p.of != of || of == ofThing && p.of != ofThing || !strings.HasPrefix(text, p.first) || !strings.HasSuffix(text, p.last) {
 			continue
 		}
-		if found := p.text.FindStringSubmatch(text); found != nil {
+		if found := p.text.FindStringSubmatch(text); found != nil && p.fits(found) {
 			return s.fill(p, found, depth), true
-		}
-	}
-	if bare, ok := strings.CutSuffix(text, "."); ok {
-		if french, ok := s.say(of, bare, depth+1); ok {
-			return french + ".", true
-		}
-	}
-	if list, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(list, "]") { // as fmt writes a slice
-		return s.parts(strings.TrimSuffix(list, "]"), " ", ", ", depth)
-	}
-	if french, ok := refusal(text); ok {
-		return french, true
-	}
-	for _, by := range [][2]string{{". ", ". "}, {"; ", " ; "}, {": ", " : "}, {", ", ", "}} {
-		if strings.Contains(text, by[0]) {
-			return s.parts(text, by[0], by[1], depth)
 		}
 	}
 	return text, false
@@ -217,10 +250,11 @@ func refusal(text string) (string, bool) {
 	code, detail, _ := strings.Cut(rest, ": ")
 	n, ok := Find(code)
 	if !ok {
-		if n, ok = Find(what); !ok {
-			return "", false
-		}
+		n, ok = Find(what)
 		what, detail = "ceci", rest
+	}
+	if !ok || n.Severity == Note || n.Severity == Alarm { // those are of events
+		return "", false
 	}
 	return n.Marked(French, what, detail).What, true
 }

@@ -288,8 +288,8 @@ func (t tongue) eventLine(e access.Event) eventLine {
 	}
 	key := "event.is." + e.Kind
 	out.What, out.Detail = t.say(key), t.in(e.Kind, e.Detail)
-	if e.Kind == "step" {
-		out.Detail = t.step(e.Detail)
+	if word := t.step(e.Detail); e.Kind == "step" && word != e.Detail {
+		out.Detail = word
 	}
 	if out.What != key {
 		return out

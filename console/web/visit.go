@@ -161,30 +161,21 @@ func (v *visit) takeFlash() *flashed {
 	return &f
 }
 
-// notice says an error of the desk in the language of the person: what happened, and what to do.
+// notice says an error of the desk in the language of the person: what happened, and what to do. What is foreign in it is
+// marked; templates print it with said.
 func (v *visit) notice(e *access.Error) (what, do string) { return v.tongue.notice(e) }
 
 func (t tongue) notice(e *access.Error) (what, do string) {
 	n, ok := notices.Find(e.Code)
 	if !ok {
-		return e.Error(), ""
+		return sentence(t.in("", e.Error())), ""
 	}
-	text := n.Say(notices.Language(t.lang), e.What, e.Detail)
+	text := n.Marked(notices.Language(t.lang), e.What, e.Detail)
 	return sentence(text.What), sentence(text.Do)
 }
 
 // sentence begins with a capital and ends with a point.
-func sentence(s string) string {
-	r := []rune(strings.TrimSpace(s))
-	if len(r) == 0 {
-		return ""
-	}
-	r[0] = []rune(strings.ToUpper(string(r[0])))[0]
-	if !strings.ContainsRune(".!?…", r[len(r)-1]) {
-		r = append(r, '.')
-	}
-	return string(r)
-}
+func sentence(s string) string { return notices.Sentence(s) }
 
 // notHere is the answer for what is not there.
 func (v *visit) notHere() error {
