@@ -53,16 +53,13 @@ func (a *agent) stage(ctx context.Context, t job.Task, p *progress) (job.Outcome
 	if err != nil {
 		return job.Outcome{}, stageFault(ctx, err)
 	}
-	m, err := a.stageManifest(ctx, t, c, s)
+	m, err := a.stageManifest(ctx, t, c, open, s)
 	if err != nil {
 		return job.Outcome{}, err
 	}
 	p.step(stageFilling)
 	a.Screen.Say(notices.Staging, version(t))
-	if err := a.keepFor(ctx, c, open, t.Manifest); err != nil {
-		return job.Outcome{}, stageFault(ctx, err)
-	}
-	o, err := a.fill(ctx, t, p, c, d, m, s)
+	o, err := a.fillFor(ctx, t, p, c, d, m, s)
 	if err == nil {
 		p.step(stageReading)
 		err = a.readCache(ctx, p, c, d, m)
@@ -106,21 +103,18 @@ func (a *agent) stock(ctx context.Context, e *errand) {
 
 func (a *agent) stockFrom(ctx context.Context, e *errand) error {
 	c, p := e.cache, e.p
-	if _, err := a.stageManifest(ctx, e.t, c, nil); err != nil {
-		return err
-	}
-	if err := a.keepFor(ctx, c, e.d.Disk, e.t.Manifest); err != nil {
+	if _, err := a.stageManifest(ctx, e.t, c, e.d.Disk, nil); err != nil {
 		return err
 	}
 	a.Screen.Say(notices.Staging, version(e.t))
-	if _, err := a.fill(ctx, e.t, p, c, e.d, e.m, nil); err != nil {
+	if _, err := a.fillFor(ctx, e.t, p, c, e.d, e.m, nil); err != nil {
 		return err
 	}
 	return a.readCache(ctx, p, c, e.d, e.m)
 }
 
 // stageManifest finds the manifest in the cache, or brings it there with the names of its files.
-func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, s *together) (*manifest.Manifest, error) {
+func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, d *disk.Disk, s *together) (*manifest.Manifest, error) {
 	want, err := manifest.ParseHash(t.Manifest)
 	if err != nil {
 		return nil, fault(notices.MasterAltered, err)
@@ -137,22 +131,58 @@ func (a *agent) stageManifest(ctx context.Context, t job.Task, c *cache.Cache, s
 	if err != nil {
 		return nil, err
 	}
-	var names io.Reader
-	if n, err := a.client.Names(ctx, t.Manifest); err != nil {
-		a.Screen.Note("names: %v", err) // quick resets then ask the server for them, or read everything
-	} else {
-		defer func() { _ = n.Close() }()
-		names = n
+	err = a.putManifest(ctx, c, want, encoded, sig)
+	if full(err) { // of what is not needed any more: a former version fills it
+		if err = a.keepFor(ctx, c, d, t.Manifest, false); err == nil {
+			err = a.putManifest(ctx, c, want, encoded, sig)
+		}
 	}
-	if err := c.PutManifest(want, encoded, sig, names); err != nil {
+	if err != nil {
 		return nil, stageFault(ctx, err)
 	}
 	return m, nil
 }
 
-// keepFor says what the cache is for: the version that runs, then this one, then what the server wants, then what it was for
-// before, as far as there is room.
-func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash string) error {
+// putManifest brings a manifest with the names of its files into the cache.
+func (a *agent) putManifest(ctx context.Context, c *cache.Cache, want manifest.Hash, encoded []byte, sig manifest.Signature) error {
+	var names io.Reader
+	if n, err := a.client.Names(ctx, want.String()); err != nil {
+		a.Screen.Note("names: %v", err) // quick resets then ask the server for them, or read everything
+	} else {
+		defer func() { _ = n.Close() }()
+		names = n
+	}
+	return c.PutManifest(want, encoded, sig, names)
+}
+
+// full tells whether a cache has no room beside what it is kept for.
+func full(err error) bool {
+	var f *cache.FullError
+	return errors.As(err, &f)
+}
+
+// fillFor makes the cache be for the version that runs and for this one, and brings what it lacks. Others stay where there is
+// room for them all: a cache that holds one version only is for the one that a computer runs now, not for the one before.
+func (a *agent) fillFor(ctx context.Context, t job.Task, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest, s *together) (job.Outcome, error) {
+	if err := a.keepFor(ctx, c, d.Disk, t.Manifest, true); err != nil {
+		return job.Outcome{}, err
+	}
+	frames := p.source()
+	o, err := a.fill(ctx, t, p, c, d, m, s, frames)
+	if !full(err) {
+		return o, err
+	}
+	if err := a.keepFor(ctx, c, d.Disk, t.Manifest, false); err != nil {
+		return o, err
+	}
+	more, err := a.fill(ctx, t, p, c, d, m, s, frames)
+	more.ReadBytes, more.WrittenBytes = more.ReadBytes+o.ReadBytes, more.WrittenBytes+o.WrittenBytes-o.StoredBytes
+	return more, err
+}
+
+// keepFor says what the cache is for: the version that runs, then this one, and with others what the server wants, then what
+// it was for before.
+func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash string, others bool) error {
 	var list []manifest.Hash
 	stats := c.Stats()
 	add := func(h manifest.Hash) {
@@ -167,6 +197,9 @@ func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash 
 	}
 	if h, err := manifest.ParseHash(hash); err == nil {
 		add(h)
+	}
+	if !others {
+		return c.KeepFor(list...)
 	}
 	if wanted, err := a.client.Local(ctx); err == nil {
 		for _, s := range wanted.Stage {
@@ -185,14 +218,14 @@ func (a *agent) keepFor(ctx context.Context, c *cache.Cache, d *disk.Disk, hash 
 const maxStaged = 2
 
 // fill brings what the cache lacks: from the disk, by the session s, unless that is nil, and by HTTPS.
-func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest, s *together) (job.Outcome, error) {
+func (a *agent) fill(ctx context.Context, t job.Task, p *progress, c *cache.Cache, d *watched, m *manifest.Manifest, s *together,
+	frames *client.Frames) (job.Outcome, error) {
 	var o job.Outcome
 	r, err := c.Fill(ctx, m, d, func(g cache.Progress) { p.bytes(g.Done, g.Total, 0, 0) })
 	o.ReadBytes, o.WrittenBytes = r.Bytes, r.Stored
 	if err != nil {
 		return o, err
 	}
-	frames := p.source()
 	fetched := frames.Fetched() // by a deployment that went before
 	s.settle(m)
 	if session := s.carousel(); session != nil {

@@ -282,3 +282,40 @@ func TestADeploymentFillsTheCacheWhereTheRoomIsReset(t *testing.T) {
 		})
 	}
 }
+
+// A cache that has room for one version is for the one that runs, whichever that is: a deployment of the next one is no reason
+// for a computer never to be reset without the server again.
+func TestACacheOfOneVersionFollowsTheDeployments(t *testing.T) {
+	p := newPC(t, blank(t, 460<<20)) // 64 MiB of cache
+	var hashes []string
+	p.server.Local = func(key string) job.LocalBoot {
+		if len(hashes) == 0 {
+			return job.LocalBoot{}
+		}
+		hash := hashes[len(hashes)-1]
+		return job.LocalBoot{Stage: []string{hash}, Grant: p.server.Grant(job.StandingGrant{ComputerKey: key, Master: "debian",
+			Version: 1, Manifest: hash, Policy: job.PolicyDemand, Level: job.LevelQuick, Counter: 1})}
+	}
+	for seed := range uint64(3) {
+		if seed > 0 {
+			p.server.Look(func() { p.server.Keys = nil })
+			p.server.Close()
+		}
+		hash := capturedFrom(t, p, referenceWith(t, noise(seed, 31<<20)))
+		hashes = append(hashes, hash)
+		if r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindDeploy, hash, int(seed)+1 }); r.State != job.TaskDone {
+			t.Fatalf("deploy: %+v\n%s", r.Outcome, p.log.String())
+		}
+		if covers, kept := covered(t, p.disks[0], p.server.Manifests[hash]); !covers.Complete() || kept[0].String() != hash {
+			t.Fatalf("after deployment %d the cache has %+v, for %v\n%s", seed+1, covers, kept, p.log.String())
+		}
+	}
+	// What is staged beside it has no room, and the version that runs stays.
+	r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version = job.KindStage, hashes[0], 1 })
+	if r.State != job.TaskFailed || r.Outcome.Code != string(notices.NoCache) || !strings.Contains(r.Outcome.Detail, "full of versions that are kept") {
+		t.Errorf("staging without room: %+v", r.Outcome)
+	}
+	if covers, kept := covered(t, p.disks[0], p.server.Manifests[hashes[2]]); !covers.Complete() || kept[0].String() != hashes[2] {
+		t.Errorf("then the cache has %+v, for %v", covers, kept)
+	}
+}
