@@ -181,6 +181,9 @@ func (c *console) setRoom(v *visit) error {
 	if (hours[0] == "") != (hours[1] == "") {
 		f.Fail("to", v.say("room.hours.both"))
 	}
+	if hours[0] >= hours[1] && hours[1] != "" {
+		f.Fail("to", v.say("room.hours.order"))
+	}
 	change := access.RoomChange{Title: &title, Note: &note, Master: &master, Policy: &policy, Night: &night, Hours: &hours, Teacher: &teacher, Spares: &spares}
 	if !f.Bad() {
 		if _, err = v.Desk.SetRoom(v.r.Context(), name, change); err == nil {

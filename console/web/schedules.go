@@ -252,6 +252,12 @@ func (c *console) setSchedule(v *visit) error {
 	if id != "new" {
 		s.ID = id
 	}
+	if s.Order.Master != "" {
+		if _, err := v.Desk.Resolve(s.Order.Master); err != nil {
+			what, do := v.notice(access.ErrorOf(err))
+			f.Fail("master", what+" "+do)
+		}
+	}
 	if !f.Bad() {
 		if s, err = v.Desk.SetSchedule(v.r.Context(), s); err != nil {
 			field := "name"

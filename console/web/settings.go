@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/http"
+	address "net/mail"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -165,6 +167,16 @@ func (c *console) setSite(v *visit) error {
 	}
 	title := f.Text("title", 100, false)
 	networks, mail := strings.Fields(f.Text("networks", 4000, false)), strings.Fields(f.Text("mail", 4000, false))
+	for _, x := range networks {
+		if p, err := netip.ParsePrefix(x); err != nil || p != p.Masked() {
+			f.Fail("networks", v.say("site.networks.bad", x))
+		}
+	}
+	for _, x := range mail {
+		if a, err := address.ParseAddress(x); err != nil || a.Address != x {
+			f.Fail("mail", v.say("site.mail.bad", x))
+		}
+	}
 	if !f.Bad() {
 		if _, err := v.Desk.SetSite(v.r.Context(), name, access.SiteChange{Title: &title, Networks: &networks, Mail: &mail}); err != nil {
 			field := "networks"

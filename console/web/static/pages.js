@@ -1,8 +1,20 @@
-// Channels of a master are dragged onto a version: what the form below each version does by keyboard.
+// Channels of a master are dragged onto a version, or chosen below it: either way a dialog asks first. Without this script
+// the form below each version does it at once.
 "use strict";
 (() => {
-  const line = document.getElementById("line"), form = document.getElementById("promote");
+  const line = document.getElementById("line"), form = document.getElementById("promote"), dialog = document.getElementById("drop");
   if (!line || !form) return;
+  const ask = (channel, number) => {
+    document.getElementById("drop-title").textContent = line.dataset.says.replace("{0}", channel).replace("{1}", number);
+    form.elements.channel.value = channel;
+    form.elements.version.value = number;
+    dialog.showModal();
+  };
+  line.addEventListener("submit", (e) => {
+    if (!e.target.action.endsWith("/promote")) return;
+    e.preventDefault();
+    ask(e.target.elements.channel.value, e.target.elements.version.value);
+  });
   let held = null;
   const over = (version) => document.querySelectorAll(".version.over").forEach((v) => { if (v !== version) v.classList.remove("over"); });
   document.addEventListener("dragstart", (e) => {
@@ -28,9 +40,6 @@
     e.preventDefault();
     const channel = held.dataset.channel, number = version.dataset.version;
     if ([...version.querySelectorAll(".version-top .chip")].some((c) => c.dataset.channel === channel)) return; // it is there
-    if (!window.confirm(line.dataset.says.replace("{0}", channel).replace("{1}", number))) return;
-    form.elements.channel.value = channel;
-    form.elements.version.value = number;
-    form.submit();
+    ask(channel, number);
   });
 })();

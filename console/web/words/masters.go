@@ -43,6 +43,7 @@ func mastersChannel() map[string]Pair {
 		"channel.lead":           {"Un canal désigne la version qu’une salle doit avoir. Faites-le glisser sur une version, ou choisissez-le sous elle.", "A channel names the version that a room is to have. Drag it onto a version, or choose it below one."},
 		"channel.drag":           {"À faire glisser sur une autre version", "Drag onto another version"},
 		"channel.drop":           {"Faire pointer {0} sur v{1} ?", "Point {0} at v{1}?"},
+		"channel.drop.says":      {"Les salles qui le suivent devront avoir cette version. Les disques ne changent qu’à la prochaine remise à zéro ou au prochain déploiement.", "Rooms that follow it are to have that version. Disks change only with the next reset or deployment."},
 		"channel.which":          {"Canal à faire pointer sur v{0}", "Channel to point at v{0}"},
 		"channel.here":           {"Pointer ici", "Point here"},
 		"channel.follow":         {"{n} poste le suit :|{n} postes le suivent :", "{n} computer follows it:|{n} computers follow it:"},

@@ -63,6 +63,7 @@ func places() map[string]Pair {
 		"room.night":       {"Heure du travail de nuit", "Hour of the night’s work"},
 		"room.from":        {"Début des cours", "Lessons begin"},
 		"room.to":          {"Fin des cours", "Lessons end"},
+		"room.hours.order": {"La fin vient après le début.", "The end comes after the beginning."},
 		"room.hours.both":  {"Indiquez le début et la fin, ou aucun des deux.", "Give beginning and end, or neither."},
 		"room.lessons":     {"cours de {0} à {1}", "lessons from {0} to {1}"},
 		"room.spares":      {"Postes de réserve", "Spare computers"},

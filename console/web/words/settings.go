@@ -74,6 +74,8 @@ func settingsSite() map[string]Pair {
 		"site.titlefield.hint": {"Comme on l’appelle : « Lycée Émile-Zola ».", "As people call it: “Lycée Émile-Zola”."},
 		"site.networks":        {"Réseaux", "Networks"},
 		"site.networks.hint":   {"Un par ligne, comme 10.12.0.0/16 : les postes qui ont une telle adresse en sont.", "One a line, like 10.12.0.0/16: computers with such an address belong to it."},
+		"site.networks.bad":    {"« {0} » n’est pas un réseau : on l’écrit comme 10.12.0.0/16.", "“{0}” is no network: one is written like 10.12.0.0/16."},
+		"site.mail.bad":        {"« {0} » n’est pas une adresse électronique.", "“{0}” is no e-mail address."},
 		"site.mail":            {"Rapports envoyés à", "Reports go to"},
 		"site.mail.hint":       {"Une adresse électronique par ligne.", "One e-mail address a line."},
 		"site.kept":            {"{0} est enregistré.", "{0} is kept."},
