@@ -55,6 +55,8 @@
 //     option lazytime. What others than root may write to is therefore always read: on ext inodes of another owner, or that
 //     group or all may write to; on NTFS what lies in Users. Where the drive counts unsafe shutdowns, the agent reads
 //     everything after one.
+//   - Exceptions of the last reset that this one has not: they were written past the file system, so the records of the files
+//     in which they lie have not changed. Who takes some away must not ask for quick; the agent and the command line do not.
 //   - A write of the reset itself that the drive puts elsewhere: what was written is read back, not all else once more.
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //

@@ -136,7 +136,7 @@ func cutEverywhere(t *testing.T, c crash, small int, how func(o restore.Options,
 	ops := d.ops
 	chance := rand.New(rand.NewPCG(1, 2))
 	for n := 0; n <= len(ops); n++ {
-		for try := range 2 {
+		for try := range 4 {
 			state := base.after(ops, n, chance)
 			if try == 0 {
 				state = base.after(ops, n, nil)
