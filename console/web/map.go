@@ -15,7 +15,7 @@ import (
 
 // mapView is the home page: the rooms of a person's sites.
 type mapView struct {
-	Query   string
+	Query   string // that is asked; "" also for one that cannot be understood
 	Form    *Form
 	Sites   []siteView // that are shown
 	Names   []Crumb    // of all sites, where there are several
@@ -101,6 +101,7 @@ func (v *visit) floor(view *mapView, in func(site, room string) bool) ([]access.
 	case errors.As(err, &wrong):
 		what, do := v.notice(access.ErrorOf(err))
 		view.Form.Fail("q", what+" "+do)
+		view.Query = ""
 		return v.Desk.Floor("", in)
 	case err == nil && view.Query != "":
 		view.Found = 0

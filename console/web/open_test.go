@@ -2,7 +2,9 @@ package web
 
 import (
 	"bufio"
+	"compress/gzip"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -212,5 +214,35 @@ func TestAHallIsAList(t *testing.T) {
 	}
 	if _, body := marie.opening("/"); strings.Contains(body, `<li class="tile`) {
 		t.Error("a hall can be opened")
+	}
+}
+
+// A filter that nobody would type is answered like any other: the field keeps it, and nothing else of the page does.
+func TestHostileFiltersAreAnswered(t *testing.T) {
+	s := region(t, 3, 10)
+	marie := s.cookies("marie")
+	for name, c := range map[string]struct{ query, says string }{
+		"ten thousand conditions": {strings.Repeat("a ", 10_000), "at most 1000 characters"},
+		"fifty-one":               {strings.Repeat("a ", 51), "at most 50 conditions"},
+		"fifty that are not":      {strings.TrimSpace(strings.Repeat("-lycee0x ", 50)), "900 computers match"},
+		"a row of hyphens":        {strings.Repeat("-", 999), "900 computers match"},
+		"no end":                  {`"` + strings.Repeat(`\`, 998), "a quotation mark"},
+		"a long word":             {strings.Repeat("é", 100_000), "at most 1000 characters"},
+		"markup":                  {`<script>alert(1)</script>`, "0 computers match"},
+		"a number of numbers":     {"link<=" + strings.Repeat("9", 900), "is compared with a number"},
+		"what does not print":     {"\x00\u202e\xff", "0 computers match"},
+	} {
+		w := s.asked(marie, "/?"+url.Values{"q": {c.query}}.Encode())
+		r, err := gzip.NewReader(w.Body)
+		check(t, err)
+		body, err := io.ReadAll(r)
+		check(t, err)
+		if w.Code != http.StatusOK || !strings.Contains(string(body), c.says) || strings.Contains(string(body), "<script>a") {
+			t.Errorf("%s: %d, says %q: %v", name, w.Code, c.says, strings.Contains(string(body), c.says))
+		}
+		live := attributeOf(string(body), "sse-connect")
+		if len(live) > 10_000 || live == "" {
+			t.Errorf("%s: the stream's address has %d bytes", name, len(live))
+		}
 	}
 }

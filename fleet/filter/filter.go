@@ -37,6 +37,8 @@ type Subject struct {
 	Firmware         string
 	SecureBoot       bool
 	UEFI             bool
+
+	called string // everything that it is called by, in small letters, with NUL between; "": nobody has asked yet
 }
 
 // Error says where a query cannot be understood.
@@ -207,7 +209,8 @@ func (w word) term() (term, error) {
 	switch w.name {
 	case "":
 		needle := strings.ToLower(w.value)
-		t.is = func(s *Subject, _ time.Time) bool { return s.mentions(needle) }
+		between := strings.Contains(needle, nul)
+		t.is = func(s *Subject, _ time.Time) bool { return !between && strings.Contains(s.names(), needle) }
 	case "link":
 		t.is, err = w.number(func(s *Subject) (float64, bool) { return float64(s.LinkMbit), s.LinkMbit > 0 }, 1)
 	case "memory":
@@ -286,8 +289,11 @@ func contains(text, needle string) bool {
 	if !ascii(text) || !ascii(needle) {
 		return strings.Contains(strings.ToLower(text), needle)
 	}
+	if needle == "" {
+		return true
+	}
 	for i := 0; i+len(needle) <= len(text); i++ {
-		if strings.EqualFold(text[i:i+len(needle)], needle) {
+		if text[i]|0x20 == needle[0]|0x20 && strings.EqualFold(text[i:i+len(needle)], needle) {
 			return true
 		}
 	}
@@ -303,11 +309,16 @@ func ascii(s string) bool {
 	return true
 }
 
-// mentions looks for a text in everything that a computer is called by.
-func (s *Subject) mentions(needle string) bool {
-	has := func(text string) bool { return contains(text, needle) }
-	return has(s.Name) || has(s.Room) || has(s.Model) || has(s.Manufacturer) || has(s.Serial) || has(s.UUID) || has(s.Address) ||
-		has(s.Note) || has(s.Master) || slices.ContainsFunc(s.Tags, has) || slices.ContainsFunc(s.MACs, has)
+// nul stands between the names of a computer: none has it.
+const nul = "\x00"
+
+// names are everything that a computer is called by. Fifty conditions read it once.
+func (s *Subject) names() string {
+	if s.called == "" {
+		all := []string{s.Name, s.Room, s.Model, s.Manufacturer, s.Serial, s.UUID, s.Address, s.Note, s.Master}
+		s.called = strings.ToLower(strings.Join(append(append(all, s.Tags...), s.MACs...), nul))
+	}
+	return s.called
 }
 
 // flag is a test of what is so or not.

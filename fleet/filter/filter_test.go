@@ -32,6 +32,7 @@ func TestWhatAFilterMatches(t *testing.T) {
 		`model:"optiplex 30"`: true, "model:dell": true, "serial:bc1": true, "mac:52-54-00-00-00-01": true, "address:10.1.2.3": true,
 		"room:S104 tag:prof -runs:none": true, "room:S104 tag:prof runs:none": false, `note:"écran"`: true, `"S104-07"`: true,
 		`note:"a \" b"`: false, "name:s104-07": true, "name:s104": false,
+		`"dell inc."`: true, "\"dell inc.\x00abc123\"": false, "ABC123 abc123 -abc124": true, `""`: true, `-""`: false, "--": false, "---x": true,
 	} {
 		f, err := filter.Parse(query)
 		if err != nil {
