@@ -22,7 +22,6 @@ import (
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/door"
-	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/oidc"
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/console/web"
@@ -205,12 +204,10 @@ func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	told := &figures{site: s}
-	m := metrics.New(told.get, s.log.With("part", "metrics"))
 	who := api.Web(s.people)
-	mux.Handle("/", m.Watch("console", console))
-	mux.Handle("/api/", m.Watch("api", s.apiServer().Handler(who)))
-	s.watched(mux, m, who)
+	mux.Handle("/", s.metrics.Watch("console", console))
+	mux.Handle("/api/", s.metrics.Watch("api", s.apiServer().Handler(who)))
+	s.watched(mux, s.metrics, who)
 	return mux, nil
 }
 

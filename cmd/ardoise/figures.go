@@ -43,6 +43,12 @@ func (f *figures) get(ctx context.Context) metrics.Figures {
 func (s *site) figures(ctx context.Context) metrics.Figures {
 	out := metrics.Figures{Version: version(), Started: s.started, Computers: map[metrics.Kind]int{}, Tasks: map[metrics.Kind]int{},
 		Requests: map[string]int{}, Damaged: len(s.library.Quarantine())}
+	agents := s.answering.Figures()
+	out.Agents = metrics.Agents{Versions: agents.Versions, Heartbeats: agents.Heartbeats, Refused: map[metrics.Asked]int64{},
+		Closed: map[string]int64{"handshake": agents.Handshakes, "limit": agents.Turned}}
+	for asked, n := range agents.Refused {
+		out.Agents.Refused[metrics.Asked{For: asked[0], Reason: asked[1]}] = n
+	}
 	for _, r := range s.fleet.Summary() {
 		for state, n := range r.ByState {
 			out.Computers[metrics.Kind{Of: r.Site, State: string(state)}] += n

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -24,6 +25,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -114,6 +116,8 @@ type site struct {
 	leaf     atomic.Pointer[tls.Certificate]
 	known    atomic.Pointer[[]netip.Addr]
 
+	answering   *agentapi.Server
+	metrics     *metrics.Metrics
 	agents      net.Listener
 	console     net.Listener                                         // nil: there is none
 	certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error) // of the console
@@ -149,6 +153,9 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	s.sessions = s.newSessions(limits)
 	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Post: s.post,
 		Status: s.status, Setup: s.setup, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
+	s.answering = s.agentServer()
+	s.metrics = metrics.New((&figures{site: s}).get, s.log.With("part", "metrics"))
+	s.answering.Watch = func(next http.Handler) http.Handler { return s.metrics.Watch("agents", next) }
 	return s.run(ctx, stderr)
 }
 
@@ -260,7 +267,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"clock", s.fleet.RunClock},
 		{"post", s.post.Run},
 		{"sessions", s.sessions.Run},
-		{"agents", func(ctx context.Context) error { return s.agentServer().Serve(ctx, s.agents) }},
+		{"agents", func(ctx context.Context) error { return s.answering.Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.apiServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
 			return s.library.RunUpkeep(ctx, masters.Upkeep{Log: s.log.With("part", "upkeep"), Retain: s.house.ApplyRules,

@@ -24,7 +24,11 @@
 // to hold is pinned by it; it ends when the task is over or after an hour without a word. What ends a capture, manifest and
 // names table, goes to files without names in the data folder while it comes, and is decoded one capture at a time.
 //
+// A whole school may come from one address, a router's. So an enrolled computer's requests and connections are counted by its
+// key, those of others by their address; where strangers have too many connections the oldest of the greediest address gives
+// way to who comes. Who asks too fast is told so (429), and agents come again after a moment.
+//
 // Guaranteed: a key that no person approved gets nothing but a code, whatever else it claims to be; bodies, request
-// rates, connections and waiting times are bounded for each source; a panic costs one request. Not guaranteed: that a
+// rates, connections and waiting times are bounded for each source, and in all; a panic costs one request. Not guaranteed: that a
 // laptop on the school's network cannot make the server slow for others; it can only not make it wrong.
 package agentapi

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// Server answers agents. All fields but Log, Now, StageTwo, Spool, Healing, Sessions and Local are required.
+// Server answers agents. All fields but Log, Now, Watch, StageTwo, Spool, Healing, Sessions and Local are required.
 type Server struct {
 	Fleet       *fleet.Fleet
 	Masters     Masters
@@ -32,10 +33,13 @@ type Server struct {
 	Healing     Healing                 // nil: nobody is asked for lost chunks
 	Sessions    Sessions                // nil: every computer fetches for itself
 	Local       LocalBoots              // nil: no computer starts from its own disk by us
-	Log         *slog.Logger            // nil: none
-	Now         func() time.Time
+	// Watch is told of the requests that are answered at once: not those that wait for work, nor those of a session.
+	Watch func(http.Handler) http.Handler // nil: nobody
+	Log   *slog.Logger                    // nil: none
+	Now   func() time.Time
 
 	limits   limits
+	counts   counts
 	sets     chunkSets
 	captures captureSessions
 	offers   offers
@@ -57,8 +61,39 @@ const (
 
 // caller is who a request comes from.
 type caller struct {
-	key     string // "" without a client certificate
-	address string // without port
+	key      string // "" without a client certificate
+	address  string // without port
+	enrolled bool   // a person has approved its key
+}
+
+// source is what the caller's limits are counted by.
+func (c caller) source() string {
+	if c.enrolled {
+		return "key " + c.key
+	}
+	return c.address
+}
+
+// connKey is the key of a connection in the context of its requests.
+type connKey struct{}
+
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	if t, ok := c.(*tls.Conn); ok {
+		return context.WithValue(ctx, connKey{}, t.NetConn())
+	}
+	return ctx
+}
+
+// welcome tells whether the caller may go on: its connection is counted for its key from the first request on that has one,
+// and its requests always.
+func (s *Server) welcome(r *http.Request, c caller, cost float64) error {
+	if conn, ok := r.Context().Value(connKey{}).(*countedConn); ok && c.enrolled && !s.limits.recognise(conn, c.key) {
+		return refused(http.StatusTooManyRequests, "too-many", "too many connections of this computer")
+	}
+	if !s.limits.allow(c.source(), cost, s.now()) {
+		return refused(http.StatusTooManyRequests, "too-many", "too many requests from this address")
+	}
+	return nil
 }
 
 // handler answers a request or returns why not.
@@ -81,7 +116,11 @@ func refused(status int, code, format string, args ...any) error {
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, cost float64, h handler) {
-		mux.Handle(pattern, s.answer(cost, h))
+		answer := s.answer(cost, h)
+		if s.Watch != nil && !strings.HasSuffix(pattern, job.PathTask) && !strings.Contains(pattern, job.PathSession) {
+			answer = s.Watch(answer)
+		}
+		mux.Handle(pattern, answer)
 	}
 	route("GET "+job.PathTrust, 1, s.trust)
 	route("GET "+job.PathStageTwo, 1, s.stageTwo)
@@ -122,8 +161,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler: s.Handler(), ReadHeaderTimeout: headerTime, IdleTimeout: idleTime, MaxHeaderBytes: 16 << 10,
 		TLSConfig:   s.tlsConfig(),
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug), // handshakes of port scanners
-		Protocols:   new(http.Protocols),
+		ConnContext: withConn, ConnState: s.counts.ended,
+		ErrorLog:  slog.NewLogLogger(log.Handler(), slog.LevelDebug), // handshakes of port scanners
+		Protocols: new(http.Protocols),
 	}
 	srv.Protocols.SetHTTP1(true) // large bodies, one at a time: streams over one connection would only wait for each other
 	go s.sweep(ctx)
@@ -185,6 +225,10 @@ func KeyID(spki []byte) string {
 func (s *Server) answer(cost float64, h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c := callerOf(r)
+		if c.key != "" {
+			_, err := s.Fleet.Authorise(c.key)
+			c.enrolled = err == nil
+		}
 		control := http.NewResponseController(w)
 		_ = control.SetWriteDeadline(s.now().Add(requestTime))
 		started := &startedWriter{ResponseWriter: w}
@@ -197,13 +241,15 @@ func (s *Server) answer(cost float64, h handler) http.Handler {
 				s.tell(started, r, c, refused(http.StatusInternalServerError, "internal", "the server has a fault"))
 			}
 		}()
-		if !s.limits.allow(c.address, cost, s.now()) {
-			s.tell(started, r, c, refused(http.StatusTooManyRequests, "too-many", "too many requests from this address"))
+		err := s.welcome(r, c, cost)
+		if err == nil {
+			err = h(started, r, c)
+		}
+		if err != nil {
+			s.tell(started, r, c, err)
 			return
 		}
-		if err := h(started, r, c); err != nil {
-			s.tell(started, r, c, err)
-		}
+		s.counts.heard(r, c, s.now())
 	})
 }
 
@@ -231,6 +277,7 @@ func (w *startedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // tell sends a problem, or cuts the connection when half an answer is out: the agent must not take it for a whole one.
 func (s *Server) tell(w *startedWriter, r *http.Request, c caller, err error) {
 	p := problemOf(err)
+	s.counts.refuse(r, p.Code)
 	level := slog.LevelInfo
 	if p.status >= 500 {
 		level = slog.LevelError
@@ -353,6 +400,9 @@ func (s *Server) hello(w http.ResponseWriter, r *http.Request, c caller) error {
 	welcome, err := s.Fleet.Hello(r.Context(), fleet.Introduction{Key: c.key, Address: c.address, Hello: h})
 	if err != nil {
 		return err
+	}
+	if welcome.State == job.StateEnrolled {
+		s.counts.version(c.key, h.AgentVersion, s.now())
 	}
 	return respond(w, http.StatusOK, welcome)
 }

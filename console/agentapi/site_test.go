@@ -44,6 +44,7 @@ type site struct {
 	air      air
 	local    agentapi.LocalBoots
 	ca       *agentapi.CA
+	server   *agentapi.Server
 	stop     func()
 }
 
@@ -78,13 +79,13 @@ func (s *site) start() {
 	l, err := net.Listen("tcp", s.address)
 	check(s.t, err)
 	s.address = l.Addr().String()
-	server := &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
+	s.server = &agentapi.Server{Fleet: s.fleet, Masters: agentapi.Library{Library: s.library},
 		Captures: agentapi.Library{Library: s.library}, Certificate: func() *tls.Certificate { return &leaf },
 		SigningKeys: s.library.TrustedKeys, StageTwo: two, Spool: s.dir, Healing: s.library,
 		Sessions: s.sessions, Local: s.local}
 	ctx, cancel := context.WithCancel(context.Background())
 	done, ended := make(chan error, 1), make(chan error, 1)
-	go func() { done <- server.Serve(ctx, l) }()
+	go func() { done <- s.server.Serve(ctx, l) }()
 	go func() { ended <- s.sessions.Run(ctx) }()
 	stopped := false
 	s.stop = func() {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,7 +28,19 @@ type Figures struct {
 	Size      int64        // bytes
 	Requests  map[string]int
 	Database  error // nil when it answers
+	Agents    Agents
 }
+
+// Agents are what the agents' door has seen since the daemon was started.
+type Agents struct {
+	Versions   map[string]int   // enrolled agents that were heard within two minutes, by version
+	Heartbeats map[string]int64 // requests that were answered, by what was asked for
+	Refused    map[Asked]int64
+	Closed     map[string]int64 // connections that came to nothing, by reason
+}
+
+// Asked names a group of requests by what was asked for and why it was refused.
+type Asked struct{ For, Reason string }
 
 // Kind names a group of computers by site and state, or of tasks by kind of job and state.
 type Kind struct{ Of, State string }
@@ -43,6 +56,7 @@ type Collector struct {
 	figures func(context.Context) Figures
 
 	up, started, computers, tasks, sessions, rate, members, versions, stored, damaged, free, size, requests *prometheus.Desc
+	agents, heartbeats, refused, closed                                                                     *prometheus.Desc
 }
 
 // patience is how long the figures may take: Prometheus gives up after ten seconds.
@@ -67,13 +81,20 @@ func newCollector(figures func(context.Context) Figures) *Collector {
 		free:      desc("data_free_bytes", "Bytes that are free on the disk of the data folder."),
 		size:      desc("data_size_bytes", "Bytes that the disk of the data folder has."),
 		requests:  desc("requests", "Requests of teachers, by state.", "state"),
+		agents:    desc("agents", "Enrolled agents that were heard within two minutes, by their version.", "version"),
+		heartbeats: desc("agent_heartbeats_total", "Requests of agents that were answered and by which they say that they are there.",
+			"request"),
+		refused: desc("agent_requests_refused_total", "Requests of agents that were refused, by what was asked for and the code that was told.",
+			"request", "reason"),
+		closed: desc("agent_connections_refused_total", "Connections of agents that came to nothing: in the handshake, or over the limits.",
+			"reason"),
 	}
 }
 
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.up, c.started, c.computers, c.tasks, c.sessions, c.rate, c.members, c.versions, c.stored,
-		c.damaged, c.free, c.size, c.requests} {
+		c.damaged, c.free, c.size, c.requests, c.agents, c.heartbeats, c.refused, c.closed} {
 		out <- d
 	}
 }
@@ -119,6 +140,26 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	tell(c.size, float64(f.Size))
 	for state, n := range f.Requests {
 		tell(c.requests, float64(n), state)
+	}
+	c.collectAgents(out, f.Agents)
+}
+
+// collectAgents tells the figures of the agents' door: what is there is a gauge, what has happened counters.
+func (c *Collector) collectAgents(out chan<- prometheus.Metric, a Agents) {
+	for version, n := range a.Versions {
+		out <- prometheus.MustNewConstMetric(c.agents, prometheus.GaugeValue, float64(n), strings.ToValidUTF8(version, "?"))
+	}
+	count := func(d *prometheus.Desc, n int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+	}
+	for what, n := range a.Heartbeats {
+		count(c.heartbeats, n, what)
+	}
+	for x, n := range a.Refused {
+		count(c.refused, n, x.For, x.Reason)
+	}
+	for reason, n := range a.Closed {
+		count(c.closed, n, reason)
 	}
 }
 

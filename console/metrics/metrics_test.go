@@ -24,7 +24,9 @@ func full(context.Context) metrics.Figures {
 		Computers: map[metrics.Kind]int{{"", "enrolled"}: 28, {"zola", "alarm"}: 1},
 		Tasks:     map[metrics.Kind]int{{"deploy", "running"}: 16},
 		Sessions:  []metrics.Session{{Rate: 11_000_000, Fast: 15, Slow: 1}, {Rate: 1000, HTTPS: 2, Silent: 3}},
-		Versions:  7, Stored: 5 << 30, Free: 50 << 30, Size: 100 << 30, Requests: map[string]int{"open": 2}}
+		Versions:  7, Stored: 5 << 30, Free: 50 << 30, Size: 100 << 30, Requests: map[string]int{"open": 2},
+		Agents: metrics.Agents{Versions: map[string]int{"v1": 290, "v0": 10}, Heartbeats: map[string]int64{"report": 1e6},
+			Refused: map[metrics.Asked]int64{{"hello", "too-many"}: 3}, Closed: map[string]int64{"handshake": 4, "limit": 0}}}
 }
 
 // exposed is what a scrape brings after one request of a surface.
@@ -47,6 +49,9 @@ func TestAScrapeBringsAllFigures(t *testing.T) {
 		`ardoise_computers{site="zola",state="alarm"} 1`, `ardoise_tasks{kind="deploy",state="running"} 16`, `ardoise_sessions 2`,
 		`ardoise_session_send_bytes_per_second 1.1001e+07`, `ardoise_session_computers{by="silent"} 3`, `ardoise_master_versions 7`,
 		`ardoise_data_free_bytes 5.36870912e+10`, `ardoise_requests{state="open"} 2`,
+		`ardoise_agents{version="v0"} 10`, `ardoise_agent_heartbeats_total{request="report"} 1e+06`,
+		`ardoise_agent_requests_refused_total{reason="too-many",request="hello"} 3`,
+		`ardoise_agent_connections_refused_total{reason="handshake"} 4`, `ardoise_agent_connections_refused_total{reason="limit"} 0`,
 		`ardoise_http_request_seconds_count{status="4xx",surface="console"} 1`,
 	} {
 		if !strings.Contains(text, want+"\n") {
