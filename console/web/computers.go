@@ -354,7 +354,8 @@ func (c *console) approve(v *visit) error {
 	var all []access.Approve
 	for _, digits := range f.Values("code") {
 		if one == "" && f.Has("pick", digits) || digits == one {
-			all = append(all, access.Approve{Code: digits, Name: strings.TrimSpace(f.Value("name-" + digits)), Room: room})
+			all = append(all, access.Approve{Code: digits, Name: strings.TrimSpace(f.Value("name-" + digits)), Room: room,
+				Moved: f.Has("moved", digits)})
 		}
 	}
 	if len(all) == 0 {
