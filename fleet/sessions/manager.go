@@ -169,11 +169,7 @@ func (m *Manager) tick(ctx context.Context) {
 			m.end(ctx, r, now)
 			continue
 		}
-		for _, n := range r.look(now, s) {
-			if err := m.o.Fleet.Note(ctx, r.id, n.kind, fleet.Warning, "%s", n.text); err != nil {
-				m.o.Log.Error("keeping an event of a session", "session", r.id, "error", err)
-			}
-		}
+		m.tell(ctx, r, r.look(now, s))
 		if r.due(now) {
 			m.keep(ctx, r)
 		}
@@ -182,6 +178,15 @@ func (m *Manager) tick(ctx context.Context) {
 		}
 	}
 	m.share(now, sending)
+}
+
+// tell keeps events of a session.
+func (m *Manager) tell(ctx context.Context, r *run, all []notice) {
+	for _, n := range all {
+		if err := m.o.Fleet.Note(ctx, r.id, n.kind, fleet.Warning, "%s", n.text); err != nil {
+			m.o.Log.Error("keeping an event of a session", "session", r.id, "error", err)
+		}
+	}
 }
 
 // Kinds of events of a session.
@@ -260,6 +265,7 @@ func (m *Manager) end(ctx context.Context, r *run, now time.Time) {
 	if !r.over(now) {
 		return
 	}
+	m.tell(ctx, r, r.debts())
 	m.keep(ctx, r)
 	m.mu.Lock()
 	delete(m.runs, r.id)
@@ -423,7 +429,7 @@ func (m *Manager) start(r *run, server *session.Server) {
 			err = nil
 		}
 		cancel()
-		r.stopped(server, err, m.o.Now())
+		r.stopped(server.Status(), err, m.o.Now())
 		m.o.Log.Info("a session ends", "session", r.id, "number", server.Number(), "error", err)
 	})
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/multicast"
 	"github.com/ardoise/ardoise/imaging/multicast/session"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
@@ -91,6 +93,26 @@ func TestWhichNetworkIsNamed(t *testing.T) {
 	}
 	if got := some([]string{"a", "b", "c", "d", "e"}); got != "a, b, c and 2 more" {
 		t.Errorf("five are %q", got)
+	}
+}
+
+// A session may be over between two looks: what its computers said last is told all the same, once.
+func TestWhatWasSaidAtTheEndIsTold(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	r := &run{people: map[string]*person{}, told: map[string]bool{}, report: Report{Started: now}, server: &session.Server{}, heard: now}
+	r.admit(Visitor{Computer: "pc0", Name: "pc0"}, Path{Interface: "eth0", Network: netip.MustParsePrefix("10.9.0.0/24")}, true, now)
+	st := seen(multicast.MemberStatus{Name: "pc0", State: multicast.StateDone})
+	st.Events = []session.LoggedEvent{{Time: now.Add(time.Second), Computer: "pc0", Event: wire.Event{Code: wire.EventNoMulticast}}}
+	r.stopped(st, nil, now.Add(2*time.Second))
+	if r.running() {
+		t.Error("it goes on")
+	}
+	got := r.look(now.Add(3*time.Second), fleet.Session{})
+	if len(got) != 1 || got[0].kind != KindNoMulticast || !strings.Contains(got[0].text, "10.9.0.0/24: all 1 computers") {
+		t.Errorf("it is said %+v", got)
+	}
+	if got := append(r.look(now.Add(4*time.Second), fleet.Session{}), r.debts()...); len(got) > 0 {
+		t.Errorf("it is said again: %+v", got)
 	}
 }
 

@@ -40,6 +40,7 @@ type run struct {
 	cancel context.CancelFunc
 	people map[string]*person // by id
 	told   map[string]bool    // networks and computers that a notice was given for
+	owed   []notice           // that were not told yet
 	report Report
 	before struct{ sent, repairs, https int64 } // of the senders before this one
 	total  int64                                // bytes that this sender has sent, at the last look
@@ -177,11 +178,12 @@ func (r *run) started(server *session.Server, cancel context.CancelFunc, now tim
 	r.report.mark(now, MarkStart, "", "")
 }
 
-// stopped notes that a sender has ended.
-func (r *run) stopped(server *session.Server, err error, now time.Time) {
+// stopped notes that a sender has ended; st is what it said last.
+func (r *run) stopped(st session.Status, err error, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.see(now, server.Status())
+	r.see(now, st)
+	r.owed = append(r.owed, r.notices()...) // all may be over between two looks
 	r.before.sent, r.before.repairs, r.before.https = r.report.Sent, r.report.Repairs, r.report.HTTPS
 	r.server, r.cancel, r.mbit, r.rested = nil, nil, nil, now.Add(restTime)
 	r.report.Now.Running, r.report.Now.Waiting, r.report.Now.Rate = false, false, 0
@@ -286,12 +288,21 @@ func (r *run) probe(ctx context.Context, group netip.AddrPort, tag udp.Tag) erro
 func (r *run) look(now time.Time, s fleet.Session) []notice {
 	r.learn(s)
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.server == nil {
-		return nil
+	if r.server != nil {
+		r.see(now, r.server.Status())
+		r.owed = append(r.owed, r.notices()...)
 	}
-	r.see(now, r.server.Status())
-	return r.notices()
+	r.mu.Unlock()
+	return r.debts()
+}
+
+// debts returns what people were not told yet.
+func (r *run) debts() []notice {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	out := r.owed
+	r.owed = nil
+	return out
 }
 
 // see takes a sample of what a sender says. The caller holds the lock.
