@@ -304,9 +304,18 @@ func (b *bench) storeVersion(c *cobra.Command, k *cache.Cache, d *disk.Disk, v s
 	if err != nil {
 		return 0, 0, err
 	}
-	err = readAll(func() (io.ReadCloser, error) { return from.Names(v.Hash) }, func(names io.Reader) error {
-		return k.PutManifest(v.Hash, encoded, sig, names)
-	})
+	put := func() error {
+		return readAll(func() (io.ReadCloser, error) { return from.Names(v.Hash) }, func(names io.Reader) error {
+			return k.PutManifest(v.Hash, encoded, sig, names)
+		})
+	}
+	err = put()
+	var full *cache.FullError
+	if only && errors.As(err, &full) { // of what may go: not even its manifest has room beside that
+		if err = k.KeepFor(); err == nil {
+			err = put()
+		}
+	}
 	if err != nil {
 		return 0, 0, err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,6 +114,41 @@ func TestWhatTheDiskDoesNotHoldComesFromTheLibrary(t *testing.T) {
 	if one := cacheOf(t, "fill", "m@2", "--disk", path, "--data", data, "--only"); one.Versions[0].Version != "m@2" || one.Versions[1].Kept {
 		t.Errorf("one alone: %+v", one)
 	}
+}
+
+// A cache that one version fills to the last segment has no room for the manifest of another, but where that is to be alone.
+func TestAFullCacheIsGivenToAnotherVersion(t *testing.T) {
+	t.Parallel()
+	source, data := schoolPC(t), t.TempDir()
+	must(t, "master", "capture", "m", "--disk", source, "--data", data)
+	path := withArdoise(t, data, "m", (1+18+40+4+320+64+1)*mib)
+	for i, name := range []string{"x", "y"} {
+		raw := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(raw, noise(uint64(i), 56*mib), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		must(t, "master", "capture", name, "--disk", raw, "--data", data)
+	}
+	if x := cacheOf(t, "fill", "x", "--disk", path, "--data", data, "--make"); x.Versions[0].Missing != 0 || x.Free > 1 {
+		t.Fatalf("the first: %+v", x)
+	}
+	if why := refused(t, 3, "cache", "fill", "y", "--disk", path, "--data", data); !strings.Contains(why, "--only") {
+		t.Errorf("beside it: %s", why)
+	}
+	y := cacheOf(t, "fill", "y", "--disk", path, "--data", data, "--only")
+	if i := slices.IndexFunc(y.Versions, func(v cachedVersion) bool { return v.Kept }); i < 0 || y.Versions[i].Version != "y@1" || y.Versions[i].Missing != 0 {
+		t.Errorf("alone: %+v", y)
+	}
+	if all := cacheOf(t, "show", "--disk", path, "--check"); all.Lost != 0 || all.Damaged != 0 {
+		t.Errorf("show: %+v", all)
+	}
+}
+
+// noise is content that does not compress.
+func noise(seed uint64, n int64) []byte {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), 5}).Read(b)
+	return b
 }
 
 func TestShowSaysFromWhichSizeOnThereIsRoom(t *testing.T) {
