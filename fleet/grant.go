@@ -214,7 +214,7 @@ const maxCached = 16
 
 // Told keeps what an agent found in its place on the disk.
 func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
-	s.WhyNot = Clean(s.WhyNot, 300)
+	s.WhyNot, s.NoMenu = Clean(s.WhyNot, 300), Clean(s.NoMenu, 300)
 	s.Cached = slices.Clone(s.Cached[:min(len(s.Cached), maxCached)])
 	for i := range s.Cached {
 		s.Cached[i].Manifest = Clean(s.Cached[i].Manifest, 128)
@@ -227,7 +227,7 @@ func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
 		return err
 	}
 	now := f.o.Now().UTC()
-	if old := c.Local; old != nil && now.Sub(old.At) < freshness && old.State.Place == s.Place && old.State.WhyNot == s.WhyNot &&
+	if old := c.Local; old != nil && now.Sub(old.At) < freshness && old.State.Place == s.Place && old.State.WhyNot == s.WhyNot && old.State.NoMenu == s.NoMenu &&
 		old.State.Counter == s.Counter && slices.Equal(old.State.Cached, s.Cached) {
 		return nil
 	}
@@ -249,7 +249,7 @@ func (f *Fleet) Told(ctx context.Context, key string, s job.LocalState) error {
 func (f *Fleet) canOffline(c *Computer) bool {
 	r, in := f.roomOf(*c)
 	l, g := c.Local, c.Grant
-	return c.State == Enrolled && in && r.Policy != job.PolicyNever && r.Menu && c.Runs != nil && l != nil && l.State.Place &&
+	return c.State == Enrolled && in && r.Policy != job.PolicyNever && r.Menu && c.Runs != nil && l != nil && l.State.Place && l.State.NoMenu == "" &&
 		g != nil && l.State.Counter != 0 && l.State.Counter == g.Counter && g.Digest != "" && g.Target != nil &&
 		g.Target.Manifest == c.Runs.Manifest && slices.ContainsFunc(l.State.Cached, func(x job.Cached) bool {
 		return x.Manifest == c.Runs.Manifest && x.Missing == 0
@@ -276,6 +276,8 @@ func (f *Fleet) Offline(c Computer) string {
 		return "no, because " + c.Local.State.WhyNot
 	case !c.Local.State.Place:
 		return "no, because its disk has no place for it"
+	case c.Local.State.NoMenu != "":
+		return "no, because " + c.Local.State.NoMenu
 	case c.Grant == nil || c.Local.State.Counter == 0:
 		return "no, because its disk has no grant yet: it gets one when it starts the agent next"
 	case c.Local.State.Counter != c.Grant.Counter || c.Grant.Digest == "" || c.Grant.Target == nil || c.Grant.Target.Manifest != c.Runs.Manifest:

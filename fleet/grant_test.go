@@ -240,6 +240,8 @@ func TestOfflineResetIsSaidWithItsReason(t *testing.T) {
 	g := h.granted("k")
 	told(job.LocalState{WhyNot: "the disk has no free\x1b[2J entry"})
 	say("no, because the disk has no free\ufffd[2J entry")
+	told(job.LocalState{Place: true, NoMenu: "BitLocker encrypts\x1b[2J partition 3", Counter: g.Counter, Cached: []job.Cached{{Manifest: "aa"}}})
+	say("no, because BitLocker encrypts\ufffd[2J partition 3")
 	told(job.LocalState{Place: true})
 	say("no, because its disk has no grant yet")
 	told(job.LocalState{Place: true, Counter: g.Counter - 1})

@@ -100,6 +100,7 @@ type agent struct {
 	called    string          // by the server, last: enrolled, pending ...
 	welcome   bool            // the server has enrolled this PC since its key was found
 	contacted bool            // what this computer starts from its disk is as the server wants it
+	noMenu    string          // why it has no start menu, as far as it was tried; "": it has, or was not
 	seen      map[string]bool // nonces
 	system    *uint16         // boot entry of the system on the disk, once known
 	now       func() time.Time

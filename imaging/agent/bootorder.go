@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -91,15 +92,17 @@ func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
 		a.Screen.Note("start menu: %v", err)
 		return
 	}
+	a.noMenu = ""
 	if wanted.Menu {
 		if p := bitLocker(d, table); p > 0 {
-			wanted.Menu = false
+			wanted.Menu, a.noMenu = false, fmt.Sprintf("BitLocker encrypts partition %d: with a start menu, Windows would ask for its recovery key", p)
 			a.Screen.Note("no start menu: partition %d is encrypted by BitLocker, which wants the start that it has measured", p)
 		}
 	}
 	r, err := local.Install(ctx, local.Options{Device: d, Part: *table.Ardoise, Boot: wanted, BIOS: a.PC.Firmware == nil,
 		Fetch: a.client.LocalFile})
 	if err != nil {
+		a.noMenu = err.Error()
 		a.Screen.Say(notices.BootEntry, err)
 		return
 	}
@@ -111,8 +114,26 @@ func (a *agent) startMenu(ctx context.Context, d *disk.Disk) {
 		return
 	}
 	if _, err := efi.Arrange(a.PC.Firmware, efi.Wish{MAC: a.MAC, Menu: a.findMenu(d)}); err != nil {
+		a.noMenu = err.Error()
 		a.Screen.Say(notices.BootEntry, err)
 	}
+}
+
+// menuMissing says why a computer does not start from the menu on the disk; "" where it does.
+func (a *agent) menuMissing(d *disk.Disk, ours *disk.Ardoise, part manifest.Partition) string {
+	there, err := disk.HasMenu(d, part)
+	if there && a.PC.Firmware == nil { // a BIOS starts what is in the first sector
+		_, there, err = ours.MasterBootCode()
+	}
+	switch {
+	case a.noMenu != "":
+		return a.noMenu
+	case err != nil:
+		return err.Error()
+	case !there:
+		return "the menu is not on its disk yet: it comes when it starts the agent next"
+	}
+	return ""
 }
 
 // bitLocker returns the number of a partition that BitLocker has encrypted, 0 where there is none. With our menu before it,

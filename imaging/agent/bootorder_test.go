@@ -73,6 +73,18 @@ func menuThere(t *testing.T, p *pc) (menu bool, own int) {
 	return menu, len(x)
 }
 
+// toldOfMenu is why the server was told last that a computer does not start from its menu.
+func toldOfMenu(t *testing.T, p *pc) (why string) {
+	t.Helper()
+	p.server.Look(func() {
+		said := p.server.Locals[len(p.server.Locals)-1]
+		if why = said.NoMenu; !said.Place {
+			t.Errorf("the server is told %+v", said)
+		}
+	})
+	return why
+}
+
 func TestAMenuRoomStartsFromItsDisk(t *testing.T) {
 	p, hash := resettable(t)
 	p.firmware = &variables{vars: map[string][]byte{}}
@@ -83,6 +95,9 @@ func TestAMenuRoomStartsFromItsDisk(t *testing.T) {
 	}
 	if menu, own := menuThere(t, p); !menu || own != 0 {
 		t.Errorf("menu %v, %d exceptions", menu, own)
+	}
+	if why := toldOfMenu(t, p); why != "" {
+		t.Errorf("the server is told that there is no menu: %s", why)
 	}
 	// Windows puts itself first; a reset, which finds nothing to do, puts that right, and names the system.
 	p.firmware.vars["BootOrder"] = []byte{9, 0}
@@ -95,6 +110,9 @@ func TestAMenuRoomStartsFromItsDisk(t *testing.T) {
 	if menu, _ := menuThere(t, p); menu {
 		t.Error("the menu stays in a room without one")
 	}
+	if why := toldOfMenu(t, p); !strings.Contains(why, "not on its disk") {
+		t.Errorf("the server is told of the menu: %q", why)
+	}
 	if what, _ := first(t, p.firmware); what == "Ardoise" {
 		t.Error("firmware starts a menu that is not there")
 	}
@@ -106,6 +124,9 @@ func TestABIOSComputerOfAMenuRoom(t *testing.T) {
 	passes(p)
 	if menu, own := menuThere(t, p); !menu || own != 1 {
 		t.Fatalf("menu %v, %d exceptions\n%s", menu, own, p.log.String())
+	}
+	if why := toldOfMenu(t, p); why != "" {
+		t.Errorf("the server is told that there is no menu: %s", why)
 	}
 	ours(t, p.disks[0], func(a *disk.Ardoise) {
 		if n, err := a.Next(); err != nil || n != disk.NextDisk {
@@ -148,5 +169,8 @@ func TestAnEncryptedDiskKeepsItsOwnStart(t *testing.T) {
 	}
 	if !strings.Contains(p.log.String(), "encrypted by BitLocker") {
 		t.Errorf("nobody is told why:\n%s", p.log.String())
+	}
+	if why := toldOfMenu(t, p); !strings.HasPrefix(why, "BitLocker encrypts partition ") {
+		t.Errorf("the server is told %q", why)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // The origins of a proof, as job.Proof tells them.
@@ -77,14 +78,21 @@ func (a *agent) endProof(e *errand, err error) {
 
 // ardoise opens the ARDOISE of an open disk.
 func ardoise(d *disk.Disk) (*disk.Ardoise, error) {
+	ours, _, err := ourPlace(d)
+	return ours, err
+}
+
+// ourPlace does it and returns its partition, too.
+func ourPlace(d *disk.Disk) (*disk.Ardoise, manifest.Partition, error) {
 	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, manifest.Partition{}, err
 	case table.Ardoise == nil:
-		return nil, &disk.NoArdoiseError{Reason: "there is none"}
+		return nil, manifest.Partition{}, &disk.NoArdoiseError{Reason: "there is none"}
 	}
-	return disk.OpenArdoise(d, *table.Ardoise)
+	ours, err := disk.OpenArdoise(d, *table.Ardoise)
+	return ours, *table.Ardoise, err
 }
 
 // countTries is how often a proof is written until what it says of the drive's counters is so: once to learn how they

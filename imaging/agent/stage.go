@@ -322,12 +322,12 @@ func (a *agent) tellLocal(ctx context.Context, d *disk.Disk, c *cache.Cache) {
 // localState says what our place on a disk holds; c may be nil.
 func (a *agent) localState(d *disk.Disk, c *cache.Cache) job.LocalState {
 	s := job.LocalState{}
-	ours, err := ardoise(d)
+	ours, part, err := ourPlace(d)
 	switch {
 	case err != nil:
 		s.WhyNot = err.Error()
 	default:
-		s.Place = true
+		s.Place, s.NoMenu = true, a.menuMissing(d, ours, part)
 		if e, err := ours.Grant().Load(); err == nil && e != nil {
 			if g, err := readGrant(a.trust.SigningKeys, *e); err == nil {
 				s.Counter = g.Counter

@@ -6,6 +6,7 @@ package job
 type LocalState struct {
 	Place   bool   // there is an ARDOISE partition
 	WhyNot  string `json:",omitempty"` // without one: a sentence in English
+	NoMenu  string `json:",omitempty"` // with one: why this computer does not start from its menu, the same; "": it does
 	Counter uint64 // of the grant that lies there; 0: none
 	Cached  []Cached
 }
