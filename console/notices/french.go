@@ -81,8 +81,9 @@ func numbered(s string) string {
 
 // pattern finds an English text again by what stands around its arguments.
 type pattern struct {
-	of, first, last string
-	weight          int // bytes that stand around the arguments
+	of, first, last string // what it begins and ends with
+	core            string // the longest of what stands between its arguments
+	weight          int    // bytes that stand around the arguments
 	text            *regexp.Regexp
 	verbs           string // the letter of each
 	french          string
@@ -117,6 +118,9 @@ func patternOf(l Line) pattern {
 			p.first = between
 		}
 		p.weight += len(between)
+		if len(between) > len(p.core) {
+			p.core = between
+		}
 		re.WriteString(regexp.QuoteMeta(between))
 		verb := l.English[at[2]:at[3]]
 		switch verb {
@@ -150,7 +154,7 @@ func In(l Language, of, english string) string {
 		return english
 	}
 	english = Plain(english)
-	if s, ok := theSpeaker().say(of, english, 0); ok {
+	if s, ok := (&saying{theSpeaker(), 0, mostLooks}).say(of, english); ok {
 		return s
 	}
 	return foreign(english)
@@ -159,7 +163,7 @@ func In(l Language, of, english string) string {
 // Thing says in a language what something is called: "job 12". Names stay as they are.
 func Thing(l Language, name string) string {
 	if l == French && strings.Contains(name, " ") {
-		if s, ok := theSpeaker().find(ofThing, name, deepest); ok {
+		if s, ok := (&saying{theSpeaker(), deepest, 1}).find(ofThing, name); ok {
 			return s
 		}
 	}
@@ -187,43 +191,59 @@ func (p *pattern) fits(found []string) bool {
 	return true
 }
 
-// deepest is how far sentences within sentences are looked for.
-const deepest = 6
+// How far sentences within sentences are looked for, and how many texts are compared with the lines for one detail: what a
+// computer writes of itself must not keep the server busy.
+const (
+	deepest   = 6
+	mostLooks = 100
+)
+
+// saying is one detail on its way into French.
+type saying struct {
+	*speaker
+	depth int
+	looks int // that are left
+}
 
 // say says a text, or what it is made of.
-func (s *speaker) say(of, text string, depth int) (string, bool) {
-	if depth > deepest || strings.TrimSpace(text) == "" {
+func (s *saying) say(of, text string) (string, bool) {
+	if s.depth > deepest || strings.TrimSpace(text) == "" {
 		return text, false
 	}
-	if french, ok := refusal(text); ok {
+	s.depth++
+	defer func() { s.depth-- }()
+	if french, ok := s.refusal(text); ok {
 		return french, true
 	}
-	if french, ok := s.find(of, text, depth); ok {
+	if french, ok := s.find(of, text); ok {
 		return french, true
 	}
 	if bare, ok := strings.CutSuffix(text, "."); ok {
-		if french, ok := s.say(of, bare, depth+1); ok {
+		if french, ok := s.say(of, bare); ok {
 			return french + ".", true
 		}
 	} else if first, n := utf8.DecodeRuneInString(text); unicode.IsLower(first) { // a sentence of a list, as the end of another
-		if french, ok := s.find(of, string(unicode.ToUpper(first))+text[n:]+".", depth); ok {
+		if french, ok := s.find(of, string(unicode.ToUpper(first))+text[n:]+"."); ok {
 			first, n = utf8.DecodeRuneInString(french)
 			return string(unicode.ToLower(first)) + strings.TrimSuffix(french[n:], "."), true
 		}
 	}
 	if list, ok := strings.CutPrefix(text, "["); ok && strings.HasSuffix(list, "]") { // as fmt writes a slice
-		return s.parts(strings.TrimSuffix(list, "]"), " ", ", ", depth)
+		return s.parts(strings.TrimSuffix(list, "]"), " ", ", ")
 	}
 	for _, by := range [][2]string{{". ", ". "}, {"; ", " ; "}, {": ", " : "}, {", ", ", "}} {
 		if strings.Contains(text, by[0]) {
-			return s.parts(text, by[0], by[1], depth)
+			return s.parts(text, by[0], by[1])
 		}
 	}
 	return text, false
 }
 
 // find says a text that is a line.
-func (s *speaker) find(of, text string, depth int) (string, bool) {
+func (s *saying) find(of, text string) (string, bool) {
+	if s.looks--; s.looks < 0 {
+		return text, false
+	}
 	for _, key := range [][2]string{{of, text}, {"", text}} {
 		if of == ofThing {
 			break
@@ -234,18 +254,18 @@ func (s *speaker) find(of, text string, depth int) (string, bool) {
 	}
 	for i := range s.patterns {
 		p := &s.patterns[i]
-		if p.of != "" && p.of != of || of == ofThing && p.of != ofThing || !strings.HasPrefix(text, p.first) || !strings.HasSuffix(text, p.last) {
+		if p.of != "" && p.of != of || of == ofThing && p.of != ofThing || !strings.HasPrefix(text, p.first) || !strings.HasSuffix(text, p.last) || !strings.Contains(text, p.core) {
 			continue
 		}
 		if found := p.text.FindStringSubmatch(text); found != nil && p.fits(found) {
-			return s.fill(p, found, depth), true
+			return s.fill(p, found), true
 		}
 	}
 	return text, false
 }
 
 // refusal says what a refusal of ours writes: "S104-01: busy: task 3-1 is running", of which the first may be left out.
-func refusal(text string) (string, bool) {
+func (s *saying) refusal(text string) (string, bool) {
 	what, rest, _ := strings.Cut(text, ": ")
 	code, detail, _ := strings.Cut(rest, ": ")
 	n, ok := Find(code)
@@ -256,15 +276,19 @@ func refusal(text string) (string, bool) {
 	if !ok || n.Severity == Note || n.Severity == Alarm { // those are of events
 		return "", false
 	}
-	return n.Marked(French, what, detail).What, true
+	said, ok := s.say(n.Code, detail)
+	if !ok {
+		said = foreign(detail)
+	}
+	return n.fill(French, what, said).What, true
 }
 
 // parts says each part of a text, if any of them can be said.
-func (s *speaker) parts(text, english, french string, depth int) (string, bool) {
+func (s *saying) parts(text, english, french string) (string, bool) {
 	all := strings.Split(text, english)
 	any := false
 	for i, part := range all {
-		said, ok := s.say("", part, depth+1)
+		said, ok := s.say("", part)
 		if any = any || ok; !ok {
 			said = foreign(part)
 		}
@@ -274,7 +298,7 @@ func (s *speaker) parts(text, english, french string, depth int) (string, bool) 
 }
 
 // fill puts what was found into the French of a pattern.
-func (s *speaker) fill(p *pattern, found []string, depth int) string {
+func (s *saying) fill(p *pattern, found []string) string {
 	return places.ReplaceAllStringFunc(p.french, func(place string) string {
 		n := int(place[1] - '0')
 		if n >= len(found) {
@@ -293,7 +317,7 @@ func (s *speaker) fill(p *pattern, found []string, depth int) string {
 		if !strings.HasSuffix(place, "~}") {
 			return arg
 		}
-		said, ok := s.say("", arg, depth+1)
+		said, ok := s.say("", arg)
 		if !ok {
 			said = foreign(arg)
 		}

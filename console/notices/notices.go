@@ -1,6 +1,9 @@
 package notices
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Language of a notice.
 type Language string
@@ -61,7 +64,11 @@ func (n Notice) Say(l Language, what, detail string) Text {
 
 // Marked is Say, with what is foreign in it marked: see HTML.
 func (n Notice) Marked(l Language, what, detail string) Text {
-	what, detail = Thing(l, what), In(l, n.Code, detail)
+	return n.fill(l, Thing(l, what), In(l, n.Code, detail))
+}
+
+// fill puts what and detail, said already, into the sentences of a language.
+func (n Notice) fill(l Language, what, detail string) Text {
 	t := n.English
 	if l == French {
 		t = n.French
@@ -79,10 +86,14 @@ func (n Notice) Marked(l Language, what, detail string) Text {
 
 // Find returns the notice of a code.
 func Find(code string) (Notice, bool) {
-	for _, n := range All() {
-		if n.Code == code {
-			return n, true
-		}
-	}
-	return Notice{}, false
+	n, ok := byCode()[code]
+	return n, ok
 }
+
+var byCode = sync.OnceValue(func() map[string]Notice {
+	out := map[string]Notice{}
+	for _, n := range All() {
+		out[n.Code] = n
+	}
+	return out
+})

@@ -121,6 +121,7 @@ func silent() map[string]string {
 		"enrolling %s: it does not wait":                           "a fault of ours",
 		"job %s (%s by %s)":                                        "with whom it keeps",
 		"has %d bytes, not %d":                                     "with the file's name",
+		"system volume information":                                "name of a folder",
 		"system serial number":                                     "junk of firmware", "default string": "junk of firmware", "not specified": "junk of firmware",
 		"not applicable": "junk of firmware", "not available": "junk of firmware", "chassis serial number": "junk of firmware",
 		"to be filled by o.e.m.": "junk of firmware",
@@ -142,7 +143,7 @@ func TestEverySentenceOfTheFleetHasItsFrench(t *testing.T) {
 
 func TestEverySentenceOfTheDoctorHasItsFrench(t *testing.T) {
 	lines := notices.Lines()
-	found := spokenIn(t, "console/doctor/*.go", "cmd/ardoise/probe.go")
+	found := spokenIn(t, "console/doctor/*.go", "cmd/ardoise/probe.go", "console/post/settings.go", "pxe/boot.go")
 	if len(found) < 40 {
 		t.Fatalf("only %d sentences were found: has the doctor moved?", len(found))
 	}
@@ -158,6 +159,7 @@ func TestEveryReasonOfTheAgentHasItsFrench(t *testing.T) {
 	lines := notices.Lines()
 	found := spokenIn(t, "imaging/agent/fault.go", "imaging/agent/verify.go", "imaging/agent/wipe.go", "imaging/agent/script.go", "imaging/agent/deploy.go",
 		"imaging/agent/equal.go", "imaging/agent/drive/parse.go", "imaging/disk/plan.go", "imaging/disk/list.go", "imaging/disk/offline.go",
+		"imaging/agent/alone.go", "imaging/agent/look.go", "imaging/quick/names.go", "imaging/quick/quick.go", "imaging/volume/known.go",
 		"imaging/wipe/wipe.go", "imaging/wipe/overwrite.go", "imaging/restore/options.go", "imaging/restore/verify.go")
 	if len(found) < 60 {
 		t.Fatalf("only %d sentences were found: has the agent moved?", len(found))

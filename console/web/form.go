@@ -1,11 +1,14 @@
 package web
 
 import (
+	"html/template"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/ardoise/ardoise/console/notices"
 )
 
 // Form is what somebody typed, and what is wrong with it: a page that refuses shows both again. The first complaint about
@@ -40,15 +43,15 @@ func (f *Form) Default(field, value string) {
 	}
 }
 
-// Fail complains about a field, in the language of the person.
+// Fail complains about a field, in the language of the person. What is foreign in it may be marked.
 func (f *Form) Fail(field, complaint string) {
 	if f.errors[field] == "" {
 		f.errors[field] = complaint
 	}
 }
 
-// Error is the complaint about a field.
-func (f *Form) Error(field string) string { return f.errors[field] }
+// Error is the complaint about a field, as templates print it.
+func (f *Form) Error(field string) template.HTML { return notices.HTML(f.errors[field]) }
 
 // Bad tells whether there is any complaint.
 func (f *Form) Bad() bool { return len(f.errors) > 0 }

@@ -87,7 +87,12 @@ func eventKinds(t *testing.T) []string {
 	known := constants(files)
 	kinds := []string{job.TaskDone, job.TaskFailed, job.TaskCancelled, fleet.StageAgent} // those of states
 	for name, s := range known {
-		if strings.HasPrefix(name, "Stage") || name == "KindNoMulticast" || name == "KindFlooded" {
+		if strings.HasPrefix(name, "Stage") {
+			kinds = append(kinds, s)
+		}
+	}
+	for name, s := range constants(sources(t, "fleet/sessions")) {
+		if strings.HasPrefix(name, "Kind") {
 			kinds = append(kinds, s)
 		}
 	}
@@ -277,6 +282,9 @@ func TestNoEnglishSentenceStandsOnAFrenchPage(t *testing.T) {
 	for _, page := range pages {
 		for page != "" {
 			_, body := b.get(page)
+			if strings.ContainsAny(body, "\u2068\u2069") {
+				t.Errorf("%s: a text is printed without said, so that nobody knows what is foreign in it", page)
+			}
 			for _, stray := range strays(body) {
 				if stray != "the first" && stray != "with <b>Office</b>" { // notes that somebody wrote
 					t.Errorf("%s: %q", page, stray)

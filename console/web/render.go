@@ -112,8 +112,16 @@ func (c *console) functions(t tongue) template.FuncMap {
 		"zero": func(at time.Time) bool { return at.IsZero() },
 		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return notices.HTML(w) },
 		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return notices.HTML(d) },
-		"in":   t.in, "said": notices.HTML,
+		"in":   t.in, "said": said,
 	}
+}
+
+// said prints a text of In; the complaint about a field is one already.
+func said(text any) template.HTML {
+	if done, ok := text.(template.HTML); ok {
+		return done
+	}
+	return notices.HTML(fmt.Sprint(text))
 }
 
 // dict gives a template more than one thing: pairs of a name and a value.

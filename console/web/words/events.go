@@ -13,6 +13,8 @@ func events() map[string]Pair {
 		"event.is.local":    {"Envoyé vers son disque", "Sent to its disk"},
 		"event.is.ignored":  {"Réponses ignorées par le firmware", "Answers ignored by the firmware"},
 		"event.is.flooded":  {"Multidiffusion envoyée à tous les ports", "Multicast sent to every port"},
+		"event.is.forged":   {"Faux paquets dans une diffusion", "Forged packets in a session"},
+		"event.is.insider":  {"Paquets étrangers sous la clé d’une diffusion", "Foreign packets with the key of a session"},
 		"event.is.other":    {"Autre événement", "Something else"},
 	}
 }
