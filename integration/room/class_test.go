@@ -14,6 +14,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/integration/lab"
 )
 
@@ -225,6 +228,64 @@ func (c *class) sent(share float64) {
 		if ctx.Err() != nil || !c.server.Running() {
 			c.t.Fatalf("the server has sent %d bytes only: %s", n-start, tail(c.server.said.String()))
 		}
+	}
+}
+
+// written waits until that share of the files is on the disk of every PC.
+func (c *class) written(share float64) {
+	c.t.Helper()
+	for ctx := c.timed(limit); ; time.Sleep(10 * time.Millisecond) {
+		least := int64(diskSize)
+		for i, pc := range c.pcs {
+			var info unix.Stat_t
+			if err := unix.Stat(c.disk(i), &info); err != nil {
+				c.t.Fatal(err)
+			}
+			if least = min(least, info.Blocks*512); !pc.Running() {
+				c.t.Fatalf("PC %d has ended already, with %v: %s", i, pc.Err(), tail(pc.said.String()))
+			}
+		}
+		if float64(least) > share*filesSize {
+			return
+		}
+		if ctx.Err() != nil || !c.server.Running() {
+			c.t.Fatalf("a PC has %d bytes on its disk only: %s", least, tail(c.server.said.String()))
+		}
+	}
+}
+
+// place is where a packet belongs, and its nonce.
+type place struct {
+	kind, stream, symbol uint8
+	generation           uint16
+	block                uint32
+	sequence             uint64
+}
+
+// sealed is what a packet of a place looks like.
+type sealed struct {
+	session uint32
+	symbol  string // encrypted
+}
+
+// listen hears what the server sends, until the function that it returns is called, which tells what was heard.
+func (c *class) listen() func() map[place]sealed {
+	c.t.Helper()
+	heard := map[place]sealed{}
+	ctx, stop := context.WithCancel(c.t.Context())
+	done, err := c.room.WatchServer(ctx, wire.PacketSize, func(d lab.Datagram) bool {
+		if h, err := wire.Parse(d.Payload); err == nil && d.To.IP.IsMulticast() && h.Kind != wire.KindProbe {
+			heard[place{h.Kind, h.Stream, h.Symbol, h.Generation, h.Block, h.Sequence}] = sealed{h.Session, string(d.Payload[wire.HeaderSize:])}
+		}
+		return true
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return func() map[place]sealed {
+		stop()
+		<-done
+		return heard
 	}
 }
 

@@ -5,6 +5,7 @@
 //	server --- switch ---+--- 1 % lost          +--- multicast is eaten
 //	                     +--- 20 Mb/s           +--- its power is cut
 //	                     +--- comes late        +--- forges packets
+//	                     +--- its disk is full
 //
 // Times are not judged here, only that everything ends well: scripts/roombench measures. Limits are some thirty times what
 // a run takes on an idle machine.

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/integration/lab"
@@ -39,6 +42,8 @@ func TestEveryoneInABadRoomGetsTheMaster(t *testing.T) {
 	}
 	if said := strings.ToLower(c.pcs[deaf].said.String()); !strings.Contains(said, "multicast") || !strings.Contains(said, "https") {
 		t.Errorf("the PC that multicast does not reach says nothing of it: %s", tail(said))
+	} else if !strings.Contains(said, lab.RoomNetwork) {
+		t.Errorf("it does not name the network: %s", tail(said))
 	}
 	if came, lost, err := c.room.Lost(t.Context(), lossy); err != nil || lost == 0 {
 		t.Errorf("%d of %d packets were lost at a PC that should lose some, %v", lost, came, err)
@@ -46,26 +51,92 @@ func TestEveryoneInABadRoomGetsTheMaster(t *testing.T) {
 	c.wantProof(healthy, lossy, slow, deaf, late)
 }
 
-// A server that dies in the middle costs the time until it is back, nothing else.
+// A server that dies in the middle costs the time until it is back, nothing else: PCs keep what they have. What it sends then
+// is encrypted with other keys, though the key file is the same.
 func TestServerMayDieAndComeBack(t *testing.T) {
 	c := newClass(t, 3)
-	c.send(3)
+	before := c.listen()
+	const rate = "40" // Mb/s: no port overflows, so that what is sent is had
+	c.send(3, "--rate", rate)
 	for i := range 3 {
 		c.receive(i)
 	}
-	c.sent(0.4)
+	c.written(0.4)
 	c.server.Kill()
 	for i := range 3 {
 		if !c.pcs[i].Running() {
 			t.Fatalf("PC %d gave up when the server died: %s", i, tail(c.pcs[i].said.String()))
 		}
 	}
+	first := before()
+	after := c.listen()
+	counter, err := c.room.CountServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer counter.Close()
+	start, err := counter.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(time.Second) // as fast as anybody restarts it
-	c.send(3)
+	c.send(3, "--rate", rate)
 	for i := range 3 {
 		c.wantMaster(i)
 	}
+	// Two fifths are on every disk; to send all again would cost more than all of the files.
+	if end, err := counter.Bytes(); err != nil || end-start > filesSize*3/4 {
+		t.Errorf("%d bytes were sent after the restart, of %d bytes of files, %v", end-start, filesSize, err)
+	}
+	second := after()
+	same, compared := 0, 0
+	for what, sealed := range first {
+		again, both := second[what]
+		if !both {
+			continue
+		}
+		compared++
+		if again.symbol == sealed.symbol || again.session == sealed.session {
+			same++
+		}
+	}
+	if compared == 0 || same > 0 {
+		t.Errorf("%d of %d packets with one place and one nonce are the same before and after the restart (%d and %d were heard)", same,
+			compared, len(first), len(second))
+	}
 	c.wantProof(0, 1, 2)
+}
+
+// A disk that fails, fails alone: its PC says which sector, the server who has left, the others get their master.
+func TestADiskFailsAlone(t *testing.T) {
+	const sound, full = 0, 1
+	c := newClass(t, 2)
+	small := filepath.Join(c.room.Disk, "small")
+	if err := os.Mkdir(small, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", small, "tmpfs", 0, "size=16m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	if err := os.Symlink(filepath.Join(small, "disk.img"), c.disk(full)); err != nil {
+		t.Fatal(err)
+	}
+	c.send(2)
+	c.receive(full)
+	c.receive(sound)
+	c.wantEnd("the PC with the full disk", c.pcs[full], false)
+	said := c.pcs[full].said.String()
+	for _, want := range []string{"error: writing sector ", "no space left on device", "hint: "} {
+		if !strings.Contains(said, want) {
+			t.Errorf("it does not say %q: %s", want, tail(said))
+		}
+	}
+	c.wantMaster(sound)
+	c.wantProof(sound)
+	if said := c.server.said.String(); !strings.Contains(said, "sent to 1 of 2 computers") || !strings.Contains(said, "not finished: ") {
+		t.Errorf("the server does not say who has not finished: %s", tail(said))
+	}
 }
 
 // A PC with another key learns that, and its disk stays as it was.
