@@ -32,9 +32,10 @@ import (
 
 // consoleFlags say where the console is and how people log in.
 type consoleFlags struct {
-	address   string // "": there is none
-	cert, key string // files; "": the site's own authority certifies it
-	url       string // of the console, as people write it; "": its address
+	address   string   // "": there is none
+	cert, key string   // files; "": the site's own authority certifies it
+	url       string   // of the console, as people write it; "": its address
+	names     []string // by which people find this server, besides its own
 
 	issuer, client, claim string
 	name                  string   // of the provider, on its button
@@ -49,6 +50,8 @@ func (o *consoleFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.cert, "console-cert", "", "file with the console's certificate and its chain (default: one of the site's own authority)")
 	f.StringVar(&o.key, "console-key", "", "file with its key")
 	f.StringVar(&o.url, "console-url", "", "how people reach the console, as https://ardoise.school.example (default: by its address)")
+	f.StringSliceVar(&o.names, "console-name", nil, "a name or address by which people find this server, for its certificate; "+
+		"repeatable (always in it: ardoise, this machine's own names and addresses, and the name in --console-url)")
 	f.StringVar(&o.issuer, "oidc-issuer", "", "OpenID Connect: the provider's issuer; its client secret is in "+oidcSecret)
 	f.StringVar(&o.client, "oidc-client", "ardoise", "OpenID Connect: our client id; the provider sends people back to URL/oidc/callback")
 	f.StringVar(&o.name, "oidc-name", "", "OpenID Connect: name of the provider, on its button")
@@ -63,6 +66,12 @@ func (o *consoleFlags) check() error {
 	}
 	if o.url != "" && !strings.HasPrefix(o.url, "https://") {
 		return usagef("--console-url begins with https://, not %q", o.url)
+	}
+	o.names = splitList(o.names)
+	for _, name := range o.names {
+		if door.HostOf(name) != strings.ToLower(name) {
+			return usagef("--console-name is a name like ardoise.school.example, or an address, not %q", name)
+		}
 	}
 	if o.issuer != "" && o.url == "" {
 		return usagef("--oidc-issuer needs --console-url: the provider sends people back there")
@@ -208,7 +217,11 @@ func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 	mux.Handle("/", s.metrics.Watch("console", console))
 	mux.Handle("/api/", s.metrics.Watch("api", s.apiServer().Handler(who)))
 	s.watched(mux, s.metrics, who)
-	return mux, nil
+	known := func(r *http.Request) bool {
+		_, err := who(r)
+		return err == nil
+	}
+	return s.names.Watch(mux, s.covers, known), nil
 }
 
 // consoleAddress is where people find the console: how they write it, else its first address.

@@ -23,7 +23,7 @@ const recentForeign = 24 * time.Hour
 
 // doctor looks at what this daemon lives in, with the rights and the memory of the daemon.
 func (s *site) doctor(ctx context.Context) []access.Check {
-	out := examine(ctx, s.o, true)
+	out := append(examine(ctx, s.o, true), s.nameChecks(time.Now())...)
 	said := map[string]bool{}
 	for _, e := range s.fleet.Recent("") {
 		if e.Kind == string(pxe.StageForeign) && time.Since(e.Time) < recentForeign && !said[e.Detail] {

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -25,10 +26,12 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/agentapi"
 	"github.com/ardoise/ardoise/console/api"
+	"github.com/ardoise/ardoise/console/door"
 	"github.com/ardoise/ardoise/console/metrics"
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/fleet/rates"
 	"github.com/ardoise/ardoise/fleet/requests"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/fleet/sqlite"
@@ -102,19 +105,23 @@ type site struct {
 	kernelArgs string
 	started    time.Time
 
-	library  *masters.Library
-	replica  *replica // nil: none
-	store    *sqlite.Store
-	fleet    *fleet.Fleet
-	sessions *sessions.Manager
-	people   *people.People
-	house    *access.House // all that people and programs may ask for
-	requests *requests.Requests
-	post     *post.Post // the morning's reports
-	ca       *agentapi.CA
-	stage2   *agentapi.StageTwo
-	leaf     atomic.Pointer[tls.Certificate]
-	known    atomic.Pointer[[]netip.Addr]
+	library    *masters.Library
+	replica    *replica // nil: none
+	store      *sqlite.Store
+	fleet      *fleet.Fleet
+	sessions   *sessions.Manager
+	rates      *rates.Recorder
+	people     *people.People
+	house      *access.House // all that people and programs may ask for
+	requests   *requests.Requests
+	post       *post.Post // the morning's reports
+	ca         *agentapi.CA
+	stage2     *agentapi.StageTwo
+	leaf       atomic.Pointer[tls.Certificate]
+	certifying sync.Mutex // guards certified, and is held while a certificate is made
+	certified  []string   // the names that the certificate is for
+	names      door.Names // by which people come that the console's certificate does not have
+	known      atomic.Pointer[[]netip.Addr]
 
 	answering   *agentapi.Server
 	metrics     *metrics.Metrics
@@ -151,7 +158,9 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 		return err
 	}
 	s.sessions = s.newSessions(limits)
-	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Post: s.post,
+	s.rates = rates.New(rates.Options{Store: s.store, Log: s.log.With("part", "rates")})
+	defer s.fleet.Listen(s.rates.Note)()
+	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Rates: s.rates, Post: s.post,
 		Status: s.status, Setup: s.setup, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
 	s.answering = s.agentServer()
 	s.metrics = metrics.New((&figures{site: s}).get, s.log.With("part", "metrics"))
@@ -184,7 +193,7 @@ func (s *site) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.readdress(links); err != nil {
+	if err := s.readdress(ctx, links); err != nil {
 		return err
 	}
 	if s.o.boot != noBoot {
@@ -207,21 +216,16 @@ func (s *site) open(ctx context.Context) error {
 	return err
 }
 
-// readdress issues the server's certificate for the addresses that it has now.
-func (s *site) readdress(links []pxe.Link) error {
+// readdress issues the server's certificate for the addresses and names that it has now.
+func (s *site) readdress(ctx context.Context, links []pxe.Link) error {
 	addresses := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	for _, l := range links {
 		for _, p := range l.Addresses {
 			addresses = append(addresses, p.Addr())
 		}
 	}
-	leaf, err := s.ca.Issue(addresses, time.Now())
-	if err != nil {
-		return err
-	}
-	s.leaf.Store(&leaf)
 	s.known.Store(&addresses)
-	return nil
+	return s.certify(ownNames(ctx, &s.o.console))
 }
 
 // close gives everything back, in the opposite order.
@@ -266,7 +270,9 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"fleet", s.fleet.Run},
 		{"clock", s.fleet.RunClock},
 		{"post", s.post.Run},
+		{"names", s.runNames},
 		{"sessions", s.sessions.Run},
+		{"rates", s.rates.Run},
 		{"agents", func(ctx context.Context) error { return s.answering.Serve(ctx, s.agents) }},
 		{"orders", func(ctx context.Context) error { return s.apiServer().Serve(ctx, s.orders) }},
 		{"upkeep", func(ctx context.Context) error {
@@ -286,7 +292,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 	if s.o.boot == noBoot {
 		bootReady <- struct{}{}
 	} else {
-		components = append(components, component{"boot", s.bootServer(bootReady).Run})
+		components = append(components, component{"boot", s.bootServer(ctx, bootReady).Run})
 	}
 	for _, c := range components {
 		g.Go(func() error {
@@ -362,12 +368,12 @@ func (s *site) apiServer() *api.Server {
 	return &api.Server{House: s.house, Version: version(), Log: s.log.With("part", "orders")}
 }
 
-func (s *site) bootServer(ready chan<- struct{}) pxe.Server {
+func (s *site) bootServer(ctx context.Context, ready chan<- struct{}) pxe.Server {
 	return pxe.Server{
 		Booter: booter{s.fleet, s}, Boot: s.o.boot, StateDir: filepath.Join(s.o.data, "boot", "grub"),
 		Interfaces: s.o.interfaces, Arguments: s.arguments, HTTPPort: s.o.httpPort, Log: s.log.With("part", "boot"),
 		Ready: func(links []pxe.Link) {
-			if err := s.readdress(links); err != nil {
+			if err := s.readdress(ctx, links); err != nil {
 				s.log.Error("issuing a certificate", "error", err)
 			}
 			select {

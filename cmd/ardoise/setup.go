@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io/fs"
@@ -56,15 +55,7 @@ func (s *site) setup() access.Setup {
 // consoleSetup says with which certificate browsers find the console now.
 func (s *site) consoleSetup() *access.ConsoleSetup {
 	out := &access.ConsoleSetup{Address: s.consoleAddress(), Files: s.o.console.cert != "", Cert: s.o.console.cert, Names: []string{}}
-	pair, err := s.certificate(nil)
-	var leaf *x509.Certificate
-	switch {
-	case err != nil:
-	case pair == nil || len(pair.Certificate) == 0:
-		err = errors.New("there is none")
-	default:
-		leaf, err = x509.ParseCertificate(pair.Certificate[0])
-	}
+	leaf, err := s.consoleLeaf()
 	if err != nil {
 		out.Trouble = err.Error()
 		return out

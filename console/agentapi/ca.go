@@ -31,9 +31,9 @@ type CA struct {
 
 // validity of certificates. Agents look at keys, not at dates: clocks of PCs are wrong.
 const (
-	caYears   = 50
-	leafYears = 10
-	backdate  = 48 * time.Hour
+	caYears  = 50
+	leafDays = 397 // no browser takes more for granted; it is made anew at each start and when a tenth of it is left
+	backdate = 48 * time.Hour
 )
 
 // OpenCA reads the authority in folder dir, or makes it at first start. The key file is 0600; one file holds both, so
@@ -122,9 +122,9 @@ func (ca *CA) Fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Issue makes a certificate with a fresh key for a server at these addresses. The chain ends with the authority, whose
-// fingerprint the agent compares.
-func (ca *CA) Issue(addresses []netip.Addr, now time.Time) (tls.Certificate, error) {
+// Issue makes a certificate with a fresh key for a server at these addresses and of these names. The chain ends with the
+// authority, whose fingerprint the agent compares.
+func (ca *CA) Issue(addresses []netip.Addr, names []string, now time.Time) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("making the server's key: %w", err)
@@ -134,7 +134,7 @@ func (ca *CA) Issue(addresses []netip.Addr, now time.Time) (tls.Certificate, err
 		return tls.Certificate{}, err
 	}
 	t := &x509.Certificate{SerialNumber: serial, Subject: pkix.Name{CommonName: "Ardoise server"},
-		NotBefore: now.Add(-backdate), NotAfter: now.AddDate(leafYears, 0, 0), DNSNames: []string{"ardoise", "localhost"},
+		NotBefore: now.Add(-backdate), NotAfter: now.AddDate(0, 0, leafDays), DNSNames: names,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}
 	for _, a := range addresses {
 		t.IPAddresses = append(t.IPAddresses, a.AsSlice())
@@ -143,7 +143,11 @@ func (ca *CA) Issue(addresses []netip.Addr, now time.Time) (tls.Certificate, err
 	if err != nil {
 		return tls.Certificate{}, fmt.Errorf("issuing the server's certificate: %w", err)
 	}
-	return tls.Certificate{Certificate: [][]byte{der, ca.der}, PrivateKey: key}, nil
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("issuing the server's certificate: %w", err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der, ca.der}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 func newSerial() (*big.Int, error) {

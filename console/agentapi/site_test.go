@@ -72,7 +72,7 @@ func (s *site) start() {
 	s.sessions = s.manager(store)
 	s.ca, err = agentapi.OpenCA(filepath.Join(s.dir, "ca"), time.Now())
 	check(s.t, err)
-	leaf, err := s.ca.Issue([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, time.Now())
+	leaf, err := s.ca.Issue([]netip.Addr{netip.MustParseAddr("127.0.0.1")}, []string{"localhost"}, time.Now())
 	check(s.t, err)
 	two, err := agentapi.OpenStageTwo(filepath.Join(s.dir, "stage2.img"))
 	check(s.t, err)

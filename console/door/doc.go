@@ -1,5 +1,7 @@
 // Package door serves HTTP until it is told to end: what the agents', the orders' and the console's servers do alike.
 //
+// It also remembers by which names people come that the certificate does not have.
+//
 // Source: net/http, Server.Shutdown. Who is being answered when the end comes has a second; then connections are closed, and
 // whoever was cut off asks again.
 //
