@@ -272,6 +272,13 @@ func TestAMenuRoomStartsItsMenuFirst(t *testing.T) {
 	if o, err := efi.ParseLoadOption(s.vars["Boot0005"]); err != nil || !bytes.Equal(o.Path[0].Data[4:12], []byte{0, 0, 0x40, 0, 0, 0, 0, 0}) {
 		t.Errorf("our entry starts at % x, %v", o.Path[0].Data[4:12], err)
 	}
+	// Firmware has made a copy of the system's entry, too.
+	s.vars["Boot000B"] = s.vars["Boot0007"]
+	s.vars["BootOrder"] = []byte{5, 0, 3, 0, 11, 0, 7, 0}
+	arrange(t, s, &moved)
+	if _, double := s.vars["Boot000B"]; double || !bytes.Equal(s.vars["BootOrder"], []byte{5, 0, 3, 0, 7, 0}) {
+		t.Errorf("a double of the system stays: %v, order % x", double, s.vars["BootOrder"])
+	}
 	// The room is no menu room any more.
 	n = arrange(t, s, nil)
 	if _, there := s.vars["Boot0005"]; there || n.Menu != nil || !bytes.Equal(s.vars["BootOrder"], []byte{3, 0, 7, 0}) {

@@ -113,10 +113,15 @@ func Arrange(v Variables, w Wish) (Numbers, error) {
 	if err != nil {
 		return n, err
 	}
-	gone, err := b.removeMenus(v, w.Menu != nil)
+	gone, err := b.remove(v, menuDescription, w.Menu != nil)
 	if err != nil {
 		return n, err
 	}
+	doubles, err := b.remove(v, description, true)
+	if err != nil {
+		return n, err
+	}
+	gone = append(gone, doubles...)
 	var first []uint16
 	if w.Menu != nil {
 		own, err := b.makeMenu(v, *w.Menu)
@@ -155,13 +160,13 @@ func Arrange(v Variables, w Wish) (Numbers, error) {
 	return n, set(v, "BootOrder", numbers(order))
 }
 
-// removeMenus removes the entries that are ours; the first one stays where it is wanted. Order is put right by Arrange
-// before anybody starts.
-func (b *Boot) removeMenus(v Variables, keep bool) (gone []uint16, err error) {
+// remove removes the entries of ours with a description: firmware makes copies. The first one stays where it is wanted. Order
+// is put right by Arrange before anybody starts.
+func (b *Boot) remove(v Variables, description string, keep bool) (gone []uint16, err error) {
 	var left []Entry
 	for _, e := range b.Entries {
-		if e.Option.Description != menuDescription || keep {
-			keep = keep && e.Option.Description != menuDescription
+		if e.Option.Description != description || keep {
+			keep = keep && e.Option.Description != description
 			left = append(left, e)
 			continue
 		}
