@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -178,6 +179,9 @@ func (c *console) setRoom(v *visit) error {
 	policy := job.Policy(f.Choice("policy", string(job.PolicyDemand), string(job.PolicyStart), string(job.PolicyNight), string(job.PolicyNever)))
 	night, teacher, spares := f.Value("night"), f.Value("teacher"), f.Values("spares")
 	hours := [2]string{f.Value("from"), f.Value("to")}
+	if _, err := time.Parse("15:04", night); err != nil {
+		f.Fail("night", v.say("order.clock"))
+	}
 	if (hours[0] == "") != (hours[1] == "") {
 		f.Fail("to", v.say("room.hours.both"))
 	}
