@@ -228,7 +228,7 @@ func (c *console) showCertificate(v *visit) error {
 		return v.notHere()
 	}
 	t := j.Tasks[i]
-	view := certificateView{Job: j.ID, Task: t.ID, Computer: t.Computer, By: j.OrderedBy, Proof: t.Outcome.Wipe}
+	view := certificateView{Job: j.ID, Task: t.ID, Computer: t.Computer, By: v.by(j.OrderedBy), Proof: t.Outcome.Wipe}
 	if m := view.Proof.Method; m != "" {
 		view.Method = v.say("wipe." + m)
 	}

@@ -24,6 +24,14 @@ func (t tongue) in(of, english string) string {
 	return notices.In(notices.Language(t.lang), of, english)
 }
 
+// by is who ordered something: a login, as it is, or one of the words that the fleet has for who is no person.
+func (t tongue) by(who string) string {
+	if !strings.Contains(who, " ") {
+		return who
+	}
+	return notices.Plain(t.in("", who))
+}
+
 func (t tongue) count(key string, n int, args ...any) string {
 	return words.Count(t.lang, key, n, args...)
 }

@@ -361,7 +361,7 @@ func (s *school) failures(t *testing.T, master string, version int, hash string)
 	t.Helper()
 	ways := agent.All()
 	s.room("Pannes", "Bureautique@stable", 200, len(ways))
-	j, err := s.fleet.Give(t.Context(), fleet.Order{Kind: job.KindDeploy, Room: "Pannes", Master: master, Version: version, Manifest: hash, By: "marie"})
+	j, err := s.fleet.Give(t.Context(), fleet.Order{Kind: job.KindDeploy, Room: "Pannes", Master: master, Version: version, Manifest: hash, By: "the room's policy"})
 	check(t, err)
 	for i, n := range ways {
 		s.report(200+i, func(*job.Report) {})

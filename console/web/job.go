@@ -101,7 +101,7 @@ func (v *visit) jobOf(id string) (jobView, error) {
 
 // jobHead is what a job says of itself without its session.
 func (v *visit) jobHead(j access.Job) jobView {
-	view := jobView{ID: j.ID, Kind: j.Kind, By: j.OrderedBy, Note: j.Note, Schedule: j.Schedule, State: v.taskMark(j.State), Created: j.Created,
+	view := jobView{ID: j.ID, Kind: j.Kind, By: v.by(j.OrderedBy), Note: j.Note, Schedule: j.Schedule, State: v.taskMark(j.State), Created: j.Created,
 		NotBefore: j.NotBefore, Expires: j.Expires, Progress: -1, Over: j.State != job.TaskRunning && j.State != job.TaskWaiting}
 	if j.Master != "" {
 		view.Master = j.Master

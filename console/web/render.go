@@ -112,7 +112,7 @@ func (c *console) functions(t tongue) template.FuncMap {
 		"zero": func(at time.Time) bool { return at.IsZero() },
 		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return notices.HTML(w) },
 		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return notices.HTML(d) },
-		"in":   t.in, "said": said,
+		"in":   t.in, "said": said, "by": t.by,
 	}
 }
 
