@@ -22,6 +22,7 @@ type House struct {
 	People   *people.People // with the audit log; nil: nobody but the caller, and nothing is recorded
 	Requests *requests.Requests
 	Sessions Sessions
+	Rates    Rates
 	Post     Post
 	Status   func() Status
 	Setup    func() Setup

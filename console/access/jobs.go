@@ -40,7 +40,7 @@ func (d Desk) Jobs(limit int) ([]Job, error) {
 	return out, nil
 }
 
-// Job returns one job, with the whole report of its multicast session.
+// Job returns one job, with the whole report of its multicast session, and how fast it went.
 func (d Desk) Job(ctx context.Context, id string) (Job, error) {
 	j, err := d.h.Fleet.JobByID(id)
 	if err != nil {
@@ -55,7 +55,10 @@ func (d Desk) Job(ctx context.Context, id string) (Job, error) {
 		return Job{}, err
 	}
 	out.Session = d.censored(report)
-	return out, nil
+	if d.h.Rates != nil {
+		out.Rates, err = d.h.Rates.Of(ctx, id)
+	}
+	return out, err
 }
 
 // Brief returns one job with how its multicast session stands now, if that runs.

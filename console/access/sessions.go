@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/ardoise/ardoise/fleet/rates"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/masters"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -16,6 +17,12 @@ type Sessions interface {
 	Brief(id string) (sessions.Report, bool)
 	// Report returns all that is known of a session, also after it; false when nothing is.
 	Report(ctx context.Context, id string) (sessions.Report, bool, error)
+}
+
+// Rates are how fast jobs went.
+type Rates interface {
+	// Of returns the curve of a job; nil when nothing is known.
+	Of(ctx context.Context, job string) (*rates.Curve, error)
 }
 
 // brief is how a job's session stands; nil when it has none that runs.

@@ -3,6 +3,7 @@ package access
 import (
 	"time"
 
+	"github.com/ardoise/ardoise/fleet/rates"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -211,6 +212,8 @@ type Job struct {
 
 	// Session is how that session stands, while it runs, in what a watch yields; all of it where one job is asked for.
 	Session *sessions.Report `json:"session,omitempty"`
+
+	Rates *rates.Curve `json:"rates,omitempty"` // how fast its computers went, where one job is asked for
 }
 
 // LeftOut is a computer that an order named and that could not take it.

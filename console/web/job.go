@@ -35,6 +35,7 @@ type jobView struct {
 	Joined, Expected               int
 	Took                           string // of a job that is over
 	Curve                          template.HTML
+	CurveDisk                      string // whose disk it shows beside the wire; "": none
 	Rows                           []rowView
 	LeftOut                        []lineView
 	Laggards                       []lineView
@@ -85,6 +86,7 @@ func (v *visit) jobOf(id string) (jobView, error) {
 		}
 		v.session(&view, s)
 	}
+	v.rates(&view, j)
 	for _, t := range j.Tasks {
 		view.Rows = append(view.Rows, v.row(t, members[t.Computer], &view))
 	}
@@ -168,11 +170,13 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 		view.Wire = v.rate(s.Now.Rate)
 	}
 	var points []point
+	sent := false
 	for _, x := range s.Samples {
-		points = append(points, point{At: x.At, Wire: x.Rate})
+		points = append(points, point{At: x.At, Wire: x.Rate, Disk: x.Disk})
+		sent = sent || x.Rate > 0
 	}
-	if len(points) > 1 {
-		view.Curve = curve(v.tongue, thin(points, maxCurve))
+	if sent { // else everybody came by HTTPS
+		v.plot(view, points, "job.disk.slowest")
 	}
 	for _, m := range s.Now.Members {
 		if m.Reason != "" && (m.State == "slow" || m.State == "https" || m.State == "silent") {
@@ -190,6 +194,48 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 		}
 		view.Marks = append(view.Marks, markView{v.seconds(float64(m.At)), m.Computer, says})
 	}
+}
+
+// plot draws the curve of a job, if there is enough of it.
+func (v *visit) plot(view *jobView, points []point, disk string) {
+	if len(points) < 2 {
+		return
+	}
+	points = thin(points, maxCurve)
+	view.Curve = curve(v.tongue, points)
+	if slices.ContainsFunc(points, func(p point) bool { return p.Disk > 0 }) {
+		view.CurveDisk = v.say(disk)
+	}
+}
+
+// rates draws how fast a job goes that no multicast session has a curve of.
+func (v *visit) rates(view *jobView, j access.Job) {
+	if j.Rates == nil || view.Curve != "" {
+		return
+	}
+	var points []point
+	for _, x := range j.Rates.Points {
+		points = append(points, point{At: x.At, Wire: x.Wire, Disk: x.Disk})
+	}
+	label := "job.disk.mean"
+	if len(j.Tasks) == 1 {
+		label = "job.disk.one"
+	}
+	v.plot(view, points, label)
+	if n := len(points); n > 0 && view.Progress >= 0 && !told(j) {
+		running := int64(0)
+		for _, t := range j.Tasks {
+			if t.State == job.TaskRunning {
+				running++
+			}
+		}
+		view.Wire, view.Disk = v.rate(points[n-1].Wire), v.rate(points[n-1].Disk*running)
+	}
+}
+
+// told tells whether a computer of a job says by itself how fast it goes: one that takes part in a session.
+func told(j access.Job) bool {
+	return slices.ContainsFunc(j.Tasks, func(t access.Task) bool { return t.State == job.TaskRunning && t.Reception != nil })
 }
 
 // row makes a task readable.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"html/template"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -66,15 +65,19 @@ const (
 	curveTop    = 10
 )
 
-// curve draws two rates over time.
+// curve draws two rates over time. Who does not see it is told the highest of each.
 func curve(t tongue, points []point) template.HTML {
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %d %d" role="img" aria-label="%s">`, curveWidth, curveHeight,
-		template.HTMLEscapeString(t.say("curve.label")))
-	end, top := int64(60), int64(1_000_000)
+	end, wire, disk := int64(60), int64(0), int64(0)
 	for _, p := range points {
-		end, top = max(end, p.At), max(top, p.Wire, p.Disk)
+		end, wire, disk = max(end, p.At), max(wire, p.Wire), max(disk, p.Disk)
 	}
+	says := t.say("curve.label", t.rate(wire))
+	if disk > 0 {
+		says = t.say("curve.label.disk", t.rate(wire), t.rate(disk))
+	}
+	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %d %d" role="img" aria-label="%s">`, curveWidth, curveHeight, template.HTMLEscapeString(says))
+	top := max(wire, disk, 1_000_000)
 	top = roundUp(top)
 	y := func(v int64) float64 {
 		return curveTop + float64(curveHeight-curveBottom-curveTop)*(1-float64(v)/float64(top))
@@ -110,7 +113,7 @@ func curve(t tongue, points []point) template.HTML {
 			x(points[len(points)-1].At), y(0), x(points[0].At), y(0), class, d)
 	}
 	line("wire", func(p point) int64 { return p.Wire })
-	if slices.ContainsFunc(points, func(p point) bool { return p.Disk > 0 }) {
+	if disk > 0 {
 		line("disk", func(p point) int64 { return p.Disk })
 	}
 	b.WriteString(`</svg>`)

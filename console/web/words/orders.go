@@ -132,6 +132,10 @@ func jobs() map[string]Pair {
 		"session.no-multicast": {"la multidiffusion n’arrive pas", "multicast does not arrive"},
 		"session.polluted":     {"écarte un bloc dont l’empreinte est fausse", "drops a block with a wrong hash"},
 		"session.unreadable":   {"manque d’un bloc que le serveur ne peut lire", "lacks a chunk that the server cannot read"},
-		"curve.label":          {"Débit au cours du temps", "Rate over time"},
+		"job.disk.one":         {"Disque", "Disk"},
+		"job.disk.mean":        {"Disque, en moyenne par poste", "Disk, average of one computer"},
+		"job.disk.slowest":     {"Disque le plus lent", "Slowest disk"},
+		"curve.label":          {"Débit au cours du temps : réseau, {0} au plus", "Rate over time: wire, at most {0}"},
+		"curve.label.disk":     {"Débit au cours du temps : réseau, {0} au plus ; disque, {1} au plus", "Rate over time: wire, at most {0}; disk, at most {1}"},
 	}
 }
