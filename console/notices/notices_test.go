@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -43,30 +44,82 @@ func TestEachNoticeSaysWhatHappenedAndWhatToDo(t *testing.T) {
 	}
 }
 
-// The refusals of fleet are constants: each must have its sentences here.
+// The refusals of fleet and its rooms are constants: each must have its sentences here.
 func TestEachRefusalOfTheFleetHasANotice(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "../../fleet/errors.go", nil, 0)
+	for file, least := range map[string]int{"fleet/errors.go": 40, "fleet/people/errors.go": 20, "fleet/requests/requests.go": 10} {
+		found := 0
+		ast.Inspect(parsed(t, file), func(n ast.Node) bool {
+			spec, ok := n.(*ast.ValueSpec)
+			if !ok || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Code") {
+				return true
+			}
+			found++
+			wantNotice(t, file, spec.Values[0])
+			return true
+		})
+		if found < least {
+			t.Errorf("only %d refusals were found in %s: has the file moved?", found, file)
+		}
+	}
+}
+
+// What the desk itself refuses it names by strings.
+func TestEachRefusalOfTheDeskHasANotice(t *testing.T) {
+	names, err := filepath.Glob("../access/*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := 0
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.ValueSpec)
-		if !ok || len(spec.Values) != 1 || !strings.HasPrefix(spec.Names[0].Name, "Code") {
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		ast.Inspect(parsed(t, "console/access/"+filepath.Base(name)), func(n ast.Node) bool {
+			var code ast.Expr
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "conflict" || f.Name == "notFound" || f.Name == "bad") && len(n.Args) > 1 {
+					code = n.Args[0]
+				}
+			case *ast.CompositeLit:
+				if id, ok := n.Type.(*ast.Ident); !ok || id.Name != "Error" {
+					return true
+				}
+				for _, e := range n.Elts {
+					if kv, ok := e.(*ast.KeyValueExpr); ok && kv.Key.(*ast.Ident).Name == "Code" {
+						code = kv.Value
+					}
+				}
+			}
+			if lit, ok := code.(*ast.BasicLit); ok {
+				found++
+				wantNotice(t, name, lit)
+			}
 			return true
-		}
-		code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found++
-		if _, ok := notices.Find(code); !ok {
-			t.Errorf("%s (%s) has no notice", spec.Names[0].Name, code)
-		}
-		return true
-	})
-	if found < 15 {
-		t.Errorf("only %d refusals were found in fleet: has the file moved?", found)
+		})
+	}
+	if found < 30 {
+		t.Errorf("only %d refusals were found: has the desk moved?", found)
+	}
+}
+
+func parsed(t *testing.T, name string) *ast.File {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../"+name, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func wantNotice(t *testing.T, where string, e ast.Expr) {
+	t.Helper()
+	code, err := strconv.Unquote(e.(*ast.BasicLit).Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := notices.Find(code); !ok {
+		t.Errorf("%s: %q has no notice", where, code)
 	}
 }
 
