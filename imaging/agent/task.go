@@ -122,8 +122,9 @@ func (a *agent) accept(e job.Envelope) (job.Task, error) {
 	return t, nil
 }
 
-// errCancelled is the cause of a context that ended because the server said so.
-var errCancelled = errors.New("the task was cancelled")
+// errCancelled is the cause of a context that ended because the server said so. A session tells by what it wraps that no
+// disk has failed.
+var errCancelled = fmt.Errorf("the task was cancelled: %w", context.Canceled)
 
 // steps returns the steps of a task, and what does them.
 func (a *agent) steps(t job.Task) ([]notices.Word, func(context.Context, job.Task, *progress) (job.Outcome, error)) {

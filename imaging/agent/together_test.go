@@ -16,6 +16,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/multicast/udp"
+	"github.com/ardoise/ardoise/imaging/multicast/wire"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -77,6 +78,9 @@ func TestAClassIsServedTogether(t *testing.T) {
 	if !errors.As(class[2].err, &f) || f.Code != notices.DiskFault || !strings.Contains(f.Error(), "writing sector ") {
 		t.Errorf("the full disk: %v\n%s", class[2].err, full.log.String())
 	}
+	if n := c.told(wire.EventDisk); n != 1 {
+		t.Errorf("the session has heard of %d disks that refuse writes: %+v", n, c.running.Status().Events)
+	}
 	if r := c.report("full"); r.State != job.TaskFailed || r.Session == nil || !strings.Contains(r.Outcome.Detail, "writing sector ") {
 		t.Errorf("the full disk reports %+v, %+v", r, r.Outcome)
 	}
@@ -90,6 +94,16 @@ func TestAClassIsServedTogether(t *testing.T) {
 	if chunks > 4 {
 		t.Errorf("frames were fetched alone %d times", chunks)
 	}
+}
+
+// told counts the events of a kind that the session's server has heard of.
+func (c *classroom) told(code string) (n int) {
+	for _, e := range c.running.Status().Events {
+		if e.Code == code {
+			n++
+		}
+	}
+	return n
 }
 
 // Nothing of the disk is touched before the countdown is over, though the session has sent everything by then.
@@ -135,6 +149,9 @@ func TestCancelAtTheFirstChunkOfASession(t *testing.T) {
 	<-u.done
 	if r := c.report("cancelled"); u.err != nil || r.State != job.TaskCancelled || r.Session.Packets == 0 {
 		t.Errorf("%v, %+v, session %+v\n%s", u.err, r, r.Session, p.log.String())
+	}
+	if n := c.told(wire.EventDisk); n != 0 {
+		t.Errorf("the session takes what a person has cancelled for %d disks that refuse writes", n)
 	}
 	untouched(t, p.disks[0])
 }
