@@ -78,7 +78,11 @@
 // else of the one whose networks have its address. The site without a name is always there.
 //
 // Listings hold the lock for some hundred computers at a time, so that answers to firmware and reports of agents do not wait
-// for a page with a region; records are found by name, key, address, UUID and serial number without looking at others.
+// for a page with a region; maps are drawn from the records themselves (Sights), not from copies; records are found by
+// name, key, address, UUID and serial number without looking at others.
+//
+// Details of events and refusals are English: each is one format, given whole to event or refuse, with what it is about as
+// its arguments. By that format console/notices finds the arguments again and says them in the language of the reader.
 //
 // Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
 // done only when the agent says that it was read back and proven, a wipe when it brings what can be certified; what a

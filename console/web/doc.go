@@ -10,6 +10,16 @@
 // its extension for server-sent events (in static, with their licences) put fragments in place, and app.js drags tiles,
 // opens dialogs and keeps a selection. There is nothing to build, and everything is in the binary.
 //
+// The map shows as much as somebody can look at: a tile for each of up to 700 computers; where there are more, those that
+// the filter asks for; where these are too many, a line for each room, with how many match. A line is opened in its place:
+//
+//	button --GET /boards?toggle=KEY&open=KEY...--> the boards that open or close, and #opened with its new stream
+//	   without scripts: the same form; the answer leads to /?open=KEY..., the map with these rooms open
+//
+// A room and a job are as far as the work of their tasks (workOf), not as many as are done. Filters are not kept with their
+// results: fleet.Sights looks at 15,000 records in some ten milliseconds, while a cache by the fleet's changes would be
+// empty whenever three hundred agents report.
+//
 // How a page is made:
 //
 //  1. A line in routes.go: the pattern, the action that the caller needs somewhere, the handler.
@@ -20,6 +30,8 @@
 //     is live, is a named template in templates/parts.
 //  4. Every text is {{t "key" args}} or {{n "key" number}} with its line in words; every state is {{template "badge" .}}:
 //     colour, icon and word (type badge; v.mark, v.taskMark). Names of people, rooms and computers stand in <bdi>. No style attributes, no inline scripts.
+//     What comes from below in English, a reason or a detail of an event, is said by {{said (in "kind or code" .Detail)}}, or
+//     by v.in or v.notice and then {{said .}}: in French, or marked as English where nobody has put it into French.
 //  5. A form is read with v.form(): when Form.Bad, show the page again with the form in it and status 422; fields are
 //     {{template "field" (field .Data.Form "name" "label.key" "text")}}. An action that destroys asks in a <dialog>
 //     (data-dialog) with a sentence that names what is lost.

@@ -14,12 +14,8 @@ import (
 	"github.com/ardoise/ardoise/fleet/filter"
 )
 
-// The rooms of a region are lines on the map. Each has a button that opens it in its place:
-//
-//	button --GET /boards?toggle=KEY&open=KEY...--> the boards that open or close, and #opened with its new stream
-//	without scripts: the same form, and the answer leads to the map with these rooms open
-//
-// KEY is place(site, room).
+// The rooms of a region are lines on the map, each with a button that opens it in its place (doc.go). What names a room in
+// addresses is place(site, room).
 
 // openings are the rooms that can be open at once, of those that somebody wants open: the newest, as far as a page may have
 // tiles. sizes has the number of computers of each room that there is.

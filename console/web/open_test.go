@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -243,6 +244,14 @@ func TestHostileFiltersAreAnswered(t *testing.T) {
 		live := attributeOf(string(body), "sse-connect")
 		if len(live) > 10_000 || live == "" {
 			t.Errorf("%s: the stream's address has %d bytes", name, len(live))
+		}
+	}
+}
+
+func TestAStreamRestsLongerThanItWorks(t *testing.T) {
+	for took, want := range map[time.Duration]time.Duration{0: pause, time.Millisecond: pause, 50 * time.Millisecond: time.Second, time.Minute: longest} {
+		if got := rest(took); got != want {
+			t.Errorf("after %s of work it rests for %s, want %s", took, got, want)
 		}
 	}
 }

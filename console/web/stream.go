@@ -27,7 +27,8 @@ type live func() ([]fragment, error)
 
 // The pace of a page's stream.
 const (
-	pause     = 500 * time.Millisecond // between two updates
+	pause     = 500 * time.Millisecond // between two updates, at least
+	longest   = 5 * time.Second        // between a change and the update that shows it, at most
 	heartbeat = 15 * time.Second       // of a stream that has nothing to say: proxies and browsers see that it lives
 	recheck   = 30 * time.Second       // of the session and of what time alone changes
 	writeTime = 10 * time.Second       // a browser that does not read is left
@@ -105,15 +106,16 @@ func (c *console) events(v *visit) error {
 	defer beat.Stop()
 	defer check.Stop()
 	for {
+		begun := time.Now()
 		if !out.update(page) {
 			return nil
 		}
-		select { // at most two updates a second, however many changes there are
+		select { // at most two updates a second, however many changes there are, and fewer where one is much work
 		case <-v.r.Context().Done():
 			return nil
 		case <-c.stream.ctx.Done():
 			return nil
-		case <-time.After(pause):
+		case <-time.After(rest(time.Since(begun))):
 		}
 	quiet:
 		for {
@@ -138,6 +140,10 @@ func (c *console) events(v *visit) error {
 		}
 	}
 }
+
+// rest is how long a stream pauses after an update that took so long: no more than a twentieth of a processor is spent on
+// one page, however many computers it shows.
+func rest(took time.Duration) time.Duration { return min(max(pause, 20*took), longest) }
 
 // stillIn tells whether the session of a visit goes on, with the same rights as when it began.
 func (c *console) stillIn(v *visit) bool {
