@@ -87,11 +87,21 @@ func (a *agent) inStore(target job.Disk, hash string) *manifest.Manifest {
 		return nil
 	}
 	m, err := a.cached(c, want)
-	if err != nil || !c.Covers(m).Complete() {
+	if err != nil || !c.Covers(m).Complete() || !stays(d, m) {
 		return nil
 	}
 	a.Screen.Note("%s@%d is in store", m.Name, m.Version)
 	return m
+}
+
+// stays tells whether the cache of a disk stays where it is when the disk is made equal to m, which may need that room.
+func stays(d *disk.Disk, m *manifest.Manifest) bool {
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err != nil || table.Cache == nil {
+		return false
+	}
+	plan, err := disk.PlanOver(table, m, d.Size(), d.SectorSize(), disk.Ours{Ardoise: true, Cache: wanted(m)})
+	return err == nil && plan.Cache != nil && plan.Cache.Start == table.Cache.Start
 }
 
 // names returns where the names table of a version is read: in the cache, else from the server.

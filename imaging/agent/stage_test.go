@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
 	"strings"
 	"testing"
 
@@ -154,6 +155,30 @@ func TestAVersionIsPutInStoreByASession(t *testing.T) {
 		}
 	})
 	same(t, c.source, p.disks[0])
+}
+
+// A version that needs the room of the cache comes from the server: what is in store is written over while it is read.
+func TestAVersionThatNeedsTheRoomOfTheCacheIsNotTakenFromIt(t *testing.T) {
+	p, _ := resettable(t)
+	p.server.Look(func() { p.server.Keys = nil })
+	p.server.Close()
+	large := referenceWith(t, noise(4, 1<<20))
+	must(t, os.Truncate(large, 300<<20))
+	tool(t, "", "sgdisk", "-e", "-d", "2", "-n", "2:71680:+200M", "-t", "2:8300", large)
+	next := capturedFrom(t, p, large)
+	for _, kind := range []job.Kind{job.KindStage, job.KindDeploy} {
+		if r := p.life(func(k *job.Task) { k.Kind, k.Manifest, k.Version = kind, next, 2 }); r.State != job.TaskDone {
+			t.Fatalf("%s: %+v\n%s", kind, r.Outcome, p.log.String())
+		}
+	}
+	if strings.Contains(p.log.String(), "is in store\n") {
+		t.Error("the deployment asks nobody")
+	}
+	inCache(t, p.disks[0], disk.Mode{Read: true}, func(_ *disk.Disk, part manifest.Partition) {
+		if part.Start < 235<<20+disk.ArdoiseSize {
+			t.Errorf("the cache is still at byte %d", part.Start)
+		}
+	})
 }
 
 func TestWithoutRoomNothingIsPutInStore(t *testing.T) {
