@@ -18,6 +18,14 @@ func TestDetailsAreSaidInFrench(t *testing.T) {
 		{"night", "room S104: no computer could be reset: S104-01: busy: task 3-1 is running", "salle S104 : aucun poste n'a pu être remis à zéro : S104-01 est déjà occupé : la tâche 3-1 est dans l'état « en cours »"},
 		{"schedule", "Nuit was set by marie: reset on [Monday Friday] from 22:00 to 05:00", "Nuit, réglée par marie : remise à zéro (lundi, vendredi), de 22:00 à 05:00"},
 		{"window", "S104 enrols no more: 3 of 5 computers came; closed by marie", "S104 n'enrôle plus : 3 postes sur 5 sont venus ; fermé par marie"},
+		{"failed", "capture Bureautique: not-clean A volume was not shut down cleanly: reading the volume of partition 2: NTFS volume holds a hibernated Windows (hiberfil.sys). " +
+			"start that Windows; in Windows, switch fast startup and hibernation off (powercfg /h off), then shut down with: shutdown /s /t 0. " +
+			"Nothing was touched. Start that system, shut it down completely, then try again.",
+			"capture Bureautique : Un volume n'a pas été arrêté proprement: lecture du volume de la partition 2 : le volume NTFS contient un Windows en hibernation (hiberfil.sys). " +
+				"démarrez ce Windows ; désactivez le démarrage rapide et l'hibernation (powercfg /h off), puis arrêtez par : shutdown /s /t 0. " +
+				"Rien n'a été touché. Démarrez ce système, arrêtez-le complètement, puis recommencez."},
+		{"failed", "deploy M@1: server-problem The server refuses the request: asking /v1/task: dial tcp 10.0.0.1:7443: connect: connection refused. Read the detail in the console, on this computer's page.",
+			"déploiement M@1 : Le serveur refuse la demande: demande à /v1/task : connexion TCP à 10.0.0.1:7443 : connexion refusée. Lisez le détail dans la console, à la page de ce poste."},
 		{"", "12.5 GB free in /var/lib/ardoise", "12,5 Go libres dans /var/lib/ardoise"},
 		{"", "the drive sings a song of its own", "\u2068the drive sings a song of its own\u2069"},
 		{"", "Bureautique@7", "Bureautique@7"},

@@ -85,9 +85,6 @@ func spokenOf(set *token.FileSet, file *ast.File) (out []spoken) {
 
 // unsaid tells why a string has no French, "" if it has, or if nobody reads it in a sentence.
 func unsaid(s spoken, lines []notices.Line) string {
-	if strings.HasSuffix(s.text, ": %w") { // what went wrong on our side is said by the code "internal", and foreign in it
-		return ""
-	}
 	letters := regexp.MustCompile(`%[-+# 0]*\d*(?:\.\d+)?[a-zA-Z%]`).ReplaceAllString(s.text, "")
 	if !regexp.MustCompile(`[a-z]{2,}`).MatchString(letters) {
 		return ""
