@@ -90,7 +90,7 @@ func (a *agent) inStore(target job.Disk, hash string) *manifest.Manifest {
 	if err != nil || !c.Covers(m).Complete() || !stays(d, m) {
 		return nil
 	}
-	a.Screen.Note("%s@%d is in store", m.Name, m.Version)
+	a.Screen.Note("manifest %.16s and its chunks are in store: nobody is asked for them", want)
 	return m
 }
 

@@ -155,6 +155,7 @@ func TestAVersionIsPutInStoreByASession(t *testing.T) {
 		}
 	})
 	same(t, c.source, p.disks[0])
+	p.has("nobody is asked")
 }
 
 // A version that needs the room of the cache comes from the server: what is in store is written over while it is read.
@@ -171,7 +172,7 @@ func TestAVersionThatNeedsTheRoomOfTheCacheIsNotTakenFromIt(t *testing.T) {
 			t.Fatalf("%s: %+v\n%s", kind, r.Outcome, p.log.String())
 		}
 	}
-	if strings.Contains(p.log.String(), "is in store\n") {
+	if strings.Contains(p.log.String(), "nobody is asked") {
 		t.Error("the deployment asks nobody")
 	}
 	inCache(t, p.disks[0], disk.Mode{Read: true}, func(_ *disk.Disk, part manifest.Partition) {
