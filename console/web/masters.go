@@ -71,11 +71,10 @@ type versionView struct {
 // channelView is a channel of a master.
 type channelView struct {
 	access.Pointer
-	Rooms     []string
-	Computers int
-	Mine      bool // the person may move it
-	Rollback  *ask
-	Withdraw  *ask
+	followView
+	Mine     bool // the person may move it
+	Rollback *ask
+	Withdraw *ask
 }
 
 // masterView is the page of one master.
@@ -83,7 +82,8 @@ type masterView struct {
 	Name     string
 	Versions []versionView
 	Channels []channelView
-	Movable  []string // channels that the person may move
+	Movable  []string     // channels that the person may move
+	Follows  []followView // who follows each of these
 	History  access.History
 	Form     *Form
 	NoteOf   int // version whose note is being written
@@ -151,25 +151,13 @@ func (v *visit) forgetting(x *versionView) {
 
 // channels says where the channels point, who follows them and what a roll back would do.
 func (v *visit) channels(view *masterView) error {
-	rooms, err := v.Desk.Rooms()
-	if err != nil {
-		return err
-	}
-	may := func(channel string) bool {
-		if channel == "test" {
-			return v.whole(people.ActionMaster)
-		}
-		return v.whole(people.ActionPromote)
-	}
 	names := []string{"stable", "test"} // every master may have these
 	for _, p := range view.History.Channels {
-		x := channelView{Pointer: p, Mine: may(p.Channel)}
-		for _, r := range rooms {
-			if r.Master == view.Name+"@"+p.Channel {
-				x.Rooms = append(x.Rooms, r.Name)
-				x.Computers += len(r.Computers)
-			}
+		follow, err := v.follow(view.Name, p.Channel, view.History)
+		if err != nil {
+			return err
 		}
+		x := channelView{Pointer: p, followView: follow, Mine: v.mayMove(p.Channel)}
 		if x.Mine {
 			v.moving(&x, view.Name)
 		}
@@ -178,7 +166,14 @@ func (v *visit) channels(view *masterView) error {
 			names = append(names, p.Channel)
 		}
 	}
-	view.Movable = slices.DeleteFunc(names, func(n string) bool { return !may(n) })
+	view.Movable = slices.DeleteFunc(names, func(n string) bool { return !v.mayMove(n) })
+	for _, n := range view.Movable {
+		follow, err := v.follow(view.Name, n, view.History)
+		if err != nil {
+			return err
+		}
+		view.Follows = append(view.Follows, follow)
+	}
 	for i := range view.Versions {
 		x := &view.Versions[i]
 		x.Movable = slices.DeleteFunc(slices.Clone(view.Movable), func(n string) bool { return slices.Contains(x.Channels, n) })
@@ -186,22 +181,30 @@ func (v *visit) channels(view *masterView) error {
 	return nil
 }
 
+// mayMove tells whether the person may move a channel.
+func (v *visit) mayMove(channel string) bool {
+	if channel == "test" {
+		return v.whole(people.ActionMaster)
+	}
+	return v.whole(people.ActionPromote)
+}
+
 // moving asks before a channel goes back, or away.
 func (v *visit) moving(x *channelView, name string) {
 	concerns := v.say("channel.nobody")
 	if len(x.Rooms) > 0 {
-		concerns = v.count("channel.concerns", x.Computers, strings.Join(x.Rooms, ", "))
+		concerns = v.count("channel.concerns", x.Computers, strings.Join(x.names(), ", "))
 	}
 	hidden := []option{{"channel", x.Channel}}
 	action := "/masters/" + url.PathEscape(name)
 	if x.Before != 0 {
 		x.Rollback = &ask{ID: "rollback-" + x.Channel, Label: v.say("channel.rollback", x.Before), Icon: "undo", Class: "small",
 			Title: v.say("channel.rollback.title", x.Channel), Says: v.say("channel.rollback.says", x.Channel, x.Version, x.Before) + " " + concerns,
-			Action: action + "/rollback", Do: v.say("channel.rollback.do", x.Before), Hidden: hidden, Safe: true}
+			List: x.Plans, Action: action + "/rollback", Do: v.say("channel.rollback.do", x.Before), Hidden: hidden, Safe: true}
 	}
 	x.Withdraw = &ask{ID: "withdraw-" + x.Channel, Label: v.say("channel.withdraw"), Icon: "trash", Class: "small plain",
 		Title: v.say("channel.withdraw.title", x.Channel), Says: v.say("channel.withdraw.says", x.Channel) + " " + concerns,
-		Action: action + "/withdraw", Do: v.say("channel.withdraw"), Hidden: hidden}
+		List: x.Plans, Action: action + "/withdraw", Do: v.say("channel.withdraw"), Hidden: hidden}
 }
 
 // moveChannel does promote, rollback and withdraw.
@@ -215,6 +218,9 @@ func (c *console) moveChannel(verb string) func(*visit) error {
 		ref := name
 		if verb == "promote" {
 			ref += "@" + strings.TrimPrefix(f.Value("version"), "v")
+			if asks, err := v.askToMove(f, name, channel, ref); asks || err != nil {
+				return err
+			}
 		}
 		m, err := v.Desk.MoveChannel(v.r.Context(), verb, ref, channel)
 		return v.done(err, "/masters/"+url.PathEscape(name), "channel.done."+verb, channel, m.To)

@@ -205,6 +205,43 @@ func TestRolesReachNoMoreThanTheirPages(t *testing.T) {
 	}
 }
 
+// askedBeforeAChannelMoves looks at the question before a channel moves: in the dialog of the page and, without scripts, on a
+// page of its own, it names the rooms, how many computers, and what is done by itself, when.
+func (s *school) askedBeforeAChannelMoves(b *browser) {
+	t := s.t
+	s.report(0, func(*job.Report) {})
+	s.report(0, func(r *job.Report) {
+		r.State = job.TaskDone
+		r.Outcome = &job.Outcome{Code: "ok", ProvenAt: s.now}
+	})
+	_, err := s.desk("marie").SetSchedule(t.Context(), access.Schedule{Name: "Nuit <b>", Days: []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}, At: "22:00", Until: "05:00",
+		Order: access.ScheduledOrder{Kind: job.KindDeploy, Rooms: []string{"S104", "zola/B12"}, Computers: []string{"S104-01"}, Master: "Bureautique@stable", Ending: job.EndDisk}})
+	check(t, err)
+	_, page := b.get("/masters/Bureautique")
+	form := url.Values{"channel": {"stable"}, "version": {"3"}}
+	status, asked := b.post("/masters/Bureautique/promote", form)
+	if x, err := s.library.Resolve("Bureautique@stable"); status != http.StatusOK || err != nil || x.Number != 2 {
+		t.Errorf("a channel moves before anybody has said yes: %d, %v, %v", status, x, err)
+	}
+	for name, body := range map[string]string{"dialog": page, "page": asked} {
+		if !containsAll(body, "3 computers follow it", "<bdi>S104</bdi> · 3 computers", `data-holds="3"`, "1 of them has v3 already", "“Nuit &lt;b&gt;”: Deploy, S104, zola/B12 and S104-01 (5 computers), today at 22:00",
+			"No disk changes now", `name="sure" value="1"`) {
+			t.Errorf("the %s does not say what a move does:\n%s", name, body)
+		}
+	}
+	form.Set("sure", "1")
+	form.Set("from", "1") // somebody else has moved it since the question was asked
+	if status, body := b.post("/masters/Bureautique/promote", form); status != http.StatusConflict || !strings.Contains(body, "Meanwhile somebody has moved stable: it points at v2") {
+		t.Errorf("a channel that somebody else has moved: %d", status)
+	}
+	if status, _ := b.post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"99"}}); status != http.StatusNotFound {
+		t.Errorf("a version that is not there: %d", status)
+	}
+	if status, _ := s.as("paul").post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"3"}}); status != http.StatusForbidden {
+		t.Errorf("a technician is asked about stable: %d", status)
+	}
+}
+
 func TestChannelsMoveAndVersionsAreForgotten(t *testing.T) {
 	s, v := furnished(t)
 	b := s.as("marie")
@@ -218,7 +255,9 @@ func TestChannelsMoveAndVersionsAreForgotten(t *testing.T) {
 	if strings.Contains(body, `id="forget-2"`) || !strings.Contains(body, `id="forget-1"`) {
 		t.Error("a version that a channel points at can be forgotten, or one that nothing needs cannot")
 	}
-	if status, _ := b.post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"3"}}); status != http.StatusSeeOther {
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{"S104-01"}}, v[2])
+	s.askedBeforeAChannelMoves(b)
+	if status, _ := b.post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"3"}, "sure": {"1"}}); status != http.StatusSeeOther {
 		t.Errorf("promoting: %d", status)
 	}
 	if x, err := s.library.Resolve("Bureautique@stable"); err != nil || x.Number != 3 {
@@ -243,7 +282,7 @@ func TestChannelsMoveAndVersionsAreForgotten(t *testing.T) {
 	if status != http.StatusUnprocessableEntity || !strings.Contains(body, strings.Repeat("é", 4001)) || !strings.Contains(body, `id="note-bad"`) {
 		t.Errorf("a note that is too long: %d", status)
 	}
-	if status, _ := s.as("paul").post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"3"}}); status != http.StatusForbidden {
+	if status, _ := s.as("paul").post("/masters/Bureautique/promote", url.Values{"channel": {"stable"}, "version": {"3"}, "sure": {"1"}}); status != http.StatusForbidden {
 		t.Errorf("a technician promotes to stable: %d", status)
 	}
 }

@@ -1,5 +1,5 @@
-// Channels of a master are dragged onto a version, or chosen below it: either way a dialog asks first. Without this script
-// the form below each version does it at once.
+// Channels of a master are dragged onto a version, or chosen below it: either way a dialog asks first, and names
+// who follows it. Without this script the form below each version leads to a page that asks the same.
 "use strict";
 (() => {
   const line = document.getElementById("line"), form = document.getElementById("promote"), dialog = document.getElementById("drop");
@@ -8,6 +8,11 @@
     document.getElementById("drop-title").textContent = line.dataset.says.replace("{0}", channel).replace("{1}", number);
     form.elements.channel.value = channel;
     form.elements.version.value = number;
+    dialog.querySelectorAll("[data-follows]").forEach((e) => {
+      e.hidden = e.dataset.follows !== channel;
+      if (!e.hidden) form.elements.from.value = e.dataset.from;
+    });
+    dialog.querySelectorAll("[data-holds]").forEach((e) => { e.hidden = e.dataset.holds !== number; });
     dialog.showModal();
   };
   line.addEventListener("submit", (e) => {
