@@ -44,11 +44,11 @@ func (l *look) decodeNames(ctx context.Context, batches chan<- []manifest.Name) 
 	defer func() { err = errors.Join(err, r.Close()) }()
 	sum := blake3.New()
 	next := uint32(0)
-	var batch []manifest.Name
+	batch := make([]manifest.Name, 0, namesTogether)
 	send := func() error {
 		select {
 		case batches <- batch:
-			batch = nil
+			batch = make([]manifest.Name, 0, namesTogether)
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -250,12 +251,17 @@ func ReadFile(d FS, name string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	defer func() { _ = f.Close() }()
-	content, err := io.ReadAll(io.LimitReader(f, most+1))
+	size, err := f.Size()
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(content)) > most {
+	var content bytes.Buffer
+	content.Grow(int(min(size, most)) + bytes.MinRead) // with room for the read that finds the end
+	if _, err := content.ReadFrom(io.LimitReader(f, most+1)); err != nil {
+		return nil, err
+	}
+	if int64(content.Len()) > most {
 		return nil, fmt.Errorf("%s holds more than %d bytes", name, most)
 	}
-	return content, nil
+	return content.Bytes(), nil
 }
