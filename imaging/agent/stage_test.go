@@ -155,7 +155,7 @@ func TestAVersionIsPutInStoreByASession(t *testing.T) {
 		}
 	})
 	same(t, c.source, p.disks[0])
-	p.has("nobody is asked")
+	p.has("manifest " + c.hash[:16] + " and its chunks are in store: nobody is asked")
 }
 
 // A version that needs the room of the cache comes from the server: what is in store is written over while it is read.
