@@ -49,8 +49,8 @@
 // A reset makes a disk equal to what its computer was proven to hold when the task is first handed out, not when it was
 // ordered; a computer has at most one task that is due and one whose time has yet to come. Rooms say when their computers
 // are reset and what is each computer's own on its disk; a clock orders their nights, each once, and wakes who is asleep. A
-name that two computers of a room would have, or an answer file that Windows' set-up would stop at, keeps a computer from its
-task, with the reason.
+// name that two computers of a room would have, or an answer file that Windows' set-up would stop at, keeps a computer from its
+// task, with the reason.
 //
 // Schedules are orders with a window of days and hours on the clock of the wall:
 //
