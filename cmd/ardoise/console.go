@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,9 +38,10 @@ type consoleFlags struct {
 	url       string   // of the console, as people write it; "": its address
 	names     []string // by which people find this server, besides its own
 
-	issuer, client, claim string
-	name                  string   // of the provider, on its button
-	roles                 []string // VALUE=ROLE
+	issuer, client, claim, login string
+	name                         string // of the provider, on its button
+	scopes                       []string
+	roles                        []string // VALUE=ROLE or VALUE=ROLE:PLACE,PLACE
 }
 
 // oidcSecret is the variable with the client secret of OpenID Connect: on a command line everybody would read it.
@@ -56,7 +58,10 @@ func (o *consoleFlags) add(f *pflag.FlagSet) {
 	f.StringVar(&o.client, "oidc-client", "ardoise", "OpenID Connect: our client id; the provider sends people back to URL/oidc/callback")
 	f.StringVar(&o.name, "oidc-name", "", "OpenID Connect: name of the provider, on its button")
 	f.StringVar(&o.claim, "oidc-claim", "", "OpenID Connect: claim that roles are given by (default groups)")
-	f.StringSliceVar(&o.roles, "oidc-role", nil, "OpenID Connect: VALUE=ROLE gives that role to who has that value; without, roles are given in the console")
+	f.StringVar(&o.login, "oidc-login", "", "OpenID Connect: claim that logins are made of (default preferred_username)")
+	f.StringSliceVar(&o.scopes, "oidc-scope", nil, "OpenID Connect: scope to ask for besides openid, profile and email, as groups; repeatable")
+	f.StringArrayVar(&o.roles, "oidc-role", nil, "OpenID Connect: VALUE=ROLE gives that role to who has that value, VALUE=ROLE:PLACE,PLACE only in "+
+		"these sites, or rooms of a teacher, as UAI0751234A=technician:zola; repeatable; without, roles are given in the console")
 }
 
 // check refuses what makes no sense before anything is opened.
@@ -76,21 +81,30 @@ func (o *consoleFlags) check() error {
 	if o.issuer != "" && o.url == "" {
 		return usagef("--oidc-issuer needs --console-url: the provider sends people back there")
 	}
-	_, err := o.mapped()
+	_, _, err := o.mapped()
 	return err
 }
 
-// mapped reads --oidc-role.
-func (o *consoleFlags) mapped() (map[string]people.Role, error) {
-	out := map[string]people.Role{}
+// mapped reads --oidc-role: roles and places by value. A value may have equals signs, as the names of directories do.
+func (o *consoleFlags) mapped() (roles map[string]people.Role, placed map[string][]string, err error) {
+	roles, placed = map[string]people.Role{}, map[string][]string{}
 	for _, s := range o.roles {
-		value, role, ok := strings.Cut(s, "=")
-		if !ok || value == "" || !people.Role(role).Valid() {
-			return nil, usagef("--oidc-role is VALUE=ROLE, ROLE one of administrator, technician, teacher and reader, not %q", s)
+		at := strings.LastIndexByte(s, '=')
+		name, places, narrow := strings.Cut(s[at+1:], ":")
+		role := people.Role(name)
+		list := splitList([]string{places})
+		if at <= 0 || !role.Valid() || narrow && (len(list) == 0 || role == people.Administrator || slices.Contains(list, people.Whole)) {
+			return nil, nil, usagef("--oidc-role is VALUE=ROLE or VALUE=ROLE:PLACE,PLACE, ROLE one of administrator, which has all places, "+
+				"technician, teacher and reader, not %q", s)
 		}
-		out[value] = people.Role(role)
+		if _, twice := roles[s[:at]]; twice {
+			return nil, nil, usagef("--oidc-role gives %q twice", s[:at])
+		}
+		if roles[s[:at]] = role; narrow {
+			placed[s[:at]] = list
+		}
 	}
-	return out, nil
+	return roles, placed, nil
 }
 
 // openPeople loads who may do what, what they report, and where reports go.
@@ -177,7 +191,7 @@ func (s *site) provider() (*oidc.Provider, error) {
 	if o.issuer == "" {
 		return nil, nil
 	}
-	roles, err := o.mapped()
+	roles, places, err := o.mapped()
 	if err != nil {
 		return nil, err
 	}
@@ -185,7 +199,8 @@ func (s *site) provider() (*oidc.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return oidc.New(oidc.Options{Issuer: o.issuer, ClientID: o.client, ClientSecret: os.Getenv(oidcSecret), Key: key, Roles: roles, Claim: o.claim,
+	return oidc.New(oidc.Options{Issuer: o.issuer, ClientID: o.client, ClientSecret: os.Getenv(oidcSecret), Key: key, Roles: roles, Places: places, Claim: o.claim,
+		Login: o.login, Scopes: o.scopes,
 		RedirectURL: strings.TrimSuffix(o.url, "/") + redirectPath})
 }
 

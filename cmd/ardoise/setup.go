@@ -24,12 +24,15 @@ func (s *site) setup() access.Setup {
 	if o := &s.o.console; o.issuer != "" {
 		out.OIDC = &access.OIDCSetup{Issuer: o.issuer, Client: o.client, Redirect: strings.TrimSuffix(o.url, "/") + redirectPath, Name: o.name,
 			Claim: o.claim, Roles: map[string]string{}}
-		roles, err := o.mapped()
+		roles, places, err := o.mapped()
 		if err != nil {
 			s.log.Error("reading the roles of the provider", "error", err) // they were read at the start
 		}
 		for value, role := range roles {
 			out.OIDC.Roles[value] = string(role)
+			if len(places[value]) > 0 {
+				out.OIDC.Roles[value] += ": " + strings.Join(places[value], ", ")
+			}
 		}
 	}
 	if s.o.boot != noBoot {

@@ -21,6 +21,10 @@
 // itself is kept for an hour and used for longer if it cannot be asked again, and who is unlucky is told so. People with a
 // password are not concerned.
 //
+// Schools' portals and regions' directories put people into groups, in a claim of their choosing (groups, memberOf, a
+// school's number): values of it give roles, and the sites or rooms of these. Of several roles the mightiest counts, with the
+// places of all values that give it.
+//
 // Guaranteed: an Identity was signed by a key of the provider, for this console, in answer to this browser's Begin, and not
 // more than ten minutes ago; a mail in it was called verified. A clock may be two minutes off. Not guaranteed: that the
 // provider tells the truth; that an answer is finished once only, which the provider has to see to, as a code is good once.

@@ -23,12 +23,14 @@ type Identity struct {
 	Mail            string // "" unless the provider calls it verified
 	Role            people.Role
 	Mapped          bool // Role is the provider's word; "" is that they have none
+	Places          []string
+	Placed          bool // Places are the provider's word, too: sites, or the rooms of a teacher
 }
 
 // External is the identity as people take it.
 func (i Identity) External(address string) people.External {
 	return people.External{Issuer: i.Issuer, Subject: i.Subject, Login: i.Login, Name: i.Name, Mail: i.Mail, Role: i.Role, Mapped: i.Mapped,
-		Address: address}
+		Places: i.Places, Placed: i.Placed, Address: address}
 }
 
 // identify checks what the provider gave for a code and asks it for the rest.
@@ -99,7 +101,7 @@ func (p *Provider) identity(subject string, claims map[string]json.RawMessage) I
 		who.Mail = mail
 	}
 	name, _, _ := strings.Cut(mail, "@")
-	for _, s := range []string{text(claims, "preferred_username"), name, subject} {
+	for _, s := range []string{text(claims, p.o.Login), name, subject} {
 		if who.Login = loginOf(s); who.Login != "" {
 			break
 		}
@@ -111,7 +113,26 @@ func (p *Provider) identity(subject string, claims map[string]json.RawMessage) I
 			break
 		}
 	}
+	if who.Placed = len(p.o.Places) > 0; who.Placed {
+		who.Places = p.places(who.Role, values)
+	}
 	return who
+}
+
+// places are the places that a role has by some values, in order. One value for all sites is for all of them.
+func (p *Provider) places(role people.Role, values []string) []string {
+	var out []string
+	for _, v := range values {
+		if r, ok := p.o.Roles[v]; !ok || r != role {
+			continue
+		}
+		if len(p.o.Places[v]) == 0 && role != people.Teacher {
+			return nil
+		}
+		out = append(out, p.o.Places[v]...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // loginOf gives a string the form of a login; "" if too little is left.

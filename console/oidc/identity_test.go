@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -66,7 +67,7 @@ func TestTokensThatMustNotBeBelieved(t *testing.T) {
 		lie()
 		who, _, err := l.login(t, p, "/")
 		refused(t, name, err, oidc.CodeBadToken)
-		if who != (oidc.Identity{}) {
+		if !reflect.DeepEqual(who, oidc.Identity{}) {
 			t.Errorf("%s gives %+v", name, who)
 		}
 	}
@@ -129,12 +130,12 @@ func TestWhatIsReadOfClaims(t *testing.T) {
 		}
 		want := base
 		tt.want(&want)
-		if got, _, err := l.login(t, p, "/"); err != nil || got != want {
+		if got, _, err := l.login(t, p, "/"); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v\nwant %+v", name, got, err, want)
 		}
 	}
 	x := base.External("192.0.2.1")
-	if x != (people.External{Issuer: l.web.URL, Subject: "s1", Login: "s1", Mapped: true, Address: "192.0.2.1"}) {
+	if !reflect.DeepEqual(x, people.External{Issuer: l.web.URL, Subject: "s1", Login: "s1", Mapped: true, Address: "192.0.2.1"}) {
 		t.Errorf("people get %+v", x)
 	}
 }
@@ -173,9 +174,48 @@ func FuzzFinish(f *testing.F) {
 	f.Fuzz(func(t *testing.T, cookie, query string) {
 		q, _ := url.ParseQuery(query)
 		who, next, err := p.Finish(t.Context(), cookie, q)
-		if err == nil || who != (oidc.Identity{}) || next != "" {
+		if err == nil || !reflect.DeepEqual(who, oidc.Identity{}) || next != "" {
 			t.Errorf("%+v, %q, %v", who, next, err)
 		}
 		refused(t, "a strange answer", err, oidc.CodeStale)
 	})
+}
+
+// Where the provider's groups name places, too, a person has those of the groups that give his role.
+func TestPlacesOfTheProvider(t *testing.T) {
+	l := newLiar(t)
+	p := l.provider(func(o *oidc.Options) {
+		o.Roles = map[string]people.Role{"it-zola": people.Technician, "it-hugo": people.Technician, "it": people.Technician,
+			"cn=profs,ou=zola": people.Teacher, "profs": people.Teacher, "boss": people.Administrator}
+		o.Places = map[string][]string{"it-zola": {"zola"}, "it-hugo": {"hugo", "zola"}, "cn=profs,ou=zola": {"zola/S2", "zola/S1"}}
+		o.Login, o.Scopes = "uid", []string{"groups", "openid", "groups"}
+	})
+	for name, tt := range map[string]struct {
+		groups []string
+		role   people.Role
+		places []string
+	}{
+		"one school":                     {[]string{"it-zola"}, people.Technician, []string{"zola"}},
+		"two schools":                    {[]string{"it-hugo", "it-zola"}, people.Technician, []string{"hugo", "zola"}},
+		"all schools":                    {[]string{"it-hugo", "it"}, people.Technician, nil},
+		"rooms of a school":              {[]string{"cn=profs,ou=zola", "profs"}, people.Teacher, []string{"zola/S1", "zola/S2"}},
+		"a teacher who is a technician":  {[]string{"cn=profs,ou=zola", "it-zola"}, people.Technician, []string{"zola"}},
+		"an administrator":               {[]string{"it-zola", "boss"}, people.Administrator, nil},
+		"a teacher of whom nobody knows": {[]string{"profs"}, people.Teacher, nil},
+		"nobody":                         {[]string{"x"}, "", nil},
+	} {
+		l.token = func(c claims) { c["groups"], c["uid"], c["preferred_username"] = tt.groups, "zb", "other" }
+		l.more = claims{"sub": "s1"}
+		got, _, err := l.login(t, p, "/")
+		if err != nil || got.Role != tt.role || !got.Placed || len(got.Places)+len(tt.places) > 0 && !reflect.DeepEqual(got.Places, tt.places) || got.Login != "zb" {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+		if x := got.External("192.0.2.1"); !x.Placed || !reflect.DeepEqual(x.Places, got.Places) {
+			t.Errorf("%s: people get %+v", name, x)
+		}
+	}
+	address, _, err := p.Begin(t.Context(), "/")
+	if err != nil || !strings.Contains(address, "scope=openid+profile+email+groups&") {
+		t.Errorf("the browser is sent to %s, %v", address, err)
+	}
 }

@@ -34,8 +34,12 @@ type Options struct {
 	RedirectURL  string // of the page that calls Finish
 	// Roles gives roles by values of Claim; empty: roles are given in the console. A technician or reader of the provider's
 	// has all sites until an administrator names some, a teacher no room.
-	Roles  map[string]people.Role
+	Roles map[string]people.Role
+	// Places gives, by the same values, the sites of technicians and readers and the rooms of teachers; where it has any,
+	// places are the provider's word at each login, and a value without is for all sites, or no room.
+	Places map[string][]string
 	Claim  string   // "": groups
+	Login  string   // claim that logins are made of; "": preferred_username. Else the mail, else the subject
 	Scopes []string // asked for besides openid, profile and email
 
 	Key    []byte       // 32 bytes, seals the cookie; the same after a restart, or logins under way are lost
@@ -126,6 +130,9 @@ func New(o Options) (*Provider, error) {
 	if o.Claim == "" {
 		o.Claim = "groups"
 	}
+	if o.Login == "" {
+		o.Login = "preferred_username"
+	}
 	if o.Client == nil {
 		o.Client = &http.Client{}
 	}
@@ -140,6 +147,16 @@ func New(o Options) (*Provider, error) {
 	for value, role := range o.Roles {
 		if !role.Valid() {
 			return nil, fmt.Errorf("%s %q gives the role %q, which there is not", o.Claim, value, role)
+		}
+	}
+	for value := range o.Places {
+		if role := o.Roles[value]; !role.Valid() || role == people.Administrator {
+			return nil, fmt.Errorf("%s %q gives places without a role that has some", o.Claim, value)
+		}
+	}
+	for _, scope := range o.Scopes {
+		if strings.ContainsFunc(scope, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '\\' }) || scope == "" { // RFC 6749 3.3
+			return nil, fmt.Errorf("%q is no scope", scope)
 		}
 	}
 	if len(o.Key) != 32 {
@@ -226,9 +243,20 @@ func (p *Provider) discover(ctx context.Context) (*described, error) {
 	}
 	d := &described{Provider: found, iss: more.Iss}
 	d.config = oauth2.Config{ClientID: p.o.ClientID, ClientSecret: p.o.ClientSecret, Endpoint: found.Endpoint(), RedirectURL: p.o.RedirectURL,
-		Scopes: append([]string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail}, p.o.Scopes...)}
+		Scopes: p.scopes()}
 	d.verifier = found.Verifier(&oidc.Config{ClientID: p.o.ClientID, Now: func() time.Time { return p.o.Now().Add(-skew) }})
 	return d, nil
+}
+
+// scopes are what is asked for, each once.
+func (p *Provider) scopes() []string {
+	out := []string{oidc.ScopeOpenID, oidc.ScopeProfile, oidc.ScopeEmail}
+	for _, scope := range p.o.Scopes {
+		if !slices.Contains(out, scope) {
+			out = append(out, scope)
+		}
+	}
+	return out
 }
 
 // ticket is what lies in the cookie.

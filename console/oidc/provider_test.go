@@ -181,6 +181,12 @@ func TestOptionsThatCannotBeAreRefused(t *testing.T) {
 		"no client":                       func(o *oidc.Options) { o.ClientID = "" },
 		"a short key":                     func(o *oidc.Options) { o.Key = make([]byte, 16) },
 		"no such role":                    func(o *oidc.Options) { o.Roles = map[string]people.Role{"x": "root"} },
+		"places without a role":           func(o *oidc.Options) { o.Places = map[string][]string{"x": {"zola"}} },
+		"places of who has all": func(o *oidc.Options) {
+			o.Roles, o.Places = map[string]people.Role{"x": people.Administrator}, map[string][]string{"x": {"zola"}}
+		},
+		"two scopes in one": func(o *oidc.Options) { o.Scopes = []string{"groups offline_access"} },
+		"an empty scope":    func(o *oidc.Options) { o.Scopes = []string{""} },
 	} {
 		o := good
 		change(&o)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 )
@@ -132,8 +133,25 @@ type External struct {
 	Role            Role   // that the provider's groups give; "" none
 	// Mapped says that roles come from the provider's groups: then Role is that of everybody whom the provider brought in,
 	// and who has none is nobody.
-	Mapped  bool
+	Mapped bool
+	// Places are the sites of a technician or reader, the rooms of a teacher. With Placed they are the provider's word as the
+	// role is; else an administrator's.
+	Places  []string
+	Placed  bool
 	Address string
+}
+
+// in gives a person the role, and the places if they are the provider's word.
+func (e External) in(x Person) Person {
+	x.Role = e.Role
+	switch {
+	case !e.Placed:
+	case e.Role == Teacher:
+		x.Sites, x.Rooms = nil, e.Places
+	default:
+		x.Sites, x.Rooms = e.Places, nil
+	}
+	return x
 }
 
 // LoginOIDC lets somebody in whom a provider has proven, without roles of the provider; see LoginExternal.
@@ -179,7 +197,7 @@ func (p *People) external(ctx context.Context, e External) (Person, error) {
 	switch {
 	case known && x.Disabled:
 		return Person{}, refuse(CodeNotInvited, "", x.Login)
-	case known && x.Provided && e.Mapped && e.Role != x.Role:
+	case known && x.Provided && e.Mapped && (e.Role != x.Role || e.Placed && !samePlaces(x, e.in(x))):
 		return p.roleProvided(ctx, x, e)
 	case known:
 		return x, nil
@@ -191,7 +209,7 @@ func (p *People) external(ctx context.Context, e External) (Person, error) {
 	if !e.Mapped || !e.Role.Valid() {
 		return Person{}, refuse(CodeNotInvited, "", clean(e.Login, maxLogin))
 	}
-	x, err := valid(Person{Login: e.Login, Name: cmp.Or(clean(e.Name, maxName), e.Login), Mail: e.Mail, Role: e.Role})
+	x, err := valid(e.in(Person{Login: e.Login, Name: cmp.Or(clean(e.Name, maxName), e.Login), Mail: e.Mail}))
 	if err != nil {
 		return Person{}, err
 	}
@@ -204,7 +222,7 @@ func (p *People) external(ctx context.Context, e External) (Person, error) {
 func (p *People) roleProvided(ctx context.Context, x Person, e External) (Person, error) {
 	ended := p.loginsOf(x.ID, "")
 	old := x
-	x.Role = e.Role
+	x = e.in(x)
 	if !e.Role.Valid() {
 		if err := p.commit(ctx, Change{Ended: ended}); err != nil {
 			return Person{}, err
@@ -219,6 +237,11 @@ func (p *People) roleProvided(ctx context.Context, x Person, e External) (Person
 		return Person{}, err
 	}
 	return x, p.commit(ctx, Change{People: []Person{x}, Ended: ended})
+}
+
+// samePlaces tells whether two have the same sites and rooms.
+func samePlaces(a, b Person) bool {
+	return slices.Equal(a.Sites, b.Sites) && slices.Equal(a.Rooms, b.Rooms)
 }
 
 // invited finds who was invited by a mail and has not come yet.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -355,4 +356,46 @@ func TestRolesOfAProvider(t *testing.T) {
 	if x, err := h.Find("jean"); err != nil || x.Role != people.Technician || !x.Provided {
 		t.Errorf("kept %+v, %v", x, err)
 	}
+}
+
+// Where the provider says places, too, they are its word at each login, and a change of them ends sessions; where it does
+// not, they are an administrator's.
+func TestPlacesOfAProvider(t *testing.T) {
+	h := open(t)
+	h.add(t, people.Person{Login: "local", Role: people.Administrator})
+	in := func(role people.Role, placed bool, places ...string) people.Session {
+		t.Helper()
+		s, err := h.LoginExternal(t.Context(), people.External{Issuer: "https://id.example", Subject: "s1", Login: "jean", Role: role, Mapped: true,
+			Places: places, Placed: placed, Address: "192.0.2.1"})
+		check(t, err)
+		return s
+	}
+	is := func(what string, role people.Role, sites, rooms []string) {
+		t.Helper()
+		h.start(t)
+		x, err := h.Find("jean")
+		if err != nil || x.Role != role || !slices.Equal(x.Sites, sites) || !slices.Equal(x.Rooms, rooms) {
+			t.Errorf("%s: kept %+v, %v", what, x, err)
+		}
+	}
+	first := in(people.Technician, true, "hugo", "zola")
+	is("of two schools", people.Technician, []string{"hugo", "zola"}, nil)
+	in(people.Technician, true, "hugo", "zola")
+	if _, err := h.BySession(t.Context(), first.Token, "192.0.2.1"); err != nil {
+		t.Errorf("the same again ends a session: %v", err)
+	}
+	in(people.Technician, true, "zola")
+	is("of one school", people.Technician, []string{"zola"}, nil)
+	_, err := h.BySession(t.Context(), first.Token, "192.0.2.1")
+	refused(t, err, people.CodeNoSession)
+	in(people.Teacher, true, "zola/S1")
+	is("a teacher", people.Teacher, nil, []string{"zola/S1"})
+	in(people.Reader, true)
+	is("a reader of all", people.Reader, nil, nil)
+	_, err = h.Change(t.Context(), "jean", func(x *people.Person) { x.Sites = []string{"zola"} })
+	check(t, err)
+	in(people.Reader, false)
+	is("without the provider's word", people.Reader, []string{"zola"}, nil)
+	in(people.Reader, true)
+	is("with it again", people.Reader, nil, nil)
 }
