@@ -210,14 +210,19 @@ func (v *visit) mapLive() live {
 			return nil, v.notHere()
 		}
 		out := []fragment{{ID: "waiting", Template: "waiting", Data: view.Waiting}}
+		var drawn []string // rooms that come and go change what is around them
+		sites := fragment{ID: "sites", Template: "map-sites", Data: view}
 		for _, s := range view.Sites {
 			for _, b := range s.Boards {
 				if view.Lines() { // those that are open have a stream of their own
 					out = append(out, fragment{ID: b.HeadLive(), Template: "board-head", Data: b.Head})
 					continue
 				}
-				out = append(out, b.fragments())
+				drawn, sites.Inside = append(drawn, b.Live()), append(sites.Inside, b.fragments())
 			}
+		}
+		if sites.Key = drawn; !view.Lines() {
+			out = append(out, sites)
 		}
 		return out, nil
 	}
