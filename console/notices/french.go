@@ -341,16 +341,26 @@ var unmarker = strings.NewReplacer(foreignFrom, "", foreignTo, "")
 // Plain is a text of In without its marks, for where there is no markup: mail, CSV, a terminal.
 func Plain(s string) string { return unmarker.Replace(s) }
 
-// HTML is a text of In, escaped, in which what is foreign says so to browsers and to those who have pages read to them.
-func HTML(s string) template.HTML {
+// marks are those that French sets apart from the word before them; screens of PCs have no room for that.
+var marks = regexp.MustCompile(`([\pL\pN)»]) ?([:;!?])( |$)`)
+
+// HTML is a text of In for a page in a language: escaped, set as that is, and what is foreign in it says so to browsers and to
+// those who have pages read to them.
+func HTML(l Language, s string) template.HTML {
+	escape := template.HTMLEscapeString
+	if l == French {
+		escape = func(s string) string {
+			return template.HTMLEscapeString(marks.ReplaceAllString(s, "$1\u00a0$2$3"))
+		}
+	}
 	var b strings.Builder
 	for i, part := range strings.Split(s, foreignFrom) {
 		inside, after, marked := strings.Cut(part, foreignTo)
 		if i == 0 || !marked {
-			b.WriteString(template.HTMLEscapeString(Plain(part)))
+			b.WriteString(escape(Plain(part)))
 			continue
 		}
-		b.WriteString(`<i lang="en" dir="auto">` + template.HTMLEscapeString(inside) + `</i>` + template.HTMLEscapeString(Plain(after)))
+		b.WriteString(`<i lang="en" dir="auto">` + template.HTMLEscapeString(inside) + `</i>` + escape(Plain(after)))
 	}
 	return template.HTML(b.String())
 }

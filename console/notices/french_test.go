@@ -49,9 +49,13 @@ func TestWhatIsForeignSaysSo(t *testing.T) {
 		"a\u2069b\u2068c\u2069d":   `ab<i lang="en" dir="auto">c</i>d`,
 		"<script>alert()</script>": "&lt;script&gt;alert()&lt;/script&gt;",
 	} {
-		if got := string(notices.HTML(marked)); got != html {
+		if got := string(notices.HTML(notices.English, marked)); got != html {
 			t.Errorf("%q:\n got %s\nwant %s", marked, got, html)
 		}
+	}
+	if got := string(notices.HTML(notices.French, "Le disque signale une panne: où? à 10:12:00 ; S104:x \u2068so: there!\u2069")); got !=
+		"Le disque signale une panne\u00a0: où\u00a0? à 10:12:00\u00a0; S104:x <i lang=\"en\" dir=\"auto\">so: there!</i>" {
+		t.Errorf("set as French is: %q", got)
 	}
 	if got := notices.Plain(notices.In(notices.French, "", "reading boot.json: the drive sings of it")); got != "lecture de boot.json : the drive sings of it" {
 		t.Errorf("without marks: %q", got)
@@ -69,7 +73,7 @@ func FuzzIn(f *testing.F) {
 		if len(english) > 2000 {
 			return
 		}
-		got := string(notices.HTML(notices.In(notices.French, of, english)))
+		got := string(notices.HTML(notices.French, notices.In(notices.French, of, english)))
 		if strings.Count(got, "<") != 2*strings.Count(got, `<i lang="en" dir="auto">`) {
 			t.Fatalf("%q became markup: %s", english, got)
 		}

@@ -27,7 +27,7 @@ func MarkedOutcome(l Language, code, detail string) Text {
 	}
 	for _, d := range decided() {
 		if d.code == code && strings.Contains(detail, d.says) {
-			what, do = detail, d.do
+			what, do = cmp.Or(what, detail), d.do
 			break
 		}
 	}

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/ardoise/ardoise/console/notices"
 )
 
 // Form is what somebody typed, and what is wrong with it: a page that refuses shows both again. The first complaint about
@@ -51,7 +49,7 @@ func (f *Form) Fail(field, complaint string) {
 }
 
 // Error is the complaint about a field, as templates print it.
-func (f *Form) Error(field string) template.HTML { return notices.HTML(f.errors[field]) }
+func (f *Form) Error(field string) template.HTML { return f.t.said(f.errors[field]) }
 
 // Bad tells whether there is any complaint.
 func (f *Form) Bad() bool { return len(f.errors) > 0 }

@@ -2,6 +2,8 @@ package web
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/notices"
@@ -67,7 +69,9 @@ func (t tongue) checkTitle(name string) string {
 	p, ok := words.Checks()[base]
 	switch {
 	case !ok:
-		return notices.Plain(t.in("", name))
+		s := notices.Plain(t.in("", name))
+		first, n := utf8.DecodeRuneInString(s)
+		return string(unicode.ToUpper(first)) + s[n:]
 	case t.lang == words.French:
 		base = p.French
 	default:

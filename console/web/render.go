@@ -110,18 +110,18 @@ func (c *console) functions(t tongue) template.FuncMap {
 		"role": func(r people.Role) string { return t.say("role." + string(r)) },
 		"kind": func(k any) string { return t.say("kind." + fmt.Sprint(k)) },
 		"zero": func(at time.Time) bool { return at.IsZero() },
-		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return notices.HTML(w) },
-		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return notices.HTML(d) },
-		"in":   t.in, "said": said, "by": t.by,
+		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return t.said(w) },
+		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return t.said(d) },
+		"in":   t.in, "said": t.said, "by": t.by,
 	}
 }
 
-// said prints a text of In; the complaint about a field is one already.
-func said(text any) template.HTML {
+// said prints a text of in or notice; the complaint about a field is one already.
+func (t tongue) said(text any) template.HTML {
 	if done, ok := text.(template.HTML); ok {
 		return done
 	}
-	return notices.HTML(fmt.Sprint(text))
+	return notices.HTML(notices.Language(t.lang), fmt.Sprint(text))
 }
 
 // dict gives a template more than one thing: pairs of a name and a value.
