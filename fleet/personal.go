@@ -91,7 +91,7 @@ func checkAnswer(file, text string) error {
 			name += string(x)
 		case xml.EndElement:
 			if name = strings.TrimSpace(name); within && !windowsName(name) {
-				return fmt.Errorf("%q is no name for Windows, which takes 1 to %d letters, digits and hyphens, not only digits", Clean(name, 80), maxWindowsName)
+				return fmt.Errorf("%q is no name for Windows, which takes 1 to %d letters, digits, hyphens and underscores, not only digits", Clean(name, 80), maxWindowsName)
 			}
 			name, within = "", false
 		}
@@ -100,7 +100,8 @@ func checkAnswer(file, text string) error {
 
 // windowsName tells whether Windows takes a name from an answer file; * makes it draw one.
 func windowsName(s string) bool {
-	return s == "*" || s != "" && len(s) <= maxWindowsName && s == hostname(s) && strings.Trim(s, "0123456789") != ""
+	plain := strings.ReplaceAll(s, "_", "-")
+	return s == "*" || s != "" && len(s) <= maxWindowsName && plain == hostname(plain) && strings.Trim(s, "0123456789") != ""
 }
 
 // hostname makes a name one that every operating system takes (RFC 1123, section 2.1).

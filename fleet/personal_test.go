@@ -78,7 +78,8 @@ func TestAnswerFilesThatWindowsWouldStopAt(t *testing.T) {
 	h.holding("k1", "S104-07", 1, "win", "aa")
 	h.holding("k2", "a-very-long-name-07", 2, "win", "aa")
 	h.holding("k3", "S104.07", 3, "win", "aa")
-	h.room("S104", func(*fleet.Room) {}, "S104-07", "a-very-long-name-07", "S104.07")
+	h.holding("k4", "S104_08", 4, "win", "aa")
+	h.room("S104", func(*fleet.Room) {}, "S104-07", "a-very-long-name-07", "S104.07", "S104_08")
 	set := func(file, text string) error {
 		_, err := h.SetRoom(context.Background(), "S104", "anna", func(r *fleet.Room) {
 			r.Template = fleet.Template{Answer: text, Path: file}
@@ -114,6 +115,9 @@ func TestAnswerFilesThatWindowsWouldStopAt(t *testing.T) {
 	}
 	if why := h.ordered("k3", "S104.07"); !strings.Contains(why, `"S104.07" is no name`) {
 		t.Errorf("said %q", why)
+	}
+	if why := h.ordered("k4", "S104_08"); why != "" {
+		t.Errorf("a name with an underscore: %q", why)
 	}
 	check(t, set("", unattend("*")))
 	if why := h.ordered("k2", "a-very-long-name-07"); why != "" {
