@@ -81,11 +81,11 @@ func numbered(s string) string {
 
 // pattern finds an English text again by what stands around its arguments.
 type pattern struct {
-	of, first, last string // what it begins and ends with
-	core            string // the longest of what stands between its arguments
-	weight          int    // bytes that stand around the arguments
-	text            *regexp.Regexp
-	verbs           string // the letter of each
+	of, first, last string                // what it begins and ends with
+	core            string                // the longest of what stands between its arguments
+	weight          int                   // bytes that stand around the arguments
+	text            func() *regexp.Regexp // made when it is first needed: most never are
+	verbs           string                // the letter of each
 	french          string
 }
 
@@ -142,7 +142,8 @@ func patternOf(l Line) pattern {
 	}
 	p.last = l.English[end:]
 	p.weight += len(p.last)
-	p.text = regexp.MustCompile(`(?s)^` + re.String() + regexp.QuoteMeta(p.last) + `$`)
+	whole := `(?s)^` + re.String() + regexp.QuoteMeta(p.last) + `$`
+	p.text = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(whole) })
 	return p
 }
 
@@ -257,7 +258,7 @@ func (s *saying) find(of, text string) (string, bool) {
 		if p.of != "" && p.of != of || of == ofThing && p.of != ofThing || !strings.HasPrefix(text, p.first) || !strings.HasSuffix(text, p.last) || !strings.Contains(text, p.core) {
 			continue
 		}
-		if found := p.text.FindStringSubmatch(text); found != nil && p.fits(found) {
+		if found := p.text().FindStringSubmatch(text); found != nil && p.fits(found) {
 			return s.fill(p, found), true
 		}
 	}
