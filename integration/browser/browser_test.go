@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/csv"
 	"fmt"
 	"net/url"
 	"os"
@@ -63,6 +62,8 @@ func master(t *testing.T, d *daemon) {
 type school struct {
 	*daemon
 	*window
+	image string // of the disk that computers capture
+	joins bool   // computers take part in multicast sessions
 	mu    sync.Mutex
 	codes map[int]string // that computers show
 }
@@ -90,6 +91,7 @@ func (s *school) agents(t *testing.T) {
 					m.Inventory.Model, m.Inventory.Serial, m.Inventory.Manufacturer = hostile, "=HYPERLINK(0)", "@SUM(1)"
 				}
 			},
+			Disk: func(int) string { return s.image }, Join: s.joins,
 			Hail: func(_ context.Context, m crowd.Member) error {
 				s.mu.Lock()
 				defer s.mu.Unlock()
@@ -195,13 +197,20 @@ func (s *school) enrol() {
 func (s *school) channel() {
 	s.visit("/masters/" + masters)
 	s.choose("#promote-1", "stable")
-	s.press("#v1 form[action$='/promote'] button")
+	s.promote(1)
 	s.must("– → v1")
 	s.visit("/rooms/S104")
 	s.choose("#f-master", "Bureautique@stable")
 	s.press("form[action='/rooms/S104'] button.main")
 	s.until(`location.pathname === "/rooms/S104"`)
 	s.must("Bureautique@stable")
+}
+
+// promote points the channel that is chosen below a version at it, and says yes to the question.
+func (s *school) promote(version int) {
+	s.click(fmt.Sprintf("#v%d form[action$='/promote'] button", version))
+	s.until(fmt.Sprintf(`document.querySelector("#drop").open && document.querySelector("#drop-title").innerText.includes("stable at v%d")`, version))
+	s.press("#promote button")
 }
 
 // deploy orders with three clicks, and watches until the end.
@@ -247,8 +256,7 @@ func (s *school) deploy() {
 	}
 	for _, path := range []string{job + "/report.csv", "/computers.csv"} {
 		_, text := s.fetch(path, "")
-		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))).ReadAll()
-		check(s.t, err)
+		rows := table(s.t, text)
 		if bad := formulas(rows); len(bad) > 0 || len(rows) < room+1 {
 			s.t.Errorf("%s has %d lines, and cells that are calculated: %q", path, len(rows), bad)
 		}
@@ -262,7 +270,7 @@ func (s *school) rollBack() {
 	s.look("/masters", "masters")
 	s.visit("/masters/" + masters)
 	s.choose("#promote-2", "stable")
-	s.press("#v2 form[action$='/promote'] button")
+	s.promote(2)
 	s.must("v1 → v2")
 	s.judge()
 	s.shoot("master")

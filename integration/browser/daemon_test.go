@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -24,9 +25,10 @@ func check(t *testing.T, err error) {
 // daemon is `ardoise serve` on loopback.
 type daemon struct {
 	binary, data string
-	link         string // of the first administrator
-	base         string // of the console, without a slash at its end
-	agents       string // HOST:PORT
+	env          []string // of the daemon, besides ours
+	link         string   // of the first administrator
+	base         string   // of the console, without a slash at its end
+	agents       string   // HOST:PORT
 	ca           [32]byte
 }
 
@@ -52,19 +54,22 @@ func newDaemon(t *testing.T) *daemon {
 	return d
 }
 
-// order runs the command line on the data folder.
-func (d *daemon) order(t *testing.T, args ...string) {
+// order runs the command line on the data folder, and returns what it printed.
+func (d *daemon) order(t *testing.T, args ...string) string {
 	t.Helper()
-	if out, err := exec.CommandContext(t.Context(), d.binary, append(args, "--data", d.data)...).CombinedOutput(); err != nil {
+	out, err := exec.CommandContext(t.Context(), d.binary, append(args, "--data", d.data)...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("ardoise %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
+	return string(out)
 }
 
 // serve starts it, and waits until it is ready. It ends with the test.
-func (d *daemon) serve(t *testing.T) {
+func (d *daemon) serve(t *testing.T, more ...string) {
 	t.Helper()
 	_, port, _ := net.SplitHostPort(d.agents)
-	c := exec.Command(d.binary, "serve", "--boot", "none", "--data", d.data, "--console", "127.0.0.1:0", "--agent-port", port)
+	c := exec.Command(d.binary, append([]string{"serve", "--boot", "none", "--data", d.data, "--console", "127.0.0.1:0", "--agent-port", port}, more...)...)
+	c.Env = append(os.Environ(), d.env...)
 	said, err := c.StderrPipe()
 	check(t, err)
 	check(t, c.Start())

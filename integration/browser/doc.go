@@ -9,6 +9,13 @@
 // whose QR code is read; a teacher who resets his room and is refused the rest; a reader who finds nothing to press and is
 // refused what he posts; a computer whose model is a script; the end of a session.
 //
+// Then a second school at work: a room that takes its shape by one person's mouse and another's keys at the same time; a channel
+// dragged, taken back and chosen by keyboard; a computer captured from its page, the version forgotten again; a schedule that
+// fires and is seen on the map; a deployment's session with its curve and who lags; a wipe and its certificate, printed; two
+// people who order against each other; every form filled in wrongly; tables out and in; names that are scripts, 4,000
+// characters or written from right to left; the log, health, tokens, people who change or are shut out; all of login, map, room,
+// reset, deployment and cancelling without scripts; a login by a provider (integration/oidc).
+//
 // Judged on each page that is looked at: what axe finds serious or critical, in both colour schemes (axe-core of
 // scripts/install-npm); layout shift on loading (Layout Instability, entries "layout-shift"), bytes that the page transferred
 // (Resource Timing), width against a screen and a phone, inline styles, controls without a name, keys of texts that were not

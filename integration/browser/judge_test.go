@@ -1,9 +1,11 @@
 package browser
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"strings"
+	"testing"
 
 	"github.com/chromedp/chromedp"
 )
@@ -40,6 +42,21 @@ func (w *window) judge() {
 	if w.shots != "" {
 		return
 	}
+	w.fits()
+	at := eval[string](w, "location.pathname")
+	eval[bool](w, w.axe+"\n;!!window.axe")
+	for _, theme := range []string{"light", "dark"} {
+		found, err := chromedp.Run(w.ctx, chromedp.Evaluate[[]string](fmt.Sprintf(axeRun, theme), chromedp.EvalAwaitPromise))
+		check(w.t, err)
+		for _, v := range found {
+			w.t.Errorf("%s, %s: axe finds %s", at, theme, v)
+		}
+	}
+}
+
+// fits looks whether the page that is open fits screens and phones, stands still, is small and has its texts.
+func (w *window) fits() {
+	w.t.Helper()
 	at := eval[string](w, "location.pathname")
 	for _, width := range []int64{1440, 390} {
 		w.resize(width)
@@ -58,14 +75,6 @@ func (w *window) judge() {
 		}
 	}
 	w.resize(1280)
-	eval[bool](w, w.axe+"\n;!!window.axe")
-	for _, theme := range []string{"light", "dark"} {
-		found, err := chromedp.Run(w.ctx, chromedp.Evaluate[[]string](fmt.Sprintf(axeRun, theme), chromedp.EvalAwaitPromise))
-		check(w.t, err)
-		for _, v := range found {
-			w.t.Errorf("%s, %s: axe finds %s", at, theme, v)
-		}
-	}
 }
 
 // look visits a page, judges it and takes its picture.
@@ -75,6 +84,22 @@ func (w *window) look(path, name string) {
 	w.visit(path)
 	w.judge()
 	w.shoot(name)
+}
+
+// table reads a CSV as a spreadsheet does: with commas or with semicolons, and at least two columns.
+func table(t *testing.T, text string) [][]string {
+	t.Helper()
+	text = strings.TrimPrefix(text, "\ufeff")
+	in := csv.NewReader(strings.NewReader(text))
+	if head, _, _ := strings.Cut(text, "\n"); strings.Contains(head, ";") {
+		in.Comma = ';'
+	}
+	rows, err := in.ReadAll()
+	check(t, err)
+	if len(rows) == 0 || len(rows[0]) < 2 {
+		t.Fatalf("no table: %.200s", text)
+	}
+	return rows
 }
 
 // formulas returns the cells of a CSV that a spreadsheet would calculate.

@@ -28,6 +28,10 @@ type Options struct {
 	Fails func(i int, t job.Task) string
 	// Dress changes what is invented, before it says hello: names that are none, for instance. May be nil.
 	Dress func(m *Member)
+	// Disk is the image of the disk of computer i, which its captures read. May be nil: a capture then publishes nothing.
+	Disk func(i int) (path string)
+	// Join has computers take part in the multicast sessions of their tasks, by HTTPS: none hears multicast.
+	Join bool
 	// Hail is called with the code that a computer shows while it waits for approval, once. May be nil.
 	Hail func(ctx context.Context, m Member) error
 }
@@ -186,6 +190,13 @@ func (m Member) work(ctx context.Context, o Options, c *client.Client, t job.Tas
 			return fmt.Errorf("fetching the manifest: %w", err)
 		}
 	}
+	if o.Join && t.Session != "" {
+		leave, err := m.join(ctx, c, t)
+		if err != nil {
+			return err
+		}
+		defer leave()
+	}
 	begun := time.Now()
 	report := job.Report{Task: t.ID, State: job.TaskRunning, Steps: steps(t.Kind), Total: size}
 	code := "ok"
@@ -215,6 +226,11 @@ func (m Member) work(ctx context.Context, o Options, c *client.Client, t job.Tas
 		case <-time.After(o.Pause):
 		}
 	}
+	if t.Kind == job.KindCapture && o.Disk != nil && code == "ok" {
+		if err := publish(ctx, c, t, o.Disk(m.Index)); err != nil {
+			return err
+		}
+	}
 	return m.end(ctx, c, t, report, code, time.Since(begun))
 }
 
@@ -226,6 +242,9 @@ func (m Member) end(ctx context.Context, c *client.Client, t job.Task, report jo
 		report.State, report.Outcome.Detail = job.TaskFailed, "/dev/nvme0n1, sector 113152 cannot be written"
 	} else {
 		report.Mark, report.Outcome.ProvenAt = nil, time.Now().UTC()
+	}
+	if t.Kind == job.KindWipe {
+		report.Outcome.Wipe = m.wiped(t, time.Now().Add(-took))
 	}
 	_, err := c.Deliver(ctx, report)
 	var refused *client.ProblemError
