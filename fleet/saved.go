@@ -100,20 +100,27 @@ func (f *Fleet) Select(query string) ([]Computer, error) {
 }
 
 func (f *Fleet) selected(q filter.Filter) []Computer {
-	now := f.o.Now()
+	matches := f.asker(q)
 	return f.matching(0, func(c *Computer) bool {
 		t, _ := f.current(c.ID)
-		return f.matches(q, c, c.LastSeen, t.State, now)
+		return matches(c, c.LastSeen, t.State)
 	})
 }
 
-// matches tells whether a query matches a computer that was last seen then and whose task is in a state. The caller holds
-// mu.
-func (f *Fleet) matches(q filter.Filter, c *Computer, seen time.Time, task string, now time.Time) bool {
-	s := f.subject(c)
-	s.LastSeen, s.Task = seen, task
-	s.OfflineReset = q.Asks("offline") && f.canOffline(c)
-	return q.Match(&s, now)
+// asker returns what tells whether a query matches a computer that was last seen then and whose task is in a state. Its
+// caller holds mu; it is for one at a time.
+func (f *Fleet) asker(q filter.Filter) func(c *Computer, seen time.Time, task string) bool {
+	now, offline := f.o.Now(), q.Asks("offline")
+	var s filter.Subject // one for all: fifteen thousand would be garbage each second
+	return func(c *Computer, seen time.Time, task string) bool {
+		if q.String() == "" {
+			return true
+		}
+		s = f.subject(c)
+		s.LastSeen, s.Task = seen, task
+		s.OfflineReset = offline && f.canOffline(c)
+		return q.Match(&s, now)
+	}
 }
 
 // subject is what a filter may ask of a computer, but for what it was seen to do of late, its task, and what costs much. The

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -76,8 +77,8 @@ func TestSightsSayWhatTheRestSays(t *testing.T) {
 		c, err := h.Find(s.Computer.ID)
 		check(t, err)
 		_, task, has := h.Current(c.ID)
-		if !s.LastSeen.Equal(c.LastSeen) || s.BootLoop != c.BootLoop || s.Site != h.SiteOf(c) || s.Job != task.Job || s.State != task.State ||
-			(s.Task != nil) != (has && task.Active()) || s.Task != nil && s.Task.ID != task.ID {
+		if s.Stage != c.Stage || !s.LastSeen.Equal(c.LastSeen) || s.BootLoop != c.BootLoop || s.Site != h.SiteOf(c) || s.Job != task.Job || s.State != task.State ||
+			s.Now().LastSeen != c.LastSeen || (s.Task != nil) != (has && task.Active()) || s.Task != nil && s.Task.ID != task.ID {
 			t.Errorf("%s is seen as %+v, it is %+v with %+v", c.Name, s, c, task)
 		}
 	}
@@ -115,4 +116,47 @@ func TestSightsStayWhereTheyMayLook(t *testing.T) {
 	if _, err := h.Sights("colour:red", everywhere); err == nil {
 		t.Error("a query that means nothing is answered")
 	}
+}
+
+// Sights are taken while computers come, report, move and go.
+func TestSightsWhileTheFleetWorks(t *testing.T) {
+	h := newHouse(t)
+	_, err := h.SetRoom(t.Context(), "S104", "m", func(*fleet.Room) {})
+	check(t, err)
+	for n := range 8 {
+		h.enrol(fmt.Sprint("key", n), fmt.Sprintf("pc-%d", n), hello(n+1))
+	}
+	j, err := h.Give(t.Context(), fleet.Order{Kind: job.KindInventory, Computers: []string{"pc-0"}, By: "m"})
+	check(t, err)
+	h.next("key0")
+	over := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 2 {
+		wait.Go(func() {
+			for {
+				select {
+				case <-over:
+					return
+				default:
+				}
+				for _, s := range must(h.Sights("-tag:lent optiplex", everywhere)) {
+					if s.Computer.Name == "" || s.Task != nil && s.Task.Job != s.Job {
+						t.Errorf("half of a computer: %+v", s)
+					}
+				}
+			}
+		})
+	}
+	for n := range 60 {
+		name := fmt.Sprintf("pc-%d", 1+n%7)
+		_, err := h.Report(t.Context(), "key0", job.Report{Task: j.Tasks[0].ID, State: job.TaskRunning, Steps: []string{"inventory"}, Done: int64(n), Total: 60})
+		check(t, err)
+		_, err = h.Label(t.Context(), []string{name}, []string{"lent"}, nil, "m")
+		check(t, err)
+		_, err = h.Place(t.Context(), []string{name}, []string{"S104", ""}[n/7%2], "m")
+		check(t, err)
+		h.Boot(fleet.BootRequest{MAC: mac(100 + n), UUID: uuid(100 + n)})
+	}
+	close(over)
+	wait.Wait()
 }

@@ -81,9 +81,10 @@ func (d Desk) Computer(ref string) (Computer, error) {
 // Pending lists the computers that wait for approval, then those that were only seen.
 func (d Desk) Pending() ([]Computer, error) {
 	out := []Computer{}
-	for _, c := range d.visible() {
-		if c.State == fleet.Pending || c.State == fleet.Unknown {
-			out = append(out, d.wire(c))
+	all, _ := d.sights("", nil) // the empty query is understood
+	for _, s := range all {
+		if s.Computer.State == fleet.Pending || s.Computer.State == fleet.Unknown {
+			out = append(out, d.wire(s.Now()))
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Computer) int { return strings.Compare(a.State, b.State) }) // pending, unknown

@@ -40,9 +40,19 @@ func (d Desk) Spot(c Computer) Spot {
 // Floor lists the computers that the caller sees, as Computers does, and marks those that a query of package filter
 // matches. in narrows it to some places; nil: all.
 func (d Desk) Floor(query string, in func(site, room string) bool) ([]Spot, error) {
+	sights, err := d.sights(query, in)
+	out := make([]Spot, 0, len(sights))
+	for i := range sights {
+		out = append(out, d.spot(&sights[i]))
+	}
+	return out, err
+}
+
+// sights looks at the computers that the caller sees, at some places; nil: all.
+func (d Desk) sights(query string, in func(site, room string) bool) ([]fleet.Sight, error) {
 	type place struct{ site, room string }
 	known := map[place]bool{} // five hundred rooms are judged, not fifteen thousand computers
-	sights, err := d.h.Fleet.Sights(query, func(site, room string) bool {
+	return d.h.Fleet.Sights(query, func(site, room string) bool {
 		at := place{site, room}
 		sees, judged := known[at]
 		if !judged {
@@ -51,11 +61,6 @@ func (d Desk) Floor(query string, in func(site, room string) bool) ([]Spot, erro
 		}
 		return sees
 	})
-	out := make([]Spot, 0, len(sights))
-	for i := range sights {
-		out = append(out, d.spot(&sights[i]))
-	}
-	return out, err
 }
 
 func (d Desk) spot(x *fleet.Sight) Spot {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/ardoise/ardoise/fleet"
@@ -66,11 +65,6 @@ func (d Desk) sees(c fleet.Computer) bool {
 
 // seesRoom tells whether a room is one of the caller's.
 func (d Desk) seesRoom(name string) bool { return d.c.May(people.ActionSee, fleet.SiteOf(name), name) }
-
-// visible lists the computers that the caller sees, by name.
-func (d Desk) visible() []fleet.Computer {
-	return slices.DeleteFunc(d.h.Fleet.Computers(), func(c fleet.Computer) bool { return !d.sees(c) })
-}
 
 // find returns a computer that the caller sees.
 func (d Desk) find(ref string) (fleet.Computer, error) {

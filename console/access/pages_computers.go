@@ -3,6 +3,8 @@ package access
 import (
 	"slices"
 	"strings"
+
+	"github.com/ardoise/ardoise/fleet"
 )
 
 // Part is a part of a long list.
@@ -14,19 +16,20 @@ type Part struct {
 // ComputersPart lists some of the computers that a query matches and the caller sees: at most limit, after the first of them.
 // compare orders them by their names in small letters.
 func (d Desk) ComputersPart(query string, after, limit int, compare func(a, b string) int) (Part, error) {
-	found, err := d.selected(query)
+	all, err := d.sights(query, nil)
 	if err != nil {
 		return Part{}, err
 	}
+	found := slices.DeleteFunc(all, func(s fleet.Sight) bool { return !s.Match })
 	names := make([]string, len(found))
 	at := make([]int, len(found))
 	for i := range at {
-		at[i], names[i] = i, strings.ToLower(found[i].Name)
+		at[i], names[i] = i, strings.ToLower(found[i].Computer.Name)
 	}
 	slices.SortFunc(at, func(a, b int) int { return compare(names[a], names[b]) })
 	out := Part{Total: len(found), Computers: []Computer{}}
 	for _, i := range at[min(max(after, 0), len(at)):min(max(after, 0)+limit, len(at))] {
-		out.Computers = append(out.Computers, d.wire(found[i]))
+		out.Computers = append(out.Computers, d.wire(found[i].Now()))
 	}
 	return out, nil
 }
@@ -34,9 +37,10 @@ func (d Desk) ComputersPart(query string, after, limit int, compare func(a, b st
 // Ran counts the computers that the caller sees by the manifest of what they are proven to hold.
 func (d Desk) Ran() map[string]int {
 	out := map[string]int{}
-	for _, c := range d.visible() {
-		if c.Runs != nil {
-			out[c.Runs.Manifest]++
+	all, _ := d.sights("", nil) // the empty query is understood
+	for _, s := range all {
+		if r := s.Computer.Runs; r != nil {
+			out[r.Manifest]++
 		}
 	}
 	return out
