@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/ardoise/ardoise/imaging/agent/boot"
 	"github.com/ardoise/ardoise/imaging/agent/drive"
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -94,6 +96,9 @@ func (r *receiving) run(c *cobra.Command) error {
 		o.Interface = on.Name
 	}
 	warnOf(c.ErrOrStderr(), on)
+	if _, available := boot.Memory(); available > 0 { // packets may take a quarter of the RAM: garbage must not take the rest
+		defer debug.SetMemoryLimit(debug.SetMemoryLimit(available / 4 * 3))
+	}
 	defer calm(c.ErrOrStderr(), on)()
 	client := session.NewClient(o)
 	defer client.Close()
