@@ -197,6 +197,51 @@ func (d Desk) ForgetMaster(ctx context.Context, ref string) (Master, error) {
 	})
 }
 
+// Frees is how many bytes of the store nothing needs any more once a version is forgotten: of its chunks, those that no other
+// version has.
+func (d Desk) Frees(ctx context.Context, ref string) (int64, error) {
+	if err := d.mayWhole(people.ActionForget, ref); err != nil {
+		return 0, err
+	}
+	v, err := d.h.Masters.Resolve(ref)
+	if err != nil {
+		return 0, err
+	}
+	all, err := d.h.Masters.List()
+	if err != nil {
+		return 0, err
+	}
+	m, err := d.h.Masters.Open(v)
+	if err != nil {
+		return 0, err
+	}
+	alone := make(map[chunk.ID]struct{}, m.Chunks.Len())
+	for _, e := range m.Chunks.All() {
+		alone[e.ID] = struct{}{}
+	}
+	for _, other := range all {
+		if other.Name == v.Name && other.Number == v.Number {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		x, err := d.h.Masters.Open(other)
+		if err != nil {
+			return 0, &masters.UncountableError{Version: other.String(), Err: err} // and then nothing is cleaned up
+		}
+		for _, e := range x.Chunks.All() {
+			delete(alone, e.ID)
+		}
+	}
+	var total int64
+	for id := range alone {
+		size, _ := d.h.Masters.StoredSize(id)
+		total += size
+	}
+	return total, nil
+}
+
 // Import takes an export file. as is another name for its master, or ""; trust are fingerprints of foreign keys.
 func (d Desk) Import(ctx context.Context, file io.Reader, as string, trust []string) (Imported, error) {
 	return change(ctx, d, whole("master import", as), func(e *deed) (Imported, error) {

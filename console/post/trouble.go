@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/textproto"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/wneessen/go-mail"
@@ -71,7 +72,7 @@ func Troubles(err error) (out []*TroubleError) {
 
 // mailTrouble says what a mail server's refusal means; greeting: before anything of the letter was sent.
 func mailTrouble(ctx context.Context, m Mail, err error, greeting bool) error {
-	out := &TroubleError{Way: WayMail, Where: m.Server, Err: err, Says: printable(err.Error()), Code: MailRefused}
+	out := &TroubleError{Way: WayMail, Where: m.Server, Err: err, Says: printable(innermost(err)), Code: MailRefused}
 	var (
 		said  *textproto.Error
 		sent  *mail.SendError
@@ -90,14 +91,15 @@ func mailTrouble(ctx context.Context, m Mail, err error, greeting bool) error {
 			out.Code = MailNoSMTP // most likely it waits for TLS
 		}
 	case errors.As(err, &sent):
+		out.Says, _, _ = strings.Cut(strings.TrimPrefix(out.Says, sent.Reason.String()+": "), ", affected message ID:")
 		switch sent.Reason {
 		case mail.ErrSMTPMailFrom:
 			out.Code = MailFrom
 		case mail.ErrSMTPRcptTo:
 			out.Code = MailTo
 		}
-	case greeting && strings.Contains(err.Error(), "STARTTLS"): // the library has no type for it
-		out.Code = MailNoStartTLS
+	case greeting && m.TLS == StartTLS && strings.Contains(err.Error(), "STARTTLS"): // the library has no type for it
+		out.Code, out.Says = MailNoStartTLS, ""
 	case errors.As(err, &said) && (said.Code == 535 || said.Code == 534 || said.Code == 538 || said.Code == 454), greeting && m.User != "" && errors.As(err, &said):
 		out.Code, out.Says = MailLogin, printable(fmt.Sprintf("%d %s", said.Code, said.Msg))
 	case errors.Is(err, mail.ErrNoSupportedAuthDiscovered), greeting && strings.Contains(err.Error(), "AUTH"):
@@ -118,7 +120,7 @@ func hookTrouble(ctx context.Context, u *url.URL, err error) error {
 	if errors.As(err, &outer) {
 		err = outer.Err // it would say the whole address, which may hold a secret
 	}
-	out := &TroubleError{Way: WayHook, Where: u.Host, Err: err, Says: printable(err.Error()), Code: HookRefused}
+	out := &TroubleError{Way: WayHook, Where: u.Host, Err: err, Says: printable(innermost(err)), Code: HookRefused}
 	switch network(ctx, err) {
 	case unknownName:
 		out.Code = HookNoName
@@ -128,6 +130,28 @@ func hookTrouble(ctx context.Context, u *url.URL, err error) error {
 		out.Code = HookNoAnswer
 	}
 	return out
+}
+
+// innermost is what the network or the system said, without what was being done on the way down.
+func innermost(err error) string {
+	var (
+		name *net.DNSError
+		op   *net.OpError
+		cert *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &name):
+		return name.Err
+	case errors.As(err, &cert):
+		return cert.Err.Error()
+	case errors.As(err, &op):
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return err.Error()
 }
 
 // What the network does not do.

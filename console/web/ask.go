@@ -16,6 +16,7 @@ type ask struct {
 	Hidden          []option // what is sent along
 	Typed           string   // words that have to be typed
 	Safe            bool     // it destroys nothing
+	More            string   // address of a sentence that takes long to find; "": none
 }
 
 // done ends a change: with a message and on to a page. A refusal is told there, too; what is not there, or not allowed, and

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -144,7 +145,8 @@ func (v *visit) forgetting(x *versionView) {
 		x.NeedsBy = v.count("master.held.runs", x.Runs)
 	default:
 		x.Forget = &ask{ID: fmt.Sprintf("forget-%d", x.Version), Label: v.say("master.forget"), Icon: "trash", Class: "small danger quiet",
-			Title: v.say("master.forget.title", x.Ref), Says: v.say("master.forget.says", x.Ref, v.size(x.NewBytes)),
+			Title: v.say("master.forget.title", x.Ref), Says: v.say("master.forget.says", x.Ref, v.size(x.StoredBytes)),
+			More:   "/masters/" + url.PathEscape(x.Name) + "/frees?version=" + fmt.Sprint(x.Version),
 			Action: "/masters/" + url.PathEscape(x.Name) + "/forget", Do: v.say("master.forget"), Hidden: []option{{"version", fmt.Sprint(x.Version)}}}
 	}
 }
@@ -256,14 +258,28 @@ func (c *console) forgetMaster(v *visit) error {
 		return err
 	}
 	name := v.r.PathValue("name")
+	frees, uncounted := v.Desk.Frees(v.r.Context(), name+"@"+f.Value("version")) // before it is gone
 	m, err := v.Desk.ForgetMaster(v.r.Context(), name+"@"+f.Value("version"))
+	if uncounted != nil {
+		frees = m.StoredBytes
+	}
 	to := "/masters/" + url.PathEscape(name)
 	if err == nil {
 		if _, gone := v.Desk.Resolve(name); gone != nil {
 			to = "/masters" // it was the last
 		}
 	}
-	return v.done(err, to, "master.forgotten", fmt.Sprintf("%s@%d", name, m.Version), v.size(m.NewBytes))
+	return v.done(err, to, "master.forgotten", fmt.Sprintf("%s@%d", name, m.Version), v.size(frees))
+}
+
+// freesMaster says what forgetting a version frees: it reads all others, so it is asked for when somebody is about to.
+func (c *console) freesMaster(v *visit) error {
+	frees, err := v.Desk.Frees(v.r.Context(), v.r.PathValue("name")+"@"+v.r.URL.Query().Get("version"))
+	if err != nil {
+		return err
+	}
+	v.send(http.StatusOK, []byte(template.HTMLEscapeString(v.say("master.frees", v.size(frees)))))
+	return nil
 }
 
 // keepMasters sets or takes away the rule that says which versions stay.

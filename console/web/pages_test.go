@@ -274,6 +274,17 @@ func TestChannelsMoveAndVersionsAreForgotten(t *testing.T) {
 	if _, body := b.get("/masters/Bureautique"); !strings.Contains(body, "flash bad") || !strings.Contains(body, "stable") {
 		t.Error("nobody says why the version stays")
 	}
+	for _, want := range []string{"Exactly: 288\u00a0bytes", "Exactly: 0\u00a0bytes"} { // before and after another master has the same chunks
+		if status, body := b.get("/masters/Bureautique/frees?version=1"); status != http.StatusOK || !strings.HasPrefix(body, want) || strings.Contains(body, "<") {
+			t.Errorf("forgetting frees %s, want %s: %d", body, want, status)
+		}
+		s.publish("Copie", "", 6)
+	}
+	for login, want := range map[string]int{"remi": http.StatusForbidden, "claire": http.StatusForbidden} {
+		if status, _ := s.as(login).get("/masters/Bureautique/frees?version=3"); status != want {
+			t.Errorf("%s asks what forgetting frees: %d", login, status)
+		}
+	}
 	_, _ = b.post("/masters/Bureautique/forget", url.Values{"version": {"1"}})
 	if _, err := s.library.Resolve(v[0].String()); err == nil {
 		t.Error("the first version is still there")

@@ -11,6 +11,7 @@ func (c *console) adminRoutes() []route {
 		{pattern: "GET /masters", action: people.ActionSeeMasters, handle: c.showMasters},
 		{pattern: "GET /masters/{name}", action: people.ActionSeeMasters, handle: c.showMaster},
 		{pattern: "GET /masters/{name}/compare", action: people.ActionSeeMasters, handle: c.compareMaster},
+		{pattern: "GET /masters/{name}/frees", action: people.ActionForget, handle: c.freesMaster},
 		{pattern: "POST /masters/{name}/promote", action: people.ActionMaster, handle: c.moveChannel("promote")},
 		{pattern: "POST /masters/{name}/rollback", action: people.ActionMaster, handle: c.moveChannel("rollback")},
 		{pattern: "POST /masters/{name}/withdraw", action: people.ActionMaster, handle: c.moveChannel("withdraw")},

@@ -68,7 +68,7 @@ const (
 // curve draws two rates over time. Who does not see it is told the highest of each.
 func curve(t tongue, points []point) template.HTML {
 	var b strings.Builder
-	end, wire, disk := int64(60), int64(0), int64(0)
+	end, wire, disk := int64(10), int64(0), int64(0)
 	for _, p := range points {
 		end, wire, disk = max(end, p.At), max(wire, p.Wire), max(disk, p.Disk)
 	}

@@ -24,6 +24,7 @@ func mastersMaster() map[string]Pair {
 		"master.forget":       {"Oublier", "Forget"},
 		"master.forget.title": {"Oublier {0} ?", "Forget {0}?"},
 		"master.forget.says":  {"La version {0} disparaîtra de la liste et plus aucun poste ne pourra la recevoir. Au prochain nettoyage, jusqu’à {1} seront libérés. Cela ne se défait pas.", "Version {0} will be gone from the list and no computer can receive it any more. The next clean-up frees up to {1}. This cannot be undone."},
+		"master.frees":        {"Exactement : {0} que nulle autre version n’utilise.", "Exactly: {0} that no other version uses."},
 		"master.forgotten":    {"{0} est oubliée ; le prochain nettoyage libère jusqu’à {1}.", "{0} is forgotten; the next clean-up frees up to {1}."},
 		"master.held.channel": {"Ne peut pas être oubliée : le canal {0} y pointe.", "Cannot be forgotten: the channel {0} points at it."},
 		"master.held.runs":    {"Ne peut pas être oubliée : {n} poste l’a sur son disque.|Ne peut pas être oubliée : {n} postes l’ont sur leur disque.", "Cannot be forgotten: {n} computer has it on its disk.|Cannot be forgotten: {n} computers have it on their disk."},
