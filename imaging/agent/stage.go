@@ -172,8 +172,12 @@ func (a *agent) fillFor(ctx context.Context, t job.Task, p *progress, c *cache.C
 	if !full(err) {
 		return o, err
 	}
+	kept := c.Stats().Kept
 	if err := a.keepFor(ctx, c, d.Disk, t.Manifest, false); err != nil {
 		return o, err
+	}
+	if slices.Equal(kept, c.Stats().Kept) {
+		return o, err // nothing can go
 	}
 	more, err := a.fill(ctx, t, p, c, d, m, s, frames)
 	more.ReadBytes, more.WrittenBytes = more.ReadBytes+o.ReadBytes, more.WrittenBytes+o.WrittenBytes-o.StoredBytes
