@@ -288,8 +288,11 @@ func (c *console) importComputers(v *visit) error {
 	}
 	view.Report = &report
 	for _, w := range report.Wrong {
-		what, do := v.notice(&access.Error{Code: w.Code, Detail: w.Detail, What: w.Column})
-		view.Wrong = append(view.Wrong, wrongLine{w.Line, w.Column, strings.TrimSpace(what + " " + do)})
+		what := sentence(v.in(w.Code, w.Detail))
+		if what == "" { // the code says it all
+			what, _ = v.notice(&access.Error{Code: w.Code, What: w.Column})
+		}
+		view.Wrong = append(view.Wrong, wrongLine{w.Line, w.Column, what})
 	}
 	status := http.StatusOK
 	if f.Value("do") == "import" {

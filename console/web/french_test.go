@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"net"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -371,4 +372,60 @@ func (s *school) failures(t *testing.T, master string, version int, hash string)
 		})
 	}
 	return j.Job.ID
+}
+
+// What forms refuse is told on the page itself, or on the next one.
+func TestWhatFormsRefuseIsFrench(t *testing.T) {
+	s, versions := furnished(t)
+	s.hello(90, nil)
+	pc, err := s.fleet.Find("S104-01")
+	check(t, err)
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{pc.ID}}, versions[0])
+	b := s.as("marie")
+	b.language = "fr"
+	for i, x := range []struct {
+		path string
+		form url.Values
+	}{
+		{"/new-room", url.Values{"name": {"no/such/room"}}}, {"/new-room", url.Values{"name": {"nowhere/B1"}}}, {"/new-room", url.Values{"name": {"S104"}}},
+		{"/rooms/S104", url.Values{"policy": {"start"}, "level": {"quick"}, "hours1": {"18:00"}, "hours2": {"08:00"}, "night": {"25:00"}, "lang": {"fr"}, "master": {"None@stable"}}},
+		{"/rooms/S104/forget", url.Values{}}, {"/rooms/S104/plan", url.Values{"plan": {`[{"computer":"none","x":200,"y":1}]`}, "place": {"x y z"}}},
+		{"/settings/sites/new", url.Values{"name": {"a b"}, "networks": {"10.0.0.0/99 word"}, "mail": {"xx"}}},
+		{"/settings/sites/new", url.Values{"name": {"hugo"}, "networks": {"0.0.0.0/0"}, "mail": {"<a@b"}}}, {"/settings/sites/zola/forget", url.Values{}},
+		{"/settings/scripts/new", url.Values{"name": {"x"}, "limit": {"0"}, "text": {""}}}, {"/settings/scripts/new", url.Values{"name": {"x"}, "limit": {"60"}, "text": {"\xff"}}},
+		{"/schedules/new", url.Values{"name": {"x"}, "kind": {"deploy"}, "at": {"25:00"}, "until": {"1"}, "master": {"None"}, "retries": {"0"}, "ending": {"disk"}, "level": {"quick"}}},
+		{"/schedules/new", url.Values{"name": {"x"}, "kind": {"reset"}, "at": {"22:00"}, "until": {"05:00"}, "days": {"mon"}, "retries": {"0"}, "ending": {"disk"}, "level": {"quick"}, "computers": {"none"}}},
+		{"/people/new", url.Values{"login": {"A B"}, "name": {"x"}, "mail": {"nobody"}, "role": {"reader"}}}, {"/people/new", url.Values{"login": {"paul"}, "name": {"x"}, "role": {"teacher"}}},
+		{"/enrol", url.Values{"code": {"000000"}, "room": {"none"}, "name": {"?"}}}, {"/enrol/window", url.Values{"window": {"none"}, "minutes": {"9"}, "count": {"9"}}},
+		{"/enrol/window", url.Values{"window": {"zola/B12"}, "minutes": {"60"}, "count": {"9"}}}, {"/filters", url.Values{"name": {"x"}, "q": {"link<"}}}, {"/filters", url.Values{"name": {"x"}, "q": {`room:"S104 unseen`}}},
+		{"/filters/forget", url.Values{"name": {"none"}}}, {"/computers/" + pc.ID, url.Values{"name": {"S104-02"}, "tags": {"a b, !"}, "room": {"none"}, "note": {strings.Repeat("x", 5000)}}},
+		{"/computers/" + pc.ID + "/approve", url.Values{}}, {"/computers/" + pc.ID + "/do/reset", url.Values{"level": {"quick"}, "master": {"None@3"}}},
+		{"/computers/" + pc.ID + "/do/wipe", url.Values{"method": {"auto"}, "typed": {"no"}}}, {"/computers/" + pc.ID + "/do/script", url.Values{"script": {"none"}}},
+		{"/order", url.Values{"kind": {"reset"}, "room": {"S104"}, "typed": {"x"}, "when": {"now"}, "ending": {"disk"}, "level": {"quick"}}},
+		{"/account/password", url.Values{"old": {"wrong"}, "password": {"short"}, "again": {"other"}}}, {"/account/token", url.Values{"token": {""}, "days": {"1"}, "scopes": {"none"}}},
+		{"/capture", url.Values{"computer": {"none"}, "master": {"a b"}, "note": {"x"}}}, {"/masters/Bureautique/promote", url.Values{"version": {"99"}, "channel": {"A B"}}},
+		{"/masters/Bureautique/rollback", url.Values{"channel": {"none"}}}, {"/masters/Bureautique/forget", url.Values{"version": {"2"}}}, {"/masters/Bureautique/note", url.Values{"version": {"1"}, "note": {""}}},
+		{"/requests/new", url.Values{"text": {""}, "room": {"none"}}}, {"/jobs/1/cancel", url.Values{}},
+	} {
+		b.get("/account") // takes the message of the form before
+		status, body := b.post(x.path, x.form)
+		if status == 303 {
+			_, body = b.get("/account")
+		}
+		for _, stray := range strays(body) {
+			if stray != "the first" && stray != "with <b>Office</b>" {
+				t.Errorf("%d, %s %v: %q", i, x.path, x.form, stray)
+			}
+		}
+		if strings.ContainsAny(body, "\u2068\u2069") {
+			t.Errorf("%s: a text is printed without said", x.path)
+		}
+		if status >= 500 {
+			t.Errorf("%s: %d\n%.500s", x.path, status, body)
+		}
+	}
+	_, body := b.upload("/import", map[string]string{"do": "try"}, "name,room,tags\nS104-01,nowhere,a b!\nx9,S104,\nx,y\n")
+	if found := strays(body); len(found) > 0 || !strings.Contains(body, "nowhere") {
+		t.Errorf("a list that is wrong: %q", found)
+	}
 }
