@@ -17,11 +17,13 @@
 // Packets leave by the interfaces of those who have joined, and by no other: a session never reaches a network where
 // nobody takes part in it. Who is not in a network of ours takes part by HTTPS, unless routers forward multicast.
 //
-// People are told which networks multicast does not reach, and in which a switch sends it to every port.
+// People are told which networks multicast does not reach, in which a switch sends it to every port, and in which somebody else
+// sends packets to a session, with its key or without. What a session says last is told, too, however short it was.
 //
 // Guaranteed: a computer gets nothing of a session that its running task does not name, nor before it has joined, and joins
 // with the manifest of its task alone; what it says of itself is no name that people see. The limit of the uplink is for
 // multicast and for what is fetched by HTTPS together: each may have what the other leaves, and half in any case. What a
-// report keeps is bounded, whatever happens for however long. Not guaranteed: that a computer gets nothing of the other masters of its own session. They share their
-// packets' key.
+// report keeps is bounded, whatever happens for however long. Not guaranteed: that a computer gets nothing of the other
+// masters of its own session, which share their packets' key; the limit in the first second of a session that begins beside
+// others, which find out then.
 package sessions

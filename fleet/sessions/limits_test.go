@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata" // whatever this machine knows of time zones
+
+	"github.com/ardoise/ardoise/imaging/multicast/session"
 )
 
 func TestHours(t *testing.T) {
@@ -77,5 +79,28 @@ func TestTheUplinkIsShared(t *testing.T) {
 		if got := shares(tt.total, tt.rates); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %v, want %v", name, got, tt.want)
 		}
+	}
+}
+
+// Who begins beside others does not begin with all of the limit.
+func TestASenderBeginsWithItsPart(t *testing.T) {
+	const M = 1_000_000
+	limit := int64(0)
+	m := New(Options{Limit: func(time.Time) int64 { return limit }})
+	if got := m.opening(time.Unix(0, 0)); got != 0 {
+		t.Errorf("without a limit it begins with %d", got)
+	}
+	limit = 800 * M
+	whole := Payload(limit)
+	if got := m.opening(time.Unix(0, 0)); got != whole {
+		t.Errorf("alone it begins with %d of %d", got, whole)
+	}
+	m.runs["over"] = &run{report: Report{Now: State{Sample: Sample{Rate: 90 * M}}}}
+	if got := m.opening(time.Unix(0, 0)); got != whole {
+		t.Errorf("beside one that is over it begins with %d of %d", got, whole)
+	}
+	m.runs["busy"] = &run{server: &session.Server{}, report: Report{Now: State{Sample: Sample{Rate: 90 * M}}}}
+	if got := m.opening(time.Unix(0, 0)); got != leastShare {
+		t.Errorf("beside one that takes nearly all it begins with %d", got)
 	}
 }

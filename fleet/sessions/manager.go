@@ -242,6 +242,19 @@ func (m *Manager) share(now time.Time, sending []*run) {
 	m.attend(links)
 }
 
+// opening is the part of the uplink that a sender begins with, until it is divided anew: the others still take theirs.
+func (m *Manager) opening(now time.Time) int64 {
+	var rates []int64
+	for _, r := range m.all() {
+		if r.running() {
+			rate, _ := r.speed()
+			rates = append(rates, rate)
+		}
+	}
+	all := shares(Payload(m.o.Limit(now)), append(rates, 0))
+	return all[len(rates)]
+}
+
 // attend lets somebody attend to each interface in use, and to no other.
 func (m *Manager) attend(used map[string][]int) {
 	for iface, stop := range m.attended {
@@ -357,7 +370,7 @@ func (m *Manager) begin(ctx context.Context, id, wanted string) (*run, error) {
 	server, err := session.NewServer(session.ServerOptions{
 		Masters: loaded, Frames: m.o.Library, Authoriser: visitors{}, Secret: secret, Random: m.o.Random, Now: m.o.Now,
 		Log: slog.New(warnings{m.o.Log.Handler()}), Dial: r.dial, Probe: r.probe, Expected: r.expected(s), HoldOff: m.o.HoldOff, Linger: m.o.Linger,
-		Cap: Payload(m.o.Limit(m.o.Now())),
+		Cap: m.opening(m.o.Now()),
 	})
 	if err != nil {
 		m.o.Log.Error("a session cannot begin", "session", id, "error", err)
