@@ -184,10 +184,11 @@ func (s *school) enrol() {
 		s.choose("#f-room", "CDI")
 		s.press("button[name=one][value='" + s.codes[i] + "']")
 	}
-	for i := range 2 {
-		s.visit(fmt.Sprintf("/computers/pc-%06d", i))
-		eval[string](s.window, fmt.Sprintf("document.querySelector(`#f-name`).value = 'S104-%02d'", i+1))
+	for _, names := range [][2]string{{"S104-01", "PROF"}, {"PROF", "S104-01"}} { // it was named by its room
+		s.visit("/computers/" + names[0])
+		s.retype("#f-name", names[1])
 		s.leaves("document.querySelector(`#f-name`).form.requestSubmit();")
+		s.must(names[1])
 	}
 	s.visit("/")
 	s.must("S104", "CDI", fmt.Sprint(room), fmt.Sprint(others))
@@ -237,6 +238,7 @@ func (s *school) deploy() {
 		s.t.Error("the page of a job was loaded again while the job ran")
 	}
 	job := eval[string](s.window, "location.pathname")
+	s.visit(job) // the curve that has come meanwhile pushed down what is below
 	s.judge()
 	s.shoot("job-running")
 	if s.shots != "" {

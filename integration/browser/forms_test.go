@@ -14,11 +14,10 @@ import (
 
 // mistake is a form that somebody fills in wrongly.
 type mistake struct {
-	page   string
-	typed  map[string]string // by the fields' names
-	tick   []string
-	button string // "": the form's main one
-	field  string // that is to say what is wrong
+	page  string
+	typed map[string]string // by the fields' names
+	tick  []string
+	field string // that is to say what is wrong
 }
 
 // forms fills forms in wrongly: each keeps what was typed, and says in the field what is wrong.
