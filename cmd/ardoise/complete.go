@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -78,6 +79,43 @@ func logins(ctx context.Context, d *api.Client) ([]string, error) {
 	return out, err
 }
 
+func jobIDs(ctx context.Context, d *api.Client) ([]string, error) {
+	var out []string
+	all, err := d.Jobs(ctx)
+	for _, x := range all {
+		out = append(out, x.ID)
+	}
+	return out, err
+}
+
+func scheduleIDs(ctx context.Context, d *api.Client) ([]string, error) {
+	var out []string
+	all, err := d.Schedules(ctx)
+	for _, x := range all {
+		out = append(out, x.ID)
+	}
+	return out, err
+}
+
+func filterNames(ctx context.Context, d *api.Client) ([]string, error) {
+	var out []string
+	all, err := d.Filters(ctx)
+	for _, x := range all {
+		out = append(out, x.Name)
+	}
+	return out, err
+}
+
+// fixed are the flags whose values are a few words, by command and flag; "" for any command.
+func fixed() map[[2]string][]string {
+	return map[[2]string][]string{
+		{"", "end"}: {"disk", "poweroff", "stay"}, {"", "bus"}: {"nvme", "sata", "scsi", "usb", "mmc", "virtio"},
+		{"", "role"}: {"administrator", "technician", "teacher", "reader"}, {"wipe", "method"}: {"auto", "sanitize", "secure-erase", "overwrite"},
+		{"list", "state"}: {"open", "answered", "closed"}, {"serve", "unknown"}: {"agent", "disk"},
+		{"make", "scope"}: {"read", "reset", "deploy", "capture", "computers", "masters", "people", "admin"},
+	}
+}
+
 // offered completes a word to names; without a daemon, to nothing.
 func offered(from names) cobra.CompletionFunc {
 	return func(c *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -113,10 +151,30 @@ func complete(c *cobra.Command) {
 			_ = c.RegisterFlagCompletionFunc(flag, offered(from)) // fails only for a flag that is not there
 		}
 	}
+	for where, words := range fixed() {
+		if c.Flags().Lookup(where[1]) != nil && (where[0] == "" || where[0] == c.Name()) {
+			_ = c.RegisterFlagCompletionFunc(where[1], cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	if c.Args != nil && c.HasParent() && !c.HasSubCommands() {
+		c.Args = named(c.Args)
+	}
 	words := strings.Fields(c.Use)
 	if len(words) > 1 && c.ValidArgsFunction == nil && c.HasParent() {
 		word := strings.Trim(words[1], "[].")
 		switch {
+		case strings.HasPrefix(word, "COMPUTER") && words[len(words)-1] == "ROOM":
+			c.ValidArgsFunction = offered(func(ctx context.Context, d *api.Client) ([]string, error) {
+				rooms, err := roomNames(ctx, d)
+				computers, err2 := computerNames(ctx, d)
+				return append(computers, rooms...), errors.Join(err, err2)
+			})
+		case word == "JOB":
+			c.ValidArgsFunction = offered(jobIDs)
+		case word == "SCHEDULE", c.HasParent() && c.Parent().Name() == "schedule" && word == "ID":
+			c.ValidArgsFunction = offered(scheduleIDs)
+		case c.HasParent() && c.Parent().Name() == "filter" && word == "NAME":
+			c.ValidArgsFunction = offered(filterNames)
 		case strings.HasPrefix(word, "COMPUTER"):
 			c.ValidArgsFunction = offered(computerNames)
 		case strings.HasPrefix(word, "ROOM"):
@@ -136,10 +194,37 @@ func complete(c *cobra.Command) {
 	}
 }
 
-// newManual writes the manual pages, as a build does.
+// named says which words of the usage are missing, or which are too many, instead of counting them.
+func named(judge cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if judge(c, args) == nil {
+			return nil
+		}
+		var wanted []string
+		for _, word := range strings.Fields(c.Use)[1:] {
+			if word == "|" || strings.HasPrefix(word, "--") || strings.HasPrefix(word, "[") {
+				break
+			}
+			wanted = append(wanted, word)
+		}
+		switch {
+		case len(args) < len(wanted):
+			return usagef("%s is missing", strings.Join(wanted[len(args):], " "))
+		case len(wanted) == 0:
+			return usagef("%q is one word too many: `%s` takes none", args[0], c.CommandPath())
+		}
+		return usagef("%q is one word too many", args[len(args)-1])
+	}
+}
+
+// newManual writes the manual pages, as a build does, or the commands on one page.
 func newManual(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{Use: "manual DIR", Short: "write manual pages into a folder", Args: cobra.ExactArgs(1), Hidden: true,
+	var page bool
+	c := &cobra.Command{Use: "manual DIR", Short: "write manual pages into a folder", Args: cobra.ExactArgs(1), Hidden: true,
 		RunE: func(_ *cobra.Command, args []string) error {
+			if page {
+				return os.WriteFile(args[0], []byte(commandPage(root)), 0o644)
+			}
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return fmt.Errorf("making the folder of the manual: %w", err)
 			}
@@ -150,4 +235,41 @@ func newManual(root *cobra.Command) *cobra.Command {
 			}
 			return nil
 		}}
+	c.Flags().BoolVar(&page, "page", false, "write one page of all commands into a file")
+	return c
+}
+
+// commandPage lists all commands, by their groups.
+func commandPage(root *cobra.Command) string {
+	var b strings.Builder
+	b.WriteString("# Commands\n\nWritten by `ardoise manual --page docs/commands.md`. `ardoise COMMAND --help` has the flags of each; " +
+		"every command but\n`serve`, `computer export` and `computer token` prints JSON with `--json`.\n\n" +
+		"Exit codes: 0 ok; 1 differs, or a computer did not succeed; 2 usage; 3 refused, and nothing was changed; 4 damaged or\n" +
+		"untrusted; 5 input or output.\n")
+	var list func(c *cobra.Command)
+	list = func(c *cobra.Command) {
+		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
+			return
+		}
+		if !c.HasSubCommands() || c.Flags().Lookup("data") != nil {
+			_, _ = fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(strings.TrimSuffix(c.UseLine(), " [flags]"), "|", "\\|"), c.Short)
+		}
+		for _, sub := range c.Commands() {
+			list(sub)
+		}
+	}
+	for _, g := range groups() {
+		if g.nouns == "help completion" {
+			continue
+		}
+		_, _ = fmt.Fprintf(&b, "\n## %s\n\n| command | what it does |\n|---|---|\n", strings.TrimSuffix(g.title, ":"))
+		for _, noun := range strings.Fields(g.nouns) {
+			for _, c := range root.Commands() {
+				if c.Name() == noun {
+					list(c)
+				}
+			}
+		}
+	}
+	return b.String()
 }

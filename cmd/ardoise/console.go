@@ -271,7 +271,10 @@ func (s *site) announceFirst(ctx context.Context, stderr io.Writer) error {
 	}
 	secret, needed, err := s.people.First(ctx)
 	if err == nil && needed {
-		_, _ = fmt.Fprintf(stderr, "ardoise: first %s/first/%s\n", s.consoleAddress(), secret)
+		_, _ = fmt.Fprintf(stderr, "ardoise: %s\nardoise: first %s/first/%s\n", pick(language(),
+			"nobody is administrator yet: open this link in a browser; it counts once, and until the daemon is started again",
+			"personne n'est encore administrateur : ouvrez ce lien dans un navigateur ; il sert une fois, jusqu'au prochain démarrage du service"),
+			s.consoleAddress(), secret)
 	}
 	return err
 }

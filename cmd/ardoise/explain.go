@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/capture"
@@ -26,6 +27,7 @@ func explain(err error, l notices.Language) complaint {
 	var watched *watchedError
 	var differs *differsError
 	var unread *masters.UncountableError
+	var silent *api.NotRunningError
 	c, known := complaint{}, true
 	switch {
 	case errors.As(err, &usage):
@@ -35,6 +37,8 @@ func explain(err error, l notices.Language) complaint {
 		c = complaint{exit: 1, error: differs.Error(), hint: pick(l,
 			"`ardoise master restore` puts it right and writes only what differs",
 			"`ardoise master restore` le remet en ordre et n'écrit que ce qui diffère")}
+	case errors.As(err, &silent): // its socket is not there, which says nothing of any disk
+		c, known = daemonComplaint(err, l)
 	case errors.As(err, &unread): // whatever is wrong with that version: here it stops a collection
 		c, known = daemonComplaint(err, l)
 	case errors.Is(err, context.Canceled):

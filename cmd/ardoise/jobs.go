@@ -42,22 +42,32 @@ func (o *orderFlags) add(c *cobra.Command) {
 	o.flags(c)
 	f := c.Flags()
 	f.StringSliceVar(&o.computers, "computer", nil, "computers, by name, id or MAC address")
+	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
+	f.BoolVar(&o.watch, "watch", false, "then watch the job until it is over")
+	f.StringVar(&o.at, "at", "", "not before this time: 22:00, or 2026-11-23T02:00, in the time of this machine")
+	f.BoolVar(&o.wake, "wake", false, "wake the computers by the network (with --at: when the time has come)")
+}
+
+// disk adds the flags of orders that read or write a disk: which one, where there are several.
+func (o *orderFlags) disk(c *cobra.Command) {
+	f := c.Flags()
 	f.Int64Var(&o.rule.MinSize, "min-size", 0, "the disk has at least so many bytes")
 	f.Int64Var(&o.rule.MaxSize, "max-size", 0, "the disk has at most so many bytes")
 	f.StringVar(&o.rule.Bus, "bus", "", "the disk is on this bus: nvme, sata, scsi, usb, mmc, virtio")
 	f.StringVar(&o.rule.Model, "model", "", "the disk's model contains this")
 	f.StringVar(&o.rule.Serial, "serial", "", "the disk has this serial number")
-	f.StringVar(&o.ending, "end", string(job.EndDisk), "what the computer does afterwards: disk, poweroff or stay")
+}
+
+// end adds the flag of orders after which a computer may do several things. usual is what it does without.
+func (o *orderFlags) end(c *cobra.Command, usual job.Ending) {
+	f := c.Flags()
+	f.StringVar(&o.ending, "end", string(usual), "what the computer does afterwards: disk, which starts it, poweroff or stay")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "ending" { // what the wire and the documents call it
 			name = "end"
 		}
 		return pflag.NormalizedName(name)
 	})
-	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
-	f.BoolVar(&o.watch, "watch", false, "then watch the job until it is over")
-	f.StringVar(&o.at, "at", "", "not before this time: 22:00, or 2026-11-23T02:00, in the time of this machine")
-	f.BoolVar(&o.wake, "wake", false, "wake the computers by the network (with --at: when the time has come)")
 }
 
 // several adds the flags of orders that rooms can be given.
@@ -123,6 +133,8 @@ func newCapture() *cobra.Command {
 		},
 	}
 	o.add(c)
+	o.disk(c)
+	o.end(c, job.EndDisk)
 	c.Flags().StringVar(&note, "note", "", "what is new in this version")
 	c.Flags().BoolVar(&asIs, "as-is", false, "capture volumes that are not clean as raw bytes")
 	return c
@@ -144,6 +156,8 @@ func newDeploy() *cobra.Command {
 		},
 	}
 	o.add(c)
+	o.disk(c)
+	o.end(c, job.EndDisk)
 	o.several(c)
 	c.Flags().BoolVar(&unicast, "unicast", false, "let each computer fetch for itself, also where there are several")
 	c.Flags().IntVar(&o.countdown, "countdown", 10, "seconds that each computer shows before anything is destroyed")

@@ -32,6 +32,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,6 +51,7 @@ func newRoot(started func()) *cobra.Command {
 	root := &cobra.Command{
 		Use:              "ardoise",
 		Short:            "network-boots computers and keeps their disks",
+		Long:             about,
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
@@ -56,8 +59,51 @@ func newRoot(started func()) *cobra.Command {
 	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand(), cacheCommand())
 	root.AddCommand(daemonCommands()...)
 	root.AddCommand(newManual(root))
+	grouped(root)
 	complete(root)
 	return root
+}
+
+// about is what a person reads who asks for nothing in particular.
+const about = `ardoise network-boots computers, keeps versions of their disks, and puts one back on one computer or on three hundred.
+
+To begin:
+  ardoise serve                               the daemon; it prints the console's address, and the link that makes the first administrator
+  ardoise doctor                              what is missing around it, and what to do
+  ardoise room set S104                       a room, then start its computers from the network:
+  ardoise computer list                       they wait with a code each
+  ardoise computer approve 123456 --room S104
+  ardoise capture NAME --computer S104-01     a version of a disk
+  ardoise deploy NAME --room S104             and onto the others; it says first what is lost
+
+Every listing has --json. Commands find the daemon by --data. What goes wrong is one line "error:" and one line "hint:".
+Exit codes: 0 ok; 1 differs, or a computer did not succeed; 2 usage; 3 refused, and nothing was changed; 4 damaged or
+untrusted; 5 input or output.`
+
+// groups are the titles under which the help lists the commands.
+func groups() []struct{ title, nouns string } {
+	return []struct{ title, nouns string }{
+		{"The box:", "serve doctor backup store cache"},
+		{"Computers and where they are:", "computer room site filter"},
+		{"Orders to computers:", "deploy reset capture stage verify wipe inventory script wake shutdown job schedule session"},
+		{"Masters:", "master"},
+		{"People, and what they are told:", "person token audit request event post"},
+		{"About this program:", "help completion"},
+	}
+}
+
+// grouped puts each command under its title.
+func grouped(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	root.InitDefaultHelpCmd()
+	for _, g := range groups() {
+		root.AddGroup(&cobra.Group{ID: g.title, Title: g.title})
+		for _, c := range root.Commands() {
+			if slices.Contains(strings.Fields(g.nouns), c.Name()) {
+				c.GroupID = g.title
+			}
+		}
+	}
 }
 
 // run runs one command line and returns its exit code.

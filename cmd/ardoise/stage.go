@@ -21,6 +21,8 @@ func newStage() *cobra.Command {
 		},
 	}
 	o.add(c)
+	o.disk(c)
+	o.end(c, job.EndDisk)
 	o.several(c)
 	return c
 }

@@ -28,6 +28,17 @@ func work(use, short string, args cobra.PositionalArgs, kind job.Kind, more func
 		return o.give(c, order)
 	}}
 	o.add(c)
+	switch kind {
+	case job.KindShutdown:
+	case job.KindInventory:
+		o.end(c, job.EndDisk)
+	case job.KindWipe: // there is no system left to start
+		o.disk(c)
+		o.end(c, job.EndPowerOff)
+	default:
+		o.disk(c)
+		o.end(c, job.EndDisk)
+	}
 	o.several(c)
 	return c, o
 }
