@@ -223,6 +223,7 @@ func cleanReport(r job.Report) job.Report {
 	for i := range r.Timings {
 		r.Timings[i].Step = Clean(r.Timings[i].Step, 64)
 	}
+	r.Phase = Clean(r.Phase, 64)
 	for _, n := range []*int64{&r.Done, &r.Total, &r.Written, &r.Fetched} {
 		*n = max(*n, 0)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -149,7 +150,8 @@ func TestSightsWhileTheFleetWorks(t *testing.T) {
 	}
 	for n := range 60 {
 		name := fmt.Sprintf("pc-%d", 1+n%7)
-		_, err := h.Report(t.Context(), "key0", job.Report{Task: j.Tasks[0].ID, State: job.TaskRunning, Steps: []string{"inventory"}, Done: int64(n), Total: 60})
+		_, err := h.Report(t.Context(), "key0", job.Report{Task: j.Tasks[0].ID, State: job.TaskRunning, Steps: []string{"inventory"}, Done: int64(n), Total: 60,
+			Phase: strings.Repeat("\u202e", 300)})
 		check(t, err)
 		_, err = h.Label(t.Context(), []string{name}, []string{"lent"}, nil, "m")
 		check(t, err)
@@ -159,4 +161,9 @@ func TestSightsWhileTheFleetWorks(t *testing.T) {
 	}
 	close(over)
 	wait.Wait()
+	for _, s := range must(h.Sights("task:running", everywhere)) {
+		if s.Match && (s.Task == nil || s.Task.Progress == nil || strings.Contains(s.Task.Progress.Phase, "\u202e") || len(s.Task.Progress.Phase) > 64*3) {
+			t.Errorf("what works is seen as %+v", s.Task)
+		}
+	}
 }

@@ -79,7 +79,7 @@ func task(t fleet.Task, name func(id string) string) Task {
 	}
 	if p := t.Progress; p != nil {
 		out.Steps, out.Done, out.Total, out.Written, out.Fetched = len(p.Steps), p.Done, p.Total, p.Written, p.Fetched
-		out.Timings = p.Timings
+		out.Timings, out.Phase = p.Timings, p.Phase
 		if x := p.Session; x != nil {
 			out.Reception = &Reception{State: x.State, Reason: x.Reason, Interface: x.Interface, WireRate: x.WireRate,
 				DiskRate: x.DiskRate, Multicast: x.Multicast, HTTPS: x.HTTPS, Peers: x.Peers, Packets: x.Packets, Lost: x.Lost,

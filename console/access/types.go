@@ -236,6 +236,7 @@ type Task struct {
 	Step       string         `json:"step,omitempty"`
 	StepNumber int            `json:"step_number,omitempty"` // from 1
 	Steps      int            `json:"steps,omitempty"`
+	Phase      string         `json:"phase,omitempty"` // of the step, where it has several: done and total are of it
 	Done       int64          `json:"done"`
 	Total      int64          `json:"total"`
 	Written    int64          `json:"written_bytes"`

@@ -192,23 +192,6 @@ func (m *boardMaker) sum(h *headView, in []*access.Spot, counts map[face]int) {
 	}
 }
 
-// remaining guesses how long the present step of a task takes, by how long it took so far. Nobody can tell at its
-// beginning.
-func remaining(t *access.Task, now time.Time) (time.Duration, bool) {
-	if t.Started == nil || t.Total <= 0 || t.Done < t.Total/50 || t.Done > t.Total {
-		return 0, false
-	}
-	began := *t.Started
-	for _, s := range t.Timings {
-		began = began.Add(time.Duration(s.Seconds * float64(time.Second)))
-	}
-	took := now.Sub(began)
-	if took < 2*time.Second {
-		return 0, false
-	}
-	return time.Duration(float64(took) * float64(t.Total-t.Done) / float64(t.Done)), true
-}
-
 // fragments are the live parts of a board: all of it when its shape changes, else its head and its tiles.
 func (b boardView) fragments() fragment {
 	shape := []any{b.Room, b.Title, b.Shape, b.Pick, b.Open}

@@ -7,6 +7,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
 )
 
 // work is how far several tasks are, as one number and as a bar: what a room or a job shows while it goes on.
@@ -71,20 +72,69 @@ func stretch(step string) (begin, length float64, known bool) {
 	return 0, 0, false
 }
 
-// share is how much of a task that runs is done, of 1.
-func share(t *access.Task) float64 {
+// within is how much of a task's present step is done, of 1. Making a disk equal to a version reads it, writes what differs
+// and reads it back: a deployment shows that as one step, whose bytes begin anew with each phase.
+func within(t *access.Task) float64 {
 	part := 0.0
 	if t.Total > 0 {
 		part = min(max(float64(t.Done)/float64(t.Total), 0), 1)
 	}
+	if t.Step != string(notices.StepRestore) {
+		return part
+	}
+	if t.Reception != nil && t.Reception.State != job.ReceptionNone {
+		switch t.Phase {
+		case restore.PhaseBreak, restore.PhaseData, restore.PhaseMetadata: // what the session did not bring: little
+			return 0.75
+		}
+	}
+	switch t.Phase {
+	case restore.PhaseScan:
+		return part * 0.25
+	case restore.PhaseReceive: // reads, and writes what the session brings
+		return part * 0.75
+	case restore.PhaseBreak:
+		return 0.25
+	case restore.PhaseData:
+		return 0.25 + part*0.45
+	case restore.PhaseMetadata:
+		return 0.7 + part*0.05
+	case restore.PhaseHeads:
+		return 0.75
+	case restore.PhaseVerify:
+		return 0.75 + part*0.25
+	}
+	return part
+}
+
+// share is how much of a task that runs is done, of 1.
+func share(t *access.Task) float64 {
 	begin, length, known := stretch(t.Step)
 	switch {
 	case slices.ContainsFunc(t.Timings, func(s job.StepTime) bool { return s.Step == string(notices.StepRestore) }):
 		return 1 // what a deployment does after the disk is proven is for next time
 	case known:
-		return begin + part*length
+		return begin + within(t)*length
 	case t.Steps > 0:
-		return min((float64(max(t.StepNumber-1, 0))+part)/float64(t.Steps), 1)
+		return min((float64(max(t.StepNumber-1, 0))+within(t))/float64(t.Steps), 1)
 	}
-	return part
+	return within(t)
+}
+
+// remaining guesses how long the present step of a task takes, by how long it took so far. Nobody can tell at its
+// beginning.
+func remaining(t *access.Task, now time.Time) (time.Duration, bool) {
+	part := within(t)
+	if t.Started == nil || part < 0.02 {
+		return 0, false
+	}
+	began := *t.Started
+	for _, s := range t.Timings {
+		began = began.Add(time.Duration(s.Seconds * float64(time.Second)))
+	}
+	took := now.Sub(began)
+	if took < 2*time.Second {
+		return 0, false
+	}
+	return time.Duration(float64(took) * (1 - part) / part), true
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/imaging/restore"
 )
 
 func TestTheShareOfTheWorkThatIsDone(t *testing.T) {
@@ -63,6 +64,31 @@ func TestTheShareOfTheWorkThatIsDone(t *testing.T) {
 		if length != len(c.tasks)*whole {
 			t.Errorf("%s: the bar is %d long", name, length)
 		}
+	}
+	// A deployment never falls back, however its phases begin anew; a number beyond what there is hurts nobody
+	alone := []string{restore.PhaseScan, restore.PhaseBreak, restore.PhaseData, restore.PhaseMetadata, restore.PhaseHeads, restore.PhaseVerify}
+	together := []string{restore.PhaseReceive, restore.PhaseBreak, restore.PhaseData, restore.PhaseMetadata, restore.PhaseHeads, restore.PhaseVerify}
+	for state, phases := range map[string][]string{job.ReceptionNone: alone, job.ReceptionOver: together} {
+		last := 0.0
+		for _, phase := range phases {
+			for done := range int64(102) {
+				x := runs("restore", 4, done, 100)
+				x.Phase, x.Reception = phase, &access.Reception{State: state}
+				s := share(&x)
+				if s < last || s > 1 {
+					t.Fatalf("%s, %d %%: the share is %v after %v", phase, done, s, last)
+				}
+				last = s
+			}
+		}
+		if last != 1 {
+			t.Errorf("a deployment ends at %v", last)
+		}
+	}
+	half := runs("restore", 4, 50, 100)
+	half.Phase = restore.PhaseReceive
+	if s := share(&half); s != 0.375 {
+		t.Errorf("half of what a session brings is %v", s)
 	}
 	w := workOf([]access.Task{runs("restore", 4, 40, 100), runs("restore", 4, 20, 100), is(job.TaskDone)}, now)
 	if w.Wire != 20 || w.Disk != 40 || w.Left != 4*time.Minute {

@@ -303,6 +303,13 @@ func TestCaptureThenDeployThroughALostServer(t *testing.T) {
 	if r.State != job.TaskDone || r.Outcome.Code != "ok" || r.Outcome.ProvenAt.IsZero() || r.Outcome.WrittenBytes == 0 || len(r.Timings) != 6 {
 		t.Errorf("last report %+v, outcome %+v", r, r.Outcome)
 	}
+	p.server.Look(func() {
+		for _, r := range p.server.Reports {
+			if restores := r.Steps[r.Step] == "restore"; restores && r.Total > 0 && r.Phase == "" || !restores && r.Phase != "" {
+				t.Errorf("step %s of %d bytes is in phase %q", r.Steps[r.Step], r.Total, r.Phase)
+			}
+		}
+	})
 	same(t, source, target)
 	if o, err := efi.ParseLoadOption(p.firmware.vars["Boot0000"]); err != nil || o.File() != `\EFI\debian\shimx64.efi` {
 		t.Errorf("boot entry %+v, %v", o, err)

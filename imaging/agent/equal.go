@@ -205,6 +205,7 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 				phase = g.Phase
 				a.Screen.Note("phase %s", phase)
 				a.enter(e, phase)
+				p.phase(phase)
 			}
 			p.bytes(g.Done, g.Total, g.Written, g.Fetched)
 		},

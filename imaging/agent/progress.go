@@ -51,7 +51,7 @@ func (p *progress) step(i int) {
 		p.r.Timings = append(p.r.Timings, job.StepTime{Step: p.r.Steps[p.at], Seconds: now.Sub(p.since).Seconds()})
 	}
 	p.since, p.at = now, i
-	p.r.Step, p.r.Done, p.r.Total = min(i, len(p.r.Steps)-1), 0, 0
+	p.r.Step, p.r.Phase, p.r.Done, p.r.Total = min(i, len(p.r.Steps)-1), "", 0, 0
 	p.mu.Unlock()
 	p.a.Screen.Step(i)
 }
@@ -76,6 +76,13 @@ func (p *progress) source() *client.Frames {
 		return p.together.frames
 	}
 	return p.a.client.Frames()
+}
+
+// phase begins a phase of restore in the step under way: of a deploy one step has them all.
+func (p *progress) phase(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.r.Phase, p.r.Done, p.r.Total = name, 0, 0
 }
 
 // bytes tells how far the step is.

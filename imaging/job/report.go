@@ -17,8 +17,9 @@ type Report struct {
 	State   string     // running, done, failed or cancelled
 	Steps   []string   // names of all steps, in order
 	Step    int        // index into Steps
-	Done    int64      // bytes of this step
-	Total   int64      // bytes of this step; 0 when not known
+	Phase   string     `json:",omitempty"` // of restore, in a step that makes a disk equal to a version; "": it has none
+	Done    int64      // bytes of this phase, of a step without any of the step
+	Total   int64      // the same; 0 when not known
 	Written int64      // bytes written to the disk so far
 	Fetched int64      // bytes of frames fetched or sent so far
 	Timings []StepTime // steps that are over
