@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -65,7 +66,9 @@ func (s *site) consoleSetup() *access.ConsoleSetup {
 	}
 	out.Names = append(out.Names, leaf.DNSNames...)
 	for _, a := range leaf.IPAddresses {
-		out.Names = append(out.Names, a.String())
+		if name := a.String(); !slices.Contains(out.Names, name) {
+			out.Names = append(out.Names, name)
+		}
 	}
 	out.Issuer, out.Expires = cmp.Or(leaf.Issuer.CommonName, leaf.Issuer.String()), leaf.NotAfter.UTC()
 	return out

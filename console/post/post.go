@@ -42,6 +42,8 @@ type Options struct {
 	Zone   *time.Location    // nil: the server's
 	TLS    *tls.Config       // of mail servers and hooks; nil: the system's authorities
 	Log    *slog.Logger      // nil: none
+
+	Patience time.Duration // with a server that says nothing; 0: 20 s
 }
 
 // Post sends reports. It is safe for concurrent use.
@@ -65,6 +67,9 @@ func Open(o Options) (*Post, error) {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
+	if o.Patience == 0 {
+		o.Patience = 20 * time.Second
+	}
 	if o.Sites == nil {
 		o.Sites = func() []Audience { return nil }
 	}
@@ -76,7 +81,7 @@ func Open(o Options) (*Post, error) {
 		return nil, err
 	}
 	p := &Post{o: o, state: s}
-	p.client = &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: o.TLS, Proxy: http.ProxyFromEnvironment},
+	p.client = &http.Client{Timeout: o.Patience, Transport: &http.Transport{TLSClientConfig: o.TLS, Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return p, nil
 }
@@ -341,12 +346,17 @@ func (p *Post) mail(ctx context.Context, m Mail, to []string, s Settings, r Repo
 		config = p.o.TLS.Clone()
 	}
 	config.ServerName, config.MinVersion = host, tls.VersionTLS12
-	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(30 * time.Second), mail.WithTLSConfig(config)}
+	dial := &dialer{limit: p.o.Patience, over: ctx}
+	defer dial.close()
+	if m.TLS == Implicit {
+		dial.tls = config
+	}
+	options := []mail.Option{mail.WithPort(number), mail.WithTimeout(p.o.Patience), mail.WithTLSConfig(config), mail.WithDialContextFunc(dial.dial)}
 	switch m.TLS {
 	case StartTLS:
 		options = append(options, mail.WithTLSPolicy(mail.TLSMandatory))
 	case Implicit:
-		options = append(options, mail.WithSSL())
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic)) // TLS is there already
 	default:
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	}
@@ -366,6 +376,36 @@ func (p *Post) mail(ctx context.Context, m Mail, to []string, s Settings, r Repo
 		return mailTrouble(ctx, m, err, false)
 	}
 	return nil
+}
+
+// dialer connects to a mail server. The library waits for ever for one that takes the connection and says nothing, as one that
+// expects TLS does, and leaves open what it gives up.
+type dialer struct {
+	tls   *tls.Config   // from the first byte; nil: in the clear at first
+	limit time.Duration   // until the letter is under way; the library then sets others
+	over  context.Context // whoever sends gives up when it ends; that of dial ends with the dialling
+	conn  net.Conn
+	stop  func() bool
+}
+
+func (d *dialer) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	if d.tls != nil {
+		conn, err = (&tls.Dialer{Config: d.tls}).DialContext(ctx, network, address)
+	} else {
+		conn, err = (&net.Dialer{}).DialContext(ctx, network, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.conn, d.stop = conn, context.AfterFunc(d.over, func() { _ = conn.Close() })
+	return conn, conn.SetDeadline(time.Now().Add(d.limit))
+}
+
+func (d *dialer) close() {
+	if d.conn != nil {
+		d.stop()
+		_ = d.conn.Close() // a second time, mostly
+	}
 }
 
 // SignatureHeader carries "sha256=" and the HMAC-SHA256 of a hook's body, hexadecimal, keyed by the hook's secret.

@@ -476,6 +476,46 @@ func TestWhyAReportIsNotTaken(t *testing.T) {
 	}
 }
 
+// A server that takes connections and says nothing, as one that waits for TLS does, is not waited for without end.
+func TestAServerThatSaysNothingIsGivenUp(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	let := make(chan struct{})
+	go func() {
+		c, err := silent.Accept()
+		if err == nil {
+			_, _ = io.Copy(io.Discard, c) // until we hang up
+			_ = c.Close()
+			close(let)
+		}
+	}()
+	p, err := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Patience: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Set(post.Settings{Language: notices.French, Mail: &post.Mail{Server: silent.Addr().String(), TLS: post.StartTLS, From: "a@example.org", To: []string{"b@example.org"}}}); err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Try(t.Context())
+	if err != nil || len(got) != 1 || got[0].Trouble == nil || got[0].Trouble.Code != post.MailNoSMTP {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	<-let
+}
+
+// TLS from the first byte, with a server that takes the letter.
+func TestAReportGoesByTLS(t *testing.T) {
+	_, own, trust := authority(t)
+	p, _ := opened(t, &clock{morning(1, 0)}, hostile, trust, post.Settings{Language: notices.English,
+		Mail: &post.Mail{Server: scripted(t, own, "-", ""), TLS: post.Implicit, From: "a@example.org", To: []string{"b@example.org"}}})
+	if got, err := p.Try(t.Context()); err != nil || len(got) != 1 || got[0].Trouble != nil {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}
+
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

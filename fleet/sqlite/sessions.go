@@ -11,7 +11,7 @@ import (
 // keptSessions is how many reports of sessions are stored before the oldest go: each has at most some 500 kB.
 const keptSessions = 300
 
-// KeepSession implements sessions.Store. An id is the number of a job.
+// KeepSession implements sessions.Store and, for jobs without a session, rates.Store. An id is the number of a job.
 func (s *Store) KeepSession(ctx context.Context, id string, doc []byte) error {
 	number, err := strconv.Atoi(id)
 	if err != nil {
