@@ -381,7 +381,7 @@ func (p *Post) mail(ctx context.Context, m Mail, to []string, s Settings, r Repo
 // dialer connects to a mail server. The library waits for ever for one that takes the connection and says nothing, as one that
 // expects TLS does, and leaves open what it gives up.
 type dialer struct {
-	tls   *tls.Config   // from the first byte; nil: in the clear at first
+	tls   *tls.Config     // from the first byte; nil: in the clear at first
 	limit time.Duration   // until the letter is under way; the library then sets others
 	over  context.Context // whoever sends gives up when it ends; that of dial ends with the dialling
 	conn  net.Conn
