@@ -490,10 +490,20 @@ func (s *Sender) roundOf(st *stream, generation int, block, end uint32, gr group
 // Demand returns how many bytes of first passes are left, and how long they take at the present rate. The next
 // generation is due when that is less than a second.
 func (s *Sender) Demand() (bytes int64, left time.Duration) {
-	var symbols int64
+	bytes = s.firstPass() * wire.PacketSize
+	return bytes, time.Duration(float64(bytes) / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
+}
+
+// firstPass returns how many symbols of first passes are left, those of the present span included.
+func (s *Sender) firstPass() (symbols int64) {
 	for _, g := range s.generations {
 		symbols += int64(g.left()) * wire.BlockSymbols
 	}
-	bytes = symbols * wire.PacketSize
-	return bytes, time.Duration(float64(bytes) / s.pace(&s.streams[wire.StreamFast]) * float64(time.Second))
+	st := &s.streams[wire.StreamFast]
+	for _, w := range st.span[:st.n] {
+		if !w.round {
+			symbols += int64(w.to - w.source)
+		}
+	}
+	return symbols
 }

@@ -79,10 +79,7 @@ func (s *Sender) adapt(now time.Time, id uint8) {
 func (s *Sender) toSend(st *stream) time.Duration {
 	symbols := s.demand[groupSlow]
 	if st.id == wire.StreamFast {
-		symbols = s.demand[groupNear] + s.demand[groupFar]
-		for _, g := range s.generations {
-			symbols += int64(g.left()) * wire.BlockSymbols
-		}
+		symbols = s.demand[groupNear] + s.demand[groupFar] + s.firstPass()
 	}
 	return time.Duration(float64(symbols) * wire.PacketSize / s.pace(st) * float64(time.Second))
 }
