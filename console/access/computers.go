@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -171,6 +172,10 @@ func (d Desk) ApproveAll(ctx context.Context, all []Approve) ([]Computer, error)
 			names = append(names, c.Name)
 		}
 		e.what = strings.Join(names, ", ")
+		if err != nil && len(names) > 0 { // these are enrolled, whatever became of the others
+			d.record(ctx, *e, nil)
+			e.what = fmt.Sprintf("others: %d", len(ps)-len(names))
+		}
 		return out, err
 	})
 }

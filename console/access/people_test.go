@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -9,8 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/sqlite"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // office is the administrator's desk in a house with people.
@@ -94,5 +97,35 @@ func TestAPersonIsChangedWholeOrNotAtAll(t *testing.T) {
 		t.Errorf("she cannot log in with what she was given: %v", err)
 	}
 }
+
+// TestWhoWasApprovedBesideOthersIsWrittenDown: of several codes one is wrong; the log tells who was enrolled all the same.
+func TestWhoWasApprovedBesideOthersIsWrittenDown(t *testing.T) {
+	d, p := office(t)
+	f, err := fleet.Open(t.Context(), fleet.Options{Store: forgetful{}, Signer: nobodysKey{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d = (&access.House{People: p, Fleet: f}).For(d.Caller())
+	w, err := f.Hello(t.Context(), fleet.Introduction{Key: "k", Address: "192.0.2.1", Hello: job.Hello{MAC: "52:54:00:11:22:33"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := d.ApproveAll(t.Context(), []access.Approve{{Code: w.Code, Name: "pc1"}, {Code: "000000x"}})
+	if err == nil || len(out) != 1 || out[0].Name != "pc1" {
+		t.Fatalf("ApproveAll = %+v, %v", out, err)
+	}
+	entries, err := p.Entries(t.Context(), people.AuditQuery{Limit: 2})
+	if err != nil || len(entries) != 2 || entries[0].Result != access.Refused || entries[0].What != "others: 1" ||
+		entries[1].Result != access.Done || entries[1].What != "pc1" {
+		t.Errorf("the audit log says %+v, %v", entries, err)
+	}
+}
+
+// forgetful keeps nothing.
+type forgetful struct{}
+
+func (forgetful) Load(context.Context) (fleet.Snapshot, error)                    { return fleet.Snapshot{}, nil }
+func (forgetful) Commit(context.Context, fleet.Change) error                      { return nil }
+func (forgetful) Events(context.Context, fleet.EventQuery) ([]fleet.Event, error) { return nil, nil }
 
 func ptr(s string) *string { return &s }
