@@ -129,7 +129,7 @@ func TestTheDoctorLooksAtTheCertificate(t *testing.T) {
 		t.Fatal(err)
 	}
 	wants("the certificate has it now", time.Now(), access.CheckOK)
-	s.o.console.url, s.o.console.cert = "https://Console.Example", "/etc/ardoise/console.pem"
+	s.o.console.url, s.o.console.cert = "https://console.example", "/etc/ardoise/console.pem"
 	wants("files that do not have the name that people are told", time.Now(), access.CheckWarn, "console.example", "/etc/ardoise/console.pem")
 	s.console = nil
 	if checks := s.nameChecks(now); checks != nil {
