@@ -138,6 +138,23 @@ func (d *daemon) stop() error {
 	return err
 }
 
+// processor reads how many seconds of processor the daemon has taken so far.
+func (d *daemon) processor() (seconds float64, err error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.process.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	for _, f := range fields[11:13] { // utime and stime of proc(5), in hundredths of a second
+		ticks, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, err
+		}
+		seconds += ticks / 100
+	}
+	return seconds, nil
+}
+
 // took reads what the daemon has taken so far.
 func (d *daemon) took(scene string) (Daemon, error) {
 	out := Daemon{Scene: scene}
@@ -152,17 +169,8 @@ func (d *daemon) took(scene string) (Daemon, error) {
 		}
 		out.Memory = kib << 10
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.process.Process.Pid))
-	if err != nil {
+	if out.CPU, err = d.processor(); err != nil {
 		return out, err
-	}
-	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-	for _, f := range fields[11:13] { // utime and stime of proc(5), in hundredths of a second
-		ticks, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			return out, err
-		}
-		out.CPU += ticks / 100
 	}
 	log, err := os.ReadFile(d.log)
 	out.Locked = strings.Count(string(log), "database is locked") + strings.Count(string(log), "SQLITE_BUSY")

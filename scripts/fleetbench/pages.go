@@ -23,6 +23,7 @@ type Pages struct {
 	Median float64 `json:"median_ms"`
 	P99    float64 `json:"p99_ms"`
 	Worst  float64 `json:"worst_ms"`
+	CPU    float64 `json:"processor_ms"` // of the daemon for one page, mean; 0: several people asked at once
 	Bar    string  `json:"bar"`
 }
 
@@ -116,7 +117,7 @@ func (b *browser) get(ctx context.Context, path string) (body []byte, took time.
 // click lets several technicians ask for the pages in turn for a while, or until each has asked often enough.
 func click(ctx context.Context, d *daemon, scene string, pages []string, people, times int) ([]Pages, error) {
 	var mu sync.Mutex
-	took := map[string][]float64{}
+	took, worked := map[string][]float64{}, map[string]float64{}
 	var wg sync.WaitGroup
 	errs := make(chan error, people)
 	for i := range people {
@@ -130,13 +131,24 @@ func click(ctx context.Context, d *daemon, scene string, pages []string, people,
 		wg.Go(func() {
 			for n := range times * len(pages) {
 				page := pages[(n+i)%len(pages)]
+				before, err := d.processor()
+				if err != nil {
+					errs <- err
+					return
+				}
 				_, t, err := b.get(ctx, page)
+				if err != nil {
+					errs <- err
+					return
+				}
+				after, err := d.processor()
 				if err != nil {
 					errs <- err
 					return
 				}
 				mu.Lock()
 				took[page] = append(took[page], float64(t.Microseconds())/1000)
+				worked[page] += 1000 * (after - before)
 				mu.Unlock()
 				select { // a person looks at what he sees
 				case <-ctx.Done():
@@ -155,7 +167,11 @@ func click(ctx context.Context, d *daemon, scene string, pages []string, people,
 	for _, page := range pages {
 		t := took[page]
 		slices.Sort(t)
-		out = append(out, Pages{Scene: scene, Page: page, Count: len(t), Median: t[len(t)/2], P99: t[(len(t)-1)*99/100], Worst: t[len(t)-1]})
+		x := Pages{Scene: scene, Page: page, Count: len(t), Median: t[len(t)/2], P99: t[(len(t)-1)*99/100], Worst: t[len(t)-1]}
+		if people == 1 {
+			x.CPU = worked[page] / float64(len(t))
+		}
+		out = append(out, x)
 	}
 	return out, nil
 }
