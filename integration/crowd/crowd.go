@@ -197,7 +197,7 @@ func (m Member) work(ctx context.Context, o Options, c *client.Client, t job.Tas
 		}
 		defer leave()
 	}
-	begun := time.Now()
+	begun, rate := time.Now(), int64(float64(size)/float64(rounds)/o.Pause.Seconds())
 	report := job.Report{Task: t.ID, State: job.TaskRunning, Steps: steps(t.Kind), Total: size}
 	code := "ok"
 	if o.Fails != nil {
@@ -210,7 +210,7 @@ func (m Member) work(ctx context.Context, o Options, c *client.Client, t job.Tas
 		report.Done = int64(size) * int64(i) / int64(rounds)
 		if t.Kind == job.KindDeploy || t.Kind == job.KindReset {
 			report.Written, report.Fetched = report.Done, report.Done
-			report.Session = &job.Reception{State: job.ReceptionNone, Interface: "eno1", WireRate: size / int64(rounds), DiskRate: size / int64(rounds),
+			report.Session = &job.Reception{State: job.ReceptionNone, Interface: "eno1", WireRate: rate, DiskRate: rate,
 				HTTPS: report.Done}
 			report.Mark = &job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest, Phase: "data"}
 		}
