@@ -1,10 +1,13 @@
 package web
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
 )
@@ -93,5 +96,32 @@ func TestTheShareOfTheWorkThatIsDone(t *testing.T) {
 	w := workOf([]access.Task{runs("restore", 4, 40, 100), runs("restore", 4, 20, 100), is(job.TaskDone)}, now)
 	if w.Wire != 20 || w.Disk != 40 || w.Left != 4*time.Minute {
 		t.Errorf("two that run: %d and %d bytes a second, %s left", w.Wire, w.Disk, w.Left)
+	}
+}
+
+// A room says how far its work is, with those whose part is over; what waits for the night does not count.
+func TestARoomSaysHowFarItsWorkIs(t *testing.T) {
+	s := newSchool(t)
+	v := s.publish("Bureautique", "", 6)
+	s.room("S104", "", 1, 4)
+	s.person("marie", people.Administrator, nil, nil)
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{"S104-01", "S104-02", "S104-03"}}, v)
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{"S104-04"}, At: s.now.Add(10 * time.Hour)}, v)
+	s.done(1)
+	for _, n := range []int{2, 3} {
+		s.report(n, func(*job.Report) {})
+		s.report(n, func(r *job.Report) {
+			r.Step, r.Done, r.Total, r.Session = 3, 40, 100, &job.Reception{WireRate: 20_000_000}
+		})
+	}
+	s.now = s.now.Add(time.Minute)
+	marie := s.as("marie")
+	for _, page := range []string{"/", "/rooms/S104"} {
+		body := marie.want(page, 200, "60 % done")
+		for _, want := range []string{"40.0\u00a0MB/s", "2 min left", `class="s-ok" x="0.0" width="333.3"`, `class="s-running" x="333.3" width="266.7"`, "<b>2</b>"} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s does not say %s\n%s", page, want, body[max(strings.Index(body, "board-says")-400, 0):][:1500])
+			}
+		}
 	}
 }
