@@ -45,7 +45,9 @@ func freePort(t *testing.T) string {
 // newDaemon builds the program, and lets fill its data folder be filled.
 func newDaemon(t *testing.T) *daemon {
 	t.Helper()
-	dir := t.TempDir()
+	dir, err := os.MkdirTemp("", "ardoise") // its pages show where it is: a short name is for the pictures
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
 	d := &daemon{binary: filepath.Join(dir, "ardoise"), data: filepath.Join(dir, "data"), agents: "127.0.0.1:" + freePort(t)}
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", d.binary, "../../cmd/ardoise")
 	if out, err := build.CombinedOutput(); err != nil {
