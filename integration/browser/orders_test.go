@@ -27,7 +27,6 @@ func (s *school) together() {
 	}
 	s.visit(job) // what comes while somebody looks pushes down what is below
 	s.judge()
-	s.shoot("job-session")
 	s.visit("/computers/S104-03")
 	eval[bool](s.window, "window.sat = true")
 	s.until(`parseInt(document.querySelector("#computer-now b")?.innerText) > 20`)
@@ -40,7 +39,6 @@ func (s *school) together() {
 	s.visit(job)
 	s.until(`document.querySelector(".job-list h2").innerText === "Report"`)
 	s.judge()
-	s.shoot("job-session-report")
 }
 
 // printed is what a printer gets of the page.
