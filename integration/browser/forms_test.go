@@ -191,7 +191,6 @@ func (s *school) hostileNames() {
 	}
 	s.visit("/rooms/S104")
 	s.must("<script>document.title='owned'</script> 🖍️", "onerror=")
-	s.shoot("room-hostile")
 	s.visit("/labels?room=S104")
 	s.printed()
 	if status, _ := s.fetch("/rooms/S104", url.Values{"title": {"Salle 104"}, "note": {""}, "policy": {"demand"}, "night": {"23:00"}}.Encode()); status >= 400 {
