@@ -89,7 +89,7 @@ func within(t *access.Task) float64 {
 		}
 	}
 	switch t.Phase {
-	case restore.PhaseScan:
+	case restore.PhaseScan, restore.PhaseProve:
 		return part * 0.25
 	case restore.PhaseReceive: // reads, and writes what the session brings
 		return part * 0.75

@@ -291,7 +291,27 @@ func TestAnUnfinishedDiskWaitsForTheServer(t *testing.T) {
 	}
 }
 
-// What the cache cannot give is asked of the server, by way of a task; what is written by then stays.
+// What the cache cannot give is known before anything is written: without the server the PC starts as it is.
+func TestADamagedCacheBreaksNothing(t *testing.T) {
+	p, _ := independent(t)
+	is := damage(t, p.disks[0], inESP, inSuper)
+	for _, b := range is {
+		for i := range b {
+			b[i] ^= 0x5A
+		}
+	}
+	p.spoilCache()
+	if e, err := p.run(limit(t), nowhere(t)); err != nil || e != job.EndDisk {
+		t.Fatalf("%q, %v\n%s", e, err, p.log.String())
+	}
+	p.has("notice cache-bad warning")
+	if strings.Contains(p.log.String(), "notice unfinished") {
+		t.Error("the disk is said to be unfinished")
+	}
+	holds(t, p.disks[0], is, inESP, inSuper)
+}
+
+// What the cache cannot give is asked of the server, by way of a task.
 func TestADamagedCacheIsHelpedByTheServer(t *testing.T) {
 	p, hash := independent(t)
 	was := damage(t, p.disks[0], inESP, inSuper)
@@ -304,7 +324,7 @@ func TestADamagedCacheIsHelpedByTheServer(t *testing.T) {
 		t.Fatalf("%q, %v\n%s", e, err, p.log.String())
 	}
 	holds(t, p.disks[0], was, inESP, inSuper)
-	p.has("notice cache-bad warning", "notice unfinished wait", "done reset debian@1")
+	p.has("notice cache-bad warning", "done reset debian@1")
 	r := last(p.server)
 	if q := r.Outcome.Proof; q == nil || r.State != job.TaskDone || q.Offline || q.FromNet == 0 || q.Origin != "task" || p.server.Wishes[0] != job.WishReset {
 		t.Errorf("proof %+v, wishes %v", q, p.server.Wishes)

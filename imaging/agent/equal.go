@@ -45,7 +45,7 @@ func resetCourse() course {
 		manifest: 0, countdown: 1, look: 2, end: 5,
 		phase: func(phase string) int {
 			switch phase {
-			case restore.PhaseScan, restore.PhaseReceive:
+			case restore.PhaseScan, restore.PhaseProve, restore.PhaseReceive:
 				return 2
 			case restore.PhaseVerify:
 				return 4
@@ -197,6 +197,7 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 		Mark:        job.Mark{Task: t.ID, Job: t.Job, Kind: t.Kind, Master: t.Master, Version: t.Version, Manifest: t.Manifest},
 		Exceptions:  t.Exceptions,
 		MakeArdoise: true,
+		Prove:       e.offline, // where the cache turns out to be damaged, the PC starts as it is, and asks the server another time
 		Rotates:     e.target.Rotational,
 		Serial:      serial(t.ID),
 		Discard:     t.Kind == job.KindReset && e.proof.Asked == job.LevelFull, // it takes time: not at the pupils' button

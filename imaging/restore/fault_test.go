@@ -170,6 +170,43 @@ func TestALostServerLeavesTheMarkAndTheNextRunGoesOn(t *testing.T) {
 	}
 }
 
+// What the only source cannot give, or not as it should be, is known before anything is written.
+func TestWhatCannotBeEndedIsNotBegun(t *testing.T) {
+	tm := school(t, 8*mib, manifest.GPT, 7)
+	prove := func(d *memDisk) restore.Options {
+		o := options(tm, d, true)
+		o.Prove = true
+		return o
+	}
+	refused := func(why string) {
+		t.Helper()
+		d := newDisk(400 * mib)
+		_, err := restore.Run(context.Background(), prove(d))
+		var source *restore.SourceError
+		if !errors.As(err, &source) || source.Written || len(d.pages) > 0 {
+			t.Errorf("%s: %v, %d pages written", why, err, len(d.pages))
+		}
+	}
+	for lost := 1; lost < 14; lost += 4 {
+		tm.source.lost, tm.source.given = lost, 0
+		refused("a source that ends early")
+	}
+	tm.source.lost = 0
+	id := tm.m.Chunks.At(tm.m.Chunks.Len() - 1).ID
+	good := tm.source.frames[id]
+	tm.source.frames[id] = chunk.Frame{ID: id, Length: 1, Payload: []byte{1}}
+	refused("a rotten frame")
+	tm.source.frames[id], tm.source.given = good, 0
+	d := newDisk(400 * mib)
+	if report := mustRun(t, prove(d)); 2*report.FetchedChunks != tm.source.given {
+		t.Errorf("fetched %d chunks to write them, the source gave %d", report.FetchedChunks, tm.source.given)
+	}
+	tm.source.given = 0
+	if report := mustRun(t, prove(d)); report.WrittenBytes != 0 || tm.source.given != 0 {
+		t.Errorf("a disk that is right: %d bytes written, %d chunks fetched", report.WrittenBytes, tm.source.given)
+	}
+}
+
 func mustMark(t *testing.T, d *memDisk) *job.Mark {
 	t.Helper()
 	mark, err := openArdoise(t, d).Mark().Load()

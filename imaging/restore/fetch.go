@@ -153,6 +153,36 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 	return failed
 }
 
+// prove fetches everything that will be fetched, and keeps nothing of it: what the source cannot give, or not as it should be,
+// is known before the disk is broken. A cache has no other source behind it.
+func (r *run) prove(ctx context.Context, f *findings) error {
+	entries := slices.Collect(f.changed(r))
+	groups := slices.DeleteFunc(r.groups(entries, f.differs), func(g group) bool { return g.local > 0 || r.kept(g.first) != nil })
+	var total int64
+	for _, g := range groups {
+		total += int64(r.m.Chunks.At(int(g.first)).Length)
+	}
+	r.begin(PhaseProve, total)
+	bytes, chunks := r.fetchedBytes.Load(), r.fetchedChunks.Load()
+	defer func() { r.fetchedBytes.Store(bytes); r.fetchedChunks.Store(chunks) }()
+	var l loaded
+	for len(groups) > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := r.batchOf(groups)
+		l.groups, l.contents = groups[:n], make([][]byte, n)
+		groups = groups[n:]
+		if err := r.load(ctx, &l); err != nil {
+			return err
+		}
+		for _, c := range l.contents {
+			r.advance(int64(len(c)))
+		}
+	}
+	return nil
+}
+
 // batchOf returns how many groups make the next batch.
 func (r *run) batchOf(groups []group) int {
 	total := 0

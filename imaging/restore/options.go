@@ -12,6 +12,7 @@ import (
 // The phases of Run, as Progress and the mark name them.
 const (
 	PhaseScan     = "scan"     // looking for what differs; not in a mark
+	PhaseProve    = "prove"    // Options.Prove: what will be written is fetched and proven first; not in a mark
 	PhaseReceive  = "receive"  // the same with a Carousel at work, Done is what the disk holds; not in a mark
 	PhaseBreak    = "break"    // the mark, ARDOISE, the table without the master, the heads
 	PhaseData     = "data"     // file data and fills
@@ -28,6 +29,7 @@ type Options struct {
 	SectorSize int             // logical, of Target, bytes; 0 = the manifest's
 	Source     Source          // of the frames that the disk lacks; Verify needs it only where there are Exceptions
 	Carousel   Carousel        // brings frames while the disk is looked at, before the Source is asked; may be nil
+	Prove      bool            // everything that the Source will be asked for is asked for and proven before the first write, too
 	Marker     Marker          // told besides the mark on ARDOISE: the server, where the disk has no room; may be nil
 	Mark       job.Mark        // what the mark says; Run fills in the phase
 	Exceptions []job.Exception // extents that differ from the master on purpose

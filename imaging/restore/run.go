@@ -102,6 +102,11 @@ func (r *run) run(ctx context.Context) error {
 	if err := r.checkSource(f); err != nil {
 		return err
 	}
+	if r.o.Prove && !r.broken {
+		if err := r.prove(ctx, f); err != nil {
+			return err
+		}
+	}
 	steps := []func(context.Context, *findings) error{
 		r.writeData, r.writeMetadata, r.writeHeads, r.writeTables, r.readBack,
 	}
