@@ -19,7 +19,6 @@ import (
 // TestAResetLeavesOurBootCode: on the disk of a BIOS PC of a menu room, boot code and boot gap are ours (DESIGN 6,
 // "Exceptions": deploy, reset and verify ignore them).
 func TestAResetLeavesOurBootCode(t *testing.T) {
-	t.Parallel()
 	source, data := schoolPC(t), t.TempDir()
 	must(t, "master", "capture", "m", "--disk", source, "--data", data)
 	path := withArdoise(t, data, "m", 600*mib)
@@ -87,7 +86,6 @@ func TestAResetLeavesOurBootCode(t *testing.T) {
 // Names and keys of a computer's own were written past the file systems: their records do not tell of them, so no reset of
 // such a disk may rest on these.
 func TestAQuickResetDoubtsADiskWithBytesOfItsOwn(t *testing.T) {
-	t.Parallel()
 	source, data := schoolPC(t), t.TempDir()
 	must(t, "master", "capture", "m", "--disk", source, "--data", data)
 	path := withArdoise(t, data, "m", 600*mib)
