@@ -150,7 +150,7 @@ func (v *visit) computerNow(pc access.Computer) computerNow {
 		return out
 	}
 	now := &taskNow{ID: t.ID, Job: t.Job, Master: t.Target, Mark: v.taskMark(t.State), Number: t.StepNumber, Steps: t.Steps,
-		Percent: percent(t.Done, t.Total), Link: "/jobs/" + url.PathEscape(t.Job), Cancelling: t.Cancelling}
+		Percent: hundredths(share(t)), Link: "/jobs/" + url.PathEscape(t.Job), Cancelling: t.Cancelling}
 	if j, err := v.Desk.Job(v.r.Context(), t.Job); err == nil {
 		now.Kind = v.say("kind." + string(j.Kind))
 		if j.Master != "" && now.Master == "" {

@@ -42,6 +42,7 @@ type jobView struct {
 	Marks                          []markView
 	Done, Failed                   int
 	Writing                        int // disks that are being written: only --force ends those
+	Bar                            []part
 	MayCancel                      bool
 }
 
@@ -65,9 +66,6 @@ type lineView struct{ Computer, Says string }
 
 // markView is a moment of a session.
 type markView struct{ At, Computer, Says string }
-
-// Bar is the job as a line of colours.
-func (j jobView) Bar() []part { return headView{Counts: j.Counts}.Bar() }
 
 // Live is the id of the element of a row.
 func (r rowView) Live() string { return "k-" + key(r.Task) }
@@ -112,30 +110,16 @@ func (v *visit) jobHead(j access.Job) jobView {
 		}
 	}
 	counts := map[string]int{}
-	var done, total, ended int64
-	var wire, disk int64
-	var left time.Duration
+	w := workOf(j.Tasks, v.now())
+	view.Bar, view.Progress = w.Bar, w.Percent
 	first, last := time.Time{}, time.Time{}
 	for _, t := range j.Tasks {
 		counts[t.State]++
 		if t.Started != nil && (first.IsZero() || t.Started.Before(first)) {
 			first = *t.Started
 		}
-		if t.Ended != nil {
-			ended++
-			if t.Ended.After(last) {
-				last = *t.Ended
-			}
-		}
-		if t.State != job.TaskRunning {
-			continue
-		}
-		done, total, view.Progress = done+t.Done, total+t.Total, 0
-		if t.Reception != nil {
-			wire, disk = wire+t.Reception.WireRate, disk+t.Reception.DiskRate
-		}
-		if d, ok := remaining(&t, v.now()); ok {
-			left = max(left, d)
+		if t.Ended != nil && t.Ended.After(last) {
+			last = *t.Ended
 		}
 	}
 	for _, s := range []string{job.TaskFailed, job.TaskRunning, job.TaskWaiting, job.TaskCancelled, job.TaskDone} {
@@ -144,12 +128,11 @@ func (v *visit) jobHead(j access.Job) jobView {
 		}
 	}
 	view.Done, view.Failed = counts[job.TaskDone], counts[job.TaskFailed]
-	if view.Progress == 0 {
-		view.Progress = percent(done, total)
-		view.Wire, view.Disk = v.rate(wire), v.rate(disk)
+	if view.Progress >= 0 {
+		view.Wire, view.Disk = v.rate(w.Wire), v.rate(w.Disk)
 	}
-	if left > 0 {
-		view.Left = v.span(left)
+	if w.Left > 0 {
+		view.Left = v.span(w.Left)
 	}
 	if view.Over && !first.IsZero() && last.After(first) {
 		view.Took = v.span(last.Sub(first))
@@ -242,7 +225,7 @@ func told(j access.Job) bool {
 func (v *visit) row(t access.Task, m sessions.Member, view *jobView) rowView {
 	r := rowView{Computer: t.Computer, Task: t.ID, State: v.taskMark(t.State), Percent: -1, Written: t.Written, Tries: t.Tries, Version: t.Target}
 	if t.State == job.TaskRunning {
-		r.Percent, r.Step = percent(t.Done, t.Total), v.step(t.Step)
+		r.Percent, r.Step = hundredths(share(&t)), v.step(t.Step)
 		if t.Written > 0 {
 			view.Writing++
 		}

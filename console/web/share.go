@@ -121,6 +121,9 @@ func share(t *access.Task) float64 {
 	return within(t)
 }
 
+// hundredths is a share for people: what goes on is not done.
+func hundredths(share float64) int { return min(int(100*share), 99) }
+
 // remaining guesses how long the present step of a task takes, by how long it took so far. Nobody can tell at its
 // beginning.
 func remaining(t *access.Task, now time.Time) (time.Duration, bool) {
