@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/agent/notices"
@@ -166,7 +167,7 @@ func (a *agent) resetAlone(ctx context.Context, at *place, t job.Task, want mani
 	var source *restore.SourceError
 	switch {
 	case errors.As(err, &source):
-		a.Screen.Say(notices.CacheBad, client.Reason(err))
+		a.Screen.Say(notices.CacheBad, strings.TrimSuffix(client.Reason(err), "."))
 		return &aloneError{source.Err}
 	case err != nil:
 		a.Screen.Note("failed reset %s", version(t))
