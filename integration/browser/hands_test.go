@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -25,12 +26,30 @@ func (w *window) click(element string) {
 	check(w.t, chromedp.Do(w.ctx, chromedp.MouseClickXY(at.X, at.Y)))
 }
 
-// goes clicks what brings another page. It works without scripts.
+// goes clicks what brings another page. It works without scripts. A link may move away from under the pointer, as news come
+// on a page that is live: then it is clicked again, as anybody would.
 func (w *window) goes(element string) {
 	w.t.Helper()
 	eval[bool](w, "window.stays = true")
-	w.click(element)
+	w.middle(element)
+	link := eval[bool](w, "document.querySelector(`"+element+"`).matches('a[href]')")
+	for range 5 {
+		if w.click(element); !link || w.soon(`!window.stays`) {
+			break
+		}
+	}
 	w.until(`!window.stays && document.readyState === "complete"`)
+}
+
+// soon tells whether something comes within a few seconds. While a page is being left there is nobody to ask.
+func (w *window) soon(script string) bool {
+	for range 20 {
+		time.Sleep(200 * time.Millisecond)
+		if ok, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool](script)); err == nil && ok {
+			return true
+		}
+	}
+	return false
 }
 
 // drag takes hold of a point and lets go at another.
