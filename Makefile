@@ -58,7 +58,7 @@ demo: build golden ## a virtual school whose PCs are imaged before your eyes
 test: lint build golden npm ## everything: lint, unit tests with the race detector, real VMs (about 12 minutes without KVM)
 	@$(GO) build -o build/testreport ./scripts/testreport
 	@{ code=0; \
-	   CGO_ENABLED=1 $(GO) test -json -race -shuffle=on -count=1 $(AS_ROOT) $(RACE_TESTS) || code=1; \
+	   CGO_ENABLED=1 $(GO) test -json -race -shuffle=on -count=1 -timeout 25m $(AS_ROOT) $(RACE_TESTS) || code=1; \
 	   $(GO) test -json -count=1 $(SIMULATED) || code=1; \
 	   $(GO) test -json -count=1 -timeout 30m $(AS_ROOT) $(BLACK_BOX) || code=1; \
 	   $(GO) test -json -count=1 -p 1 -timeout 40m $(AS_ROOT) $(VM_TESTS) || code=1; \
