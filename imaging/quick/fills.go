@@ -34,7 +34,7 @@ func (l *look) draw() error {
 	for _, e := range right {
 		l.v.VouchedBytes += e.Length
 	}
-	l.v.filled = append(l.v.filled, right...)
+	l.v.filled = right
 	slices.SortFunc(l.v.filled, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
 	return err
 }

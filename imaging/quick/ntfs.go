@@ -125,11 +125,11 @@ func (x *ntfsVolume) blank() error {
 	for _, r := range a.Runs {
 		e := manifest.Extent{Offset: x.v.Start + r.LCN*x.d.Cluster, Length: min(left, r.Count*x.d.Cluster)}
 		if left -= e.Length; e.Length > 0 && len(x.l.touching(e.Offset, e.Length)) == 0 {
-			v.filled = append(v.filled, e)
+			v.blank = append(v.blank, e)
 			v.FillBytes += e.Length
 		}
 	}
-	slices.SortFunc(v.filled, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	slices.SortFunc(v.blank, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
 	return nil
 }
 

@@ -69,6 +69,7 @@ type Verdict struct {
 	streams bitset            // vouched for
 	unused  []manifest.Extent // metadata that was never used: by offset
 	metas   bitset            // streams of metadata: unused counts there alone
+	blank   []manifest.Extent // found to be 0xFF, all of it, whatever should be there: by offset
 	filled  []manifest.Extent // of fills, found to be as they should: by offset
 	kept    map[int][]byte    // the master's content of some entries that differ
 	pages   map[int]uint64    // of entries that differ: bit p, page p of their content does
@@ -111,20 +112,23 @@ func (v *Verdict) Pages(i int) (differ uint64, known bool) {
 // Fill returns the parts of Manifest.Fills[k] that have to be read, in order.
 func (v *Verdict) Fill(k int) []manifest.Extent {
 	f := v.m.Fills[k]
-	switch stream := uint64(f.Stream); {
+	stream := uint64(f.Stream)
+	rest := []manifest.Extent{f.Extent}
+	switch {
 	case v.Doubt != "":
+		return rest
 	case v.streams.has(stream):
 		return nil
 	case v.metas.has(stream) && f.Byte == 0:
-		var out []manifest.Extent
-		for _, e := range without(f.Extent, v.unused) {
-			out = append(out, without(e, v.filled)...)
-		}
-		return out
-	default:
-		return without(f.Extent, v.filled)
+		rest = without(f.Extent, v.unused)
+	case f.Byte == 0xff:
+		rest = without(f.Extent, v.blank)
 	}
-	return []manifest.Extent{f.Extent}
+	var out []manifest.Extent
+	for _, e := range rest {
+		out = append(out, without(e, v.filled)...)
+	}
+	return out
 }
 
 // without returns e less the extents of list, which are ordered and apart.
