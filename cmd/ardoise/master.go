@@ -272,15 +272,21 @@ func isDevice(path string) bool {
 
 // ownExceptions are the bytes that our start menu replaces on a disk. One whose table cannot be read has none.
 func ownExceptions(d *disk.Disk) ([]job.Exception, error) {
+	table, err := tableOf(d)
+	if err != nil || table == nil {
+		return nil, err
+	}
+	return disk.OwnExceptions(d, table)
+}
+
+// tableOf reads the table of a disk; nil: it cannot be understood.
+func tableOf(d *disk.Disk) (*disk.Table, error) {
 	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
 	var bad *disk.TableError
 	if errors.As(err, &bad) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return disk.OwnExceptions(d, table)
+	return table, err
 }
 
 // runVerify is restore.Verify for one disk, with a bar. The boot code of our start menu is no difference.

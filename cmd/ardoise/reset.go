@@ -47,8 +47,8 @@ func resetCommand() *cobra.Command {
 		Use: "reset [NAME[@VERSION|@CHANNEL] --disk PATH]", Short: "make a disk equal to the master that it should hold, or order it for computers",
 		Long: "With --disk: on a block device or an image file here. It is read, and what differs is written and read back. With " +
 			"--quick, files whose own records (inode, $MFT) did not change are not read, but for a random 2 %; any doubt makes it a " +
-			"full one, and says why. The start menu " +
-			"of Ardoise stays; names and keys of a computer's own become the master's.\n\nWith --room or --computer: ordered from the daemon, for the version that each computer holds.",
+			"full one, and says why. The start menu of Ardoise stays; " +
+			"names and keys of a computer's own become the master's.\n\nWith --room or --computer: ordered from the daemon, for the version that each computer holds.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args) },
 	}
@@ -115,12 +115,13 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	options := restore.Options{Manifest: o.manifest, Target: d, SectorSize: d.SectorSize(), Source: o.source, Discard: r.trim, Exceptions: own,
 		Mark:     job.Mark{Kind: job.KindReset, Master: o.version.Name, Version: o.version.Number, Manifest: o.version.Hash.String()},
 		Progress: func(p restore.Progress) { bar.show(p.Phase, p.Done, p.Total) }}
+	if r.quick {
+		out.Asked = job.LevelQuick
+	}
 	switch {
 	case r.quick && personal:
-		out.Asked = job.LevelQuick
 		out.Doubt = "names or keys of a computer's own were written to it past its file systems, which do not tell of them"
 	case r.quick:
-		out.Asked = job.LevelQuick
 		verdict, err := quick.Look(c.Context(), quick.Options{Disk: d, Manifest: o.manifest, Source: o.source, Exceptions: own,
 			Names: func() (io.ReadCloser, error) { return o.source.Names(o.version.Hash) }, Progress: bar.show})
 		if err != nil {
@@ -151,12 +152,12 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 // diskOwn returns the bytes that our start menu replaces on a disk, which stay, and tells whether the last work on it that
 // it keeps a proof of has laid bytes of a computer's own over the master's, which go.
 func diskOwn(d *disk.Disk) (own []job.Exception, personal bool, err error) {
-	if own, err = ownExceptions(d); err != nil {
+	table, err := tableOf(d)
+	if err != nil || table == nil {
 		return nil, false, err
 	}
-	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
-	if err != nil || table.Ardoise == nil {
-		return own, false, nil // what is wrong with a table restore finds
+	if own, err = disk.OwnExceptions(d, table); err != nil || table.Ardoise == nil {
+		return own, false, err
 	}
 	a, err := disk.OpenArdoise(d, *table.Ardoise)
 	var none *disk.NoArdoiseError
