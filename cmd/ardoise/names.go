@@ -76,18 +76,12 @@ func (s *site) certify(names []string) error {
 
 // runNames makes the certificate anew when this machine's names change, or when it is about to expire.
 func (s *site) runNames(ctx context.Context) error {
-	tick := time.NewTicker(namesEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+	return every(ctx, namesEvery, func() error {
 		if err := s.recertify(ownNames(ctx, &s.o.console), time.Now()); err != nil {
 			s.log.Error("issuing a certificate", "error", err)
 		}
-	}
+		return nil
+	})
 }
 
 // recertify makes the certificate anew where it is not of these names, or is about to expire.

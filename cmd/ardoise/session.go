@@ -195,7 +195,7 @@ func (s *sending) serve(c *cobra.Command, key session.FileKey, on udp.Link, serv
 		return nil
 	})
 	group.Go(func() error {
-		return everySecond(ctx, func() error { return lines.second(server.Status()) })
+		return every(ctx, time.Second, func() error { return lines.second(server.Status()) })
 	})
 	err = group.Wait()
 	if errors.Is(err, context.Canceled) && c.Context().Err() == nil {
@@ -217,16 +217,16 @@ func warnOf(w io.Writer, on udp.Link) {
 // quiet logs nothing: a port that is open to a school hears a lot of nonsense.
 func quiet() *log.Logger { return slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug) }
 
-// everySecond calls tell each second until ctx is done or it fails.
-func everySecond(ctx context.Context, tell func() error) error {
-	tick := time.NewTicker(time.Second)
+// every calls do at each end of a period until ctx is done or it fails.
+func every(ctx context.Context, period time.Duration, do func() error) error {
+	tick := time.NewTicker(period)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if err := tell(); err != nil {
+			if err := do(); err != nil {
 				return err
 			}
 		}

@@ -255,7 +255,7 @@ func (r *receiving) receive(c *cobra.Command, client *session.Client, hash manif
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		_ = everySecond(ctx, lines.second)
+		_ = every(ctx, time.Second, lines.second)
 	}()
 	report, err := restore.Run(c.Context(), restore.Options{Manifest: m, Target: d, SectorSize: d.SectorSize(), Carousel: carousel,
 		Source: client, Mark: job.Mark{Kind: job.KindDeploy, Master: m.Name, Version: m.Version, Manifest: hash.String()},

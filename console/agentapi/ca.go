@@ -32,7 +32,7 @@ type CA struct {
 // validity of certificates. Agents look at keys, not at dates: clocks of PCs are wrong.
 const (
 	caYears  = 50
-	leafDays = 397 // no browser takes more for granted; it is made anew at each start and when a tenth of it is left
+	leafDays = 397 // no browser takes more for granted; it is made anew at each start and a month before its end
 	backdate = 48 * time.Hour
 )
 
