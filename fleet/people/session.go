@@ -83,25 +83,44 @@ func (p *People) loginsOf(person, but string) (hashes []string) {
 	return hashes
 }
 
-// BySession returns who comes with a cookie: CodeNoSession.
+// BySession returns who comes with a cookie, which is a use of its session: CodeNoSession.
 func (p *People) BySession(ctx context.Context, token, address string) (Caller, error) {
-	hash, now := digest(token), p.o.Now().UTC()
-	p.mu.RLock()
-	l, ok := p.logins[hash]
-	x := p.people[l.Person]
-	p.mu.RUnlock()
-	if !ok || l.over(now) || x.ID == "" || x.Disabled {
-		return Caller{}, refuse(CodeNoSession, "", "")
+	l, x, err := p.session(token)
+	if err != nil {
+		return Caller{}, err
 	}
-	if now.Sub(l.Seen) >= keepUse {
+	if now := p.o.Now().UTC(); now.Sub(l.Seen) >= keepUse {
 		p.seen(ctx, x.ID, func(c *Change) {
-			if l, ok := p.logins[hash]; ok {
+			if l, ok := p.logins[l.Hash]; ok {
 				l.Seen, l.Address = now, clean(address, maxLogin)
 				c.Logins = []Login{l}
 			}
 		})
 	}
 	return x.caller(ViaSession, address), nil
+}
+
+// StillIn returns who a cookie is of, as BySession, but is no use of its session: a page that is left open follows what
+// happens by itself, and does not keep somebody signed in who has gone.
+func (p *People) StillIn(token, address string) (Caller, error) {
+	_, x, err := p.session(token)
+	if err != nil {
+		return Caller{}, err
+	}
+	return x.caller(ViaSession, address), nil
+}
+
+// session is the session of a cookie, and whose it is.
+func (p *People) session(token string) (Login, Person, error) {
+	now := p.o.Now().UTC()
+	p.mu.RLock()
+	l, ok := p.logins[digest(token)]
+	x := p.people[l.Person]
+	p.mu.RUnlock()
+	if !ok || l.over(now) || x.ID == "" || x.Disabled {
+		return Login{}, Person{}, refuse(CodeNoSession, "", "")
+	}
+	return l, x, nil
 }
 
 // seen keeps that a person was seen just now. If a decision is being taken, or it cannot be kept, the next request will.

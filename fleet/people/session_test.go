@@ -63,6 +63,32 @@ func TestSessionsEndByThemselves(t *testing.T) {
 	}
 }
 
+// A page that is left open asks again and again by itself whether its session goes on. That is no use of it.
+func TestAnOpenPageDoesNotKeepASession(t *testing.T) {
+	h := open(t)
+	h.add(t, people.Person{Login: "marie", Role: people.Reader})
+	s := h.login(t, "marie")
+	looks := 0
+	for h.clock.pass(30 * time.Second); ; h.clock.pass(30 * time.Second) {
+		c, err := h.StillIn(s.Token, "192.0.2.1")
+		if err != nil {
+			break
+		}
+		if c.Login != "marie" || c.Via != people.ViaSession || c.Address != "192.0.2.1" {
+			t.Fatalf("the session is of %+v", c)
+		}
+		if looks++; looks > 300 {
+			t.Fatal("it lives for two hours and a half without use")
+		}
+	}
+	if looks != 239 {
+		t.Errorf("it ended after %d looks of 30 s, want 239: two hours", looks)
+	}
+	if _, err := h.StillIn("x", "192.0.2.1"); err == nil {
+		t.Error("somebody comes with no session")
+	}
+}
+
 func TestSessionsEndWithWhatTheyWereGivenFor(t *testing.T) {
 	h := open(t)
 	h.add(t, people.Person{Login: "root-of-all", Role: people.Administrator})
