@@ -68,10 +68,11 @@ func (b *bench) flooding(ctx context.Context) (err error) {
 	var runs [2][]Run
 	for range b.runs {
 		for i, s := range []Scene{quiet, loud} {
-			run, err := b.play(ctx, room, s, b.ours())
+			run, again, err := b.fair(ctx, room, s, b.ours())
 			if err != nil {
 				return err
 			}
+			b.result.Again += again
 			b.say("flood of %d a second: %.2f s, %d of %d complete, processor of the PC %.2f s", s.Flood, run.Seconds, run.Complete,
 				run.Expected, run.PCsCPU)
 			runs[i] = append(runs[i], run)

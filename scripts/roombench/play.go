@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/integration/lab"
+	"github.com/ardoise/ardoise/scripts/machine"
 )
 
 // system is a program that sends to a room.
@@ -41,6 +42,7 @@ type Run struct {
 	ServerKernel float64 `json:"server_kernel"` // of these, the kernel's: sockets, and in namespaces the switch
 	PCsCPU       float64 `json:"pcs_cpu"`       // seconds, of all together; programs that were killed count too
 	PCsKernel    float64 `json:"pcs_kernel"`    // of these, the kernel's
+	Stolen       float64 `json:"stolen"`        // share of the processors' time that the host of a virtual machine took away
 
 	Wire    *wireRate       `json:"wire,omitempty"`
 	Flooded *flooded        `json:"flooded,omitempty"`
@@ -113,6 +115,33 @@ func (w *words) all() []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return bytes.Clone(w.b.Bytes())
+}
+
+// mostAgain is how often a run is made again because of the host.
+const mostAgain = 5
+
+// fair plays until the host has left the machine its processors, and returns how many runs it threw away for that. A run in
+// which a disk was not complete is never thrown away, whatever the host did; of runs that were all disturbed the least is kept.
+func (b *bench) fair(ctx context.Context, room *lab.Room, s Scene, sys *system) (best Run, again int, err error) {
+	for {
+		before, err := machine.Now()
+		if err != nil {
+			return best, again, err
+		}
+		run, err := b.play(ctx, room, s, sys)
+		if err != nil {
+			return best, again, err
+		}
+		run.Stolen = machine.StolenSince(before)
+		if again == 0 || run.Stolen < best.Stolen || run.Complete < run.Expected {
+			best = run
+		}
+		if run.Stolen <= machine.TooMuch || run.Complete < run.Expected || again == mostAgain {
+			return best, again, nil
+		}
+		b.say("%s: %s %.2f s, made again: the host took %.0f %% of the processors", s.What, sys.name, run.Seconds, 100*run.Stolen)
+		again++
+	}
 }
 
 // play lets a system send to a room once.

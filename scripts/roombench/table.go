@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ardoise/ardoise/scripts/machine"
 	"github.com/ardoise/ardoise/scripts/table"
 )
 
@@ -31,6 +32,9 @@ func (r *Result) print(w io.Writer) {
 	n := r.Network
 	_, _ = fmt.Fprintf(w, "server's port %d Mb/s, PCs' ports %d Mb/s with %d KiB of queue; time is divided by the wire's limit; median of %d\n",
 		n.ServerMbit, n.PCMbit, n.Queue>>10, r.Runs)
+	if r.Again > 0 {
+		_, _ = fmt.Fprintf(w, "%d runs were made again: the machine's host had taken more than %.0f %% of its processors\n", r.Again, 100*machine.TooMuch)
+	}
 	_, _ = fmt.Fprintf(w, "%s\n%s\n\n", n.Ours, n.Udpcast)
 	lines := [][]string{{"room", "Ardoise", "udpcast", "promised", "", "on air MB", "processor s, server and PCs", "apart s, before and after"}}
 	for _, row := range r.Rows {

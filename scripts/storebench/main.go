@@ -12,7 +12,8 @@
 // The disks are images that the real tools make (mke2fs, the kernel's ext4, mkntfs and ntfs-3g) of files of this
 // machine: binaries, text, and what is compressed already; which, and how many bytes of each, is part of the result.
 // Every measurement begins with a warm page cache. Ours and theirs take turns, three times each where once takes less
-// than a minute, and the median counts. Times are by the wall clock with everything that a person would wait for: a
+// than a minute, nine times where it takes less than a second, and the median counts. A run in which the host of a virtual
+// machine took more than 3 % of the processors is made again, whoever's it was. Times are by the wall clock with everything that a person would wait for: a
 // capture of ours ends when its packs are durable, a restore of ours when all was read back. Only the scan is measured in
 // seconds of processor time: its promise is about one core.
 //

@@ -346,7 +346,7 @@ func (b *bench) resetRows(r *resetting, m *measured) error {
 		}
 	}
 	seconds := func(c *contender) Figure {
-		return Figure{Name: c.name, Value: c.seconds(), Seconds: c.walls, CPU: median(c.cpus)}
+		return Figure{Name: c.name, Value: c.seconds(), Seconds: c.walls, CPU: median(c.cpus), Again: c.again}
 	}
 	against := func(what, unit string, a, b *contender) Row {
 		return Row{What: what, Unit: unit, Ours: seconds(a), Peers: []Figure{seconds(b)}, Ratio: b.seconds() / a.seconds()}

@@ -50,8 +50,17 @@ func TestContendersTakeTurnsAndTheMedianCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(order)
-	if want := "a\nb\nb\na\na\nb\n"; err != nil || string(got) != want {
-		t.Errorf("the order was %q, %v; want %q", got, err, want)
+	want := "a\nb\n" + strings.Repeat("b\na\na\nb\n", (turns-1)/2)
+	switch ran := len(a.walls) + len(b.walls) + a.again + b.again; {
+	case err != nil || len(a.walls) != turns || len(b.walls) != turns || len(got) != 2*ran:
+		t.Errorf("a counts %d times and b %d, %d and %d were thrown away, and %q was written, %v", len(a.walls), len(b.walls), a.again, b.again, got, err)
+	case a.again+b.again == 0 && string(got) != want:
+		t.Errorf("the order was %q; want %q", got, want)
+	}
+	order += "-long"
+	a, b = shell("a", "echo a >>"+order), shell("b", "sleep 1.1; echo b >>"+order)
+	if err := race(context.Background(), a, b); err != nil || len(a.walls) != turns || len(b.walls) != repeats {
+		t.Errorf("a short program counts %d times, one of more than a second %d: %v", len(a.walls), len(b.walls), err)
 	}
 	if got := median([]float64{9, 1, 2}); got != 2 {
 		t.Errorf("the median of 9, 1, 2 is %v", got)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ardoise/ardoise/scripts/machine"
 	"github.com/ardoise/ardoise/scripts/table"
 )
 
@@ -28,6 +29,7 @@ type Figure struct {
 	Value   float64   `json:"value"`             // in the row's unit; of the median run
 	Seconds []float64 `json:"seconds,omitempty"` // of each run, by the wall clock
 	CPU     float64   `json:"cpu,omitempty"`     // seconds of all cores, of the median run
+	Again   int       `json:"again,omitempty"`   // runs that were thrown away since the machine's host had taken its processors
 }
 
 // atLeast is a row with a promise that ratio reaches bar.
@@ -71,6 +73,16 @@ func (r *Result) print(w io.Writer) {
 		lines = append(lines, row.cells())
 	}
 	table.Print(w, lines)
+	again := 0
+	for _, row := range r.Rows {
+		again += row.Ours.Again
+		for _, p := range row.Peers {
+			again += p.Again
+		}
+	}
+	if again > 0 {
+		_, _ = fmt.Fprintf(w, "runs of these rows that were made again, since the host had taken more than %.0f %% of the processors: %d\n", 100*machine.TooMuch, again)
+	}
 	for _, line := range r.Store {
 		_, _ = fmt.Fprintln(w, line)
 	}
