@@ -3,6 +3,7 @@ package post
 import (
 	"fmt"
 	"html/template"
+	"slices"
 	"strings"
 	texttemplate "text/template"
 	"time"
@@ -19,6 +20,23 @@ type Report struct {
 	Until time.Time `json:"until"`
 	Trial bool      `json:"trial,omitempty"` // somebody tries the settings
 	Jobs  []Job     `json:"jobs"`            // that ended, oldest first
+
+	Requests []Request `json:"requests,omitempty"` // that are open, newest first, at most 50
+	Open     int       `json:"open_requests"`      // how many are, in all
+}
+
+// Request is what somebody reported, and nobody has answered.
+type Request struct {
+	ID       string    `json:"id"`
+	Computer string    `json:"computer,omitempty"` // "": of the room as a whole
+	Room     string    `json:"room,omitempty"`
+	Text     string    `json:"text"`
+	Created  time.Time `json:"created"`
+}
+
+// Tells whether a report has anything that its readers have not heard: a job that ended, or a request of this span.
+func (r Report) Tells() bool {
+	return len(r.Jobs) > 0 || slices.ContainsFunc(r.Requests, func(q Request) bool { return !q.Created.Before(r.Since) })
 }
 
 // Job is one that ended.
@@ -50,31 +68,48 @@ func (r Report) Counts() (done, total, failed int) {
 	return done, total, failed
 }
 
-// words are what a mail says, in one language.
+// words are what a mail says, in one language. A text of the form "one|many" is chosen by the first number in it, or by
+// the only one.
 type words struct {
 	subject, allWell, quiet, nothing, trial, intro, jobBy, done, cancelled, failed, do, look string
+	asked, askedFor, since, more                                                             string
 	kinds                                                                                    map[string]string
 	clock                                                                                    string
 }
 
 func wordsOf(l notices.Language) words {
 	if l == notices.English {
-		return words{subject: "Ardoise %s: %d of %d computers are ready, %d to look at", allWell: "Ardoise %s: all %d computers are ready",
-			quiet: "Ardoise %s: a trial", nothing: "Nothing ended.",
+		return words{subject: "Ardoise %s: %d of %d computers is ready, %d to look at|Ardoise %s: %d of %d computers are ready, %d to look at",
+			allWell: "Ardoise %s: %d computer is ready|Ardoise %s: all %d computers are ready",
+			quiet:   "Ardoise %s: a trial", nothing: "Nothing ended.",
 			trial: "This is a trial: somebody wants to see whether reports arrive.",
 			intro: "What ended between %s and %s:", jobBy: "ordered by %s, ended at %s", done: "%d of %d done", cancelled: "%d cancelled",
 			failed: "To look at", do: "Now", look: "Look at it in the console",
+			asked:    "Ardoise %s: %d request is open|Ardoise %s: %d requests are open",
+			askedFor: "%d request waits for an answer|%d requests wait for an answer", since: "since %s", more: "and %d other|and %d others",
 			kinds: map[string]string{"deploy": "Deployment", "reset": "Reset", "stage": "Staging", "capture": "Capture", "verify": "Check",
 				"wipe": "Wipe", "inventory": "Inventory", "script": "Script", "shutdown": "Shutdown"}, clock: "Jan 2, 15:04"}
 	}
-	return words{subject: "Ardoise %s : %d postes sur %d sont prêts, %d à regarder", allWell: "Ardoise %s : les %d postes sont prêts",
-		quiet: "Ardoise %s : un essai", nothing: "Rien ne s'est terminé.",
+	return words{subject: "Ardoise %s : %d poste sur %d est prêt, %d à regarder|Ardoise %s : %d postes sur %d sont prêts, %d à regarder",
+		allWell: "Ardoise %s : %d poste est prêt|Ardoise %s : les %d postes sont prêts",
+		quiet:   "Ardoise %s : un essai", nothing: "Rien ne s'est terminé.",
 		trial: "Ceci est un essai : quelqu'un veut voir si les rapports arrivent.",
-		intro: "Ce qui s'est terminé entre le %s et le %s :", jobBy: "ordonné par %s, terminé le %s", done: "%d sur %d faits",
-		cancelled: "%d annulés", failed: "À regarder", do: "Maintenant", look: "Voir dans la console",
+		intro: "Ce qui s'est terminé entre le %s et le %s :", jobBy: "ordre de %s, fin le %s", done: "%d sur %d fait|%d sur %d faits",
+		cancelled: "%d annulé|%d annulés", failed: "À regarder", do: "Maintenant", look: "Voir dans la console",
+		asked:    "Ardoise %s : %d demande est ouverte|Ardoise %s : %d demandes sont ouvertes",
+		askedFor: "%d demande attend une réponse|%d demandes attendent une réponse", since: "depuis le %s", more: "et %d autre|et %d autres",
 		kinds: map[string]string{"deploy": "Déploiement", "reset": "Remise à zéro", "stage": "Préparation", "capture": "Capture",
 			"verify": "Vérification", "wipe": "Effacement", "inventory": "Inventaire", "script": "Script", "shutdown": "Arrêt"},
 		clock: "02/01 15:04"}
+}
+
+// counted fills in a text of the form "one|many", chosen by n as the language counts: French says "0 poste".
+func counted(l notices.Language, text string, n int, args ...any) string {
+	one, many, both := strings.Cut(text, "|")
+	if both && (n > 1 || n != 1 && l == notices.English) {
+		one = many
+	}
+	return fmt.Sprintf(one, args...)
 }
 
 // Subject is the first line of a report.
@@ -85,20 +120,27 @@ func (r Report) Subject(l notices.Language) string {
 	if r.Site != "" {
 		where += ", " + r.Site
 	}
+	if total == 0 && r.Open > 0 {
+		return counted(l, w.asked, r.Open, where, r.Open)
+	}
 	if total == 0 { // of a trial
 		return fmt.Sprintf(w.quiet, where)
 	}
 	if failed == 0 && done == total {
-		return fmt.Sprintf(w.allWell, where, total)
+		return counted(l, w.allWell, total, where, total)
 	}
-	return fmt.Sprintf(w.subject, where, done, total, failed)
+	return counted(l, w.subject, done, where, done, total, failed)
 }
 
 // view is a report in the words of a language.
 type view struct {
 	Subject, Trial, Intro, Nothing, Failed, Do, Look, Link string
 	Jobs                                                   []jobView
+	Asked, More                                            string
+	Requests                                               []requestView
 }
+
+type requestView struct{ Where, Since, Text string }
 
 type jobView struct {
 	Title, By, Counts string
@@ -116,15 +158,30 @@ func (r Report) view(l notices.Language, zone *time.Location) view {
 	if len(r.Jobs) == 0 {
 		out.Nothing = w.nothing
 	}
+	if r.Open > 0 {
+		out.Asked = counted(l, w.askedFor, r.Open, r.Open)
+	}
+	if more := r.Open - len(r.Requests); more > 0 {
+		out.More = counted(l, w.more, more, more)
+	}
+	for _, q := range r.Requests {
+		where := q.Computer
+		if where == "" {
+			where = q.Room
+		} else if q.Room != "" {
+			where += " (" + q.Room + ")"
+		}
+		out.Requests = append(out.Requests, requestView{where, fmt.Sprintf(w.since, clock(q.Created)), strings.Join(strings.Fields(q.Text), " ")})
+	}
 	for _, j := range r.Jobs {
 		kind := w.kinds[j.Kind]
 		if kind == "" {
 			kind = j.Kind
 		}
 		x := jobView{Title: strings.TrimSpace(fmt.Sprintf("%s %s", kind, j.What)), By: fmt.Sprintf(w.jobBy, j.By, clock(j.Ended)),
-			Counts: fmt.Sprintf(w.done, j.Done, j.Total), Failed: j.Failed}
+			Counts: counted(l, w.done, j.Done, j.Done, j.Total), Failed: j.Failed}
 		if j.Cancelled > 0 {
-			x.Counts += ", " + fmt.Sprintf(w.cancelled, j.Cancelled)
+			x.Counts += ", " + counted(l, w.cancelled, j.Cancelled, j.Cancelled)
 		}
 		out.Jobs = append(out.Jobs, x)
 	}
@@ -140,7 +197,11 @@ const asText = `{{with .Trial}}{{.}}
 {{with .Failed}}  {{$.Failed}}:
 {{range .}}  - {{.Computer}}{{with .Room}} ({{.}}){{end}}: {{.Happened}}
     {{$.Do}}: {{.Do}}
-{{end}}{{end}}{{end}}{{with .Link}}
+{{end}}{{end}}{{end}}{{with .Asked}}
+{{.}}:
+{{range $.Requests}}  - {{.Where}}, {{.Since}}: {{.Text}}
+{{end}}{{with $.More}}  - {{.}}
+{{end}}{{end}}{{with .Link}}
 {{$.Look}}: {{.}}
 {{end}}`
 
@@ -149,6 +210,8 @@ const asHTML = `<!doctype html><meta charset="utf-8"><div style="font-family:san
 {{range .Jobs}}<h2 style="font-size:1em;margin-bottom:0">{{.Title}}: {{.Counts}}</h2><p style="margin-top:0;color:#5a6a72">{{.By}}</p>
 {{with .Failed}}<p style="margin-bottom:0"><strong>{{$.Failed}}</strong></p><ul>{{range .}}<li><strong><bdi>{{.Computer}}</bdi></strong>
 {{- with .Room}} (<bdi>{{.}}</bdi>){{end}}: {{.Happened}}<br>{{$.Do}}: {{.Do}}</li>{{end}}</ul>{{end}}{{end}}
+{{with .Asked}}<h2 style="font-size:1em;margin-bottom:0">{{.}}</h2><ul>{{range $.Requests}}<li><strong><bdi>{{.Where}}</bdi></strong>, {{.Since}}: <span dir="auto">{{.Text}}</span></li>{{end}}
+{{- with $.More}}<li>{{.}}</li>{{end}}</ul>{{end}}
 {{with .Link}}<p><a href="{{.}}">{{$.Look}}</a></p>{{end}}</div>
 `
 
