@@ -39,10 +39,16 @@ type headView struct {
 	Big                 bool
 }
 
-// countView is how many computers of a room are in a state.
+// countView is how many computers of a room or a job are in a state. Its word agrees with their number.
 type countView struct {
 	State badge
 	N     int
+}
+
+// counted says a state after a number of computers.
+func (t tongue) counted(is badge, n int) countView {
+	is.Word = t.count("count."+is.Class, n)
+	return countView{is, n}
 }
 
 // Bar is the room as a line of colours: the work that is done while some goes on, else how its computers are.
@@ -159,7 +165,7 @@ func roomTitle(r access.Room) string {
 // whose part is over.
 func (m *boardMaker) sum(h *headView, in []*access.Spot, counts map[face]int) {
 	for is, n := range counts {
-		h.Counts = append(h.Counts, countView{m.v.mark(is.Class, is.Icon), n})
+		h.Counts = append(h.Counts, m.v.counted(m.v.mark(is.Class, is.Icon), n))
 	}
 	slices.SortFunc(h.Counts, func(a, b countView) int {
 		return cmp.Or(severity(a.State.Class)-severity(b.State.Class), strings.Compare(a.State.Class, b.State.Class))

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -24,6 +25,8 @@ type computerNow struct {
 	Stage     string
 	Seen      time.Time
 	Address   string
+	SeenAt    string // site in whose network it was seen, where that is not its own, which is Site
+	Site      string
 	Alarm     bool
 	MayCancel bool
 }
@@ -143,8 +146,8 @@ func modelOf(i job.Inventory) string {
 
 // computerNow is how a computer is now.
 func (v *visit) computerNow(pc access.Computer) computerNow {
-	out := computerNow{ID: pc.ID, Name: pc.Name, Mark: v.resolver().mark(pc), Stage: pc.Stage, Seen: pc.LastSeen.Truncate(time.Minute),
-		Address: pc.Address, Alarm: pc.Claim != nil}
+	out := computerNow{ID: pc.ID, Name: pc.Name, Mark: v.resolver().mark(pc), Stage: v.stage(pc.Stage), Seen: pc.LastSeen.Truncate(time.Minute),
+		Address: pc.Address, SeenAt: pc.SeenAt, Site: cmp.Or(pc.Site, v.say("computer.siteless")), Alarm: pc.Claim != nil}
 	t := pc.Task
 	if t == nil {
 		return out
@@ -168,6 +171,15 @@ func (v *visit) computerNow(pc access.Computer) computerNow {
 	}
 	out.Task = now
 	return out
+}
+
+// stage says how far a computer came when it started last: in the words of the event that told it.
+func (t tongue) stage(s string) string {
+	key := "event.is." + s
+	if said := t.say(key); said != key {
+		return said
+	}
+	return s
 }
 
 // computerLive makes the live part of a computer's page.

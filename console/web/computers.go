@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
@@ -402,6 +403,6 @@ func (c *console) changeWindow(v *visit) error {
 	if f.Bad() {
 		return v.enrolPage(f, http.StatusUnprocessableEntity)
 	}
-	v.flash("enrol.opened", room, order.Minutes)
+	v.flash("enrol.opened", room, v.span(time.Duration(order.Minutes)*time.Minute))
 	return v.seeOther("/enrol")
 }

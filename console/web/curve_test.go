@@ -13,6 +13,7 @@ import (
 	"github.com/ardoise/ardoise/fleet/rates"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters"
 )
 
 // oneSession is what is known of the session of each job.
@@ -52,6 +53,8 @@ func TestAJobWithoutASessionHasItsCurve(t *testing.T) {
 	s.report(1, func(*job.Report) {})
 	if body := b.want(path, 200); strings.Contains(body, `class="curve"`) {
 		t.Error("there is a curve before anything moved")
+	} else if !strings.Contains(body, `class="curve-soon"`) {
+		t.Error("no place is kept for the curve: what is below will move when it comes")
 	}
 	for i := range int64(12) {
 		s.now = s.now.Add(time.Second)
@@ -59,12 +62,15 @@ func TestAJobWithoutASessionHasItsCurve(t *testing.T) {
 			r.Step, r.Done, r.Total, r.Fetched, r.Written = 3, (i+1)*60e6, 6e9, (i+1)*30e6, (i+1)*60e6
 		})
 	}
-	body := b.want(path, 200, `class="curve"`, "wire, at most 30.0\u00a0MB/s; disk, at most 60.0\u00a0MB/s", `<i></i>Disk</span>`)
+	body := b.want(path, 200, `class="curve"`, "<span>50.0\u00a0MB/s</span><span>0</span>", "<span>0 s</span><span>5 s</span>", "wire, at most 30.0\u00a0MB/s; disk, at most 60.0\u00a0MB/s", `<i></i>Disk</span>`)
 	if wire, disk := heights(t, body, "wire"), heights(t, body, "disk"); len(wire) != 6 || len(disk) != 6 || wire[2] == disk[2] {
 		t.Errorf("the curves are %v and %v", wire, disk)
 	}
 	if !strings.Contains(body, `figure-value">30.0`) || !strings.Contains(body, `figure-value">60.0`) {
 		t.Error("what it does now is not said in figures")
+	}
+	if strings.Contains(body, "curve-soon") || strings.Contains(body, "<text") {
+		t.Error("the curve is there and still announced, or has letters that shrink with it")
 	}
 	s.done(1)
 	b.want(path, 200, `class="curve"`, "Report")
@@ -80,6 +86,16 @@ func TestAJobWithoutASessionHasItsCurve(t *testing.T) {
 		s.now = s.now.Add(time.Second)
 	}
 	b.want("/jobs/"+both.Job.ID, 200, "average of one computer", "wire, at most 80.0\u00a0MB/s; disk, at most 20.0\u00a0MB/s")
+
+	s.done(2)
+	look := s.give(fleet.Order{Kind: job.KindInventory, Computers: []string{"S104-02"}}, masters.Version{})
+	for range 3 {
+		s.report(2, func(*job.Report) {})
+		s.now = s.now.Add(time.Second)
+	}
+	if body := b.want("/jobs/"+look.Job.ID, 200, "Inventory"); strings.Contains(body, "curve") {
+		t.Error("an inventory moves nothing, and has a curve or a place for it")
+	}
 }
 
 // The page of a session shows what is sent, and how fast the slowest disk takes it.

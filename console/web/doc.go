@@ -20,6 +20,10 @@
 // results: fleet.Sights looks at 15,000 records in some ten milliseconds, while a cache by the fleet's changes would be
 // empty whenever three hundred agents report.
 //
+// What comes later on a page that is live has its place from the start, or comes below all else: the curve of a job is
+// announced in a box of its size, who lags is named below the list. What the axes of a curve say is HTML around the
+// drawing, for letters in a drawing shrink with it.
+//
 // How a page is made:
 //
 //  1. A line in routes.go: the pattern, the action that the caller needs somewhere, the handler.
@@ -29,7 +33,8 @@
 //  3. A file templates/pages/name.html that defines "content"; its data is .Data. What more than one page shows, or what
 //     is live, is a named template in templates/parts.
 //  4. Every text is {{t "key" args}} or {{n "key" number}} with its line in words; every state is {{template "badge" .}}:
-//     colour, icon and word (type badge; v.mark, v.taskMark). Names of people, rooms and computers stand in <bdi>. No style attributes, no inline scripts.
+//     colour, icon and word (type badge; v.mark, v.taskMark), and after a number v.counted. Names of people, rooms and
+//     computers stand in <bdi>. No style attributes, no inline scripts.
 //     What comes from below in English, a reason or a detail of an event, is said by {{said (in "kind or code" .Detail)}}, or
 //     by v.in or v.notice and then {{said .}}: in French, or marked as English where nobody has put it into French.
 //  5. A form is read with v.form(): when Form.Bad, show the page again with the form in it and status 422; fields are

@@ -85,7 +85,11 @@ func (t tongue) clock(at time.Time) string { return at.In(t.zone).Format("15:04"
 func (t tongue) day(at time.Time) string {
 	at = at.In(t.zone)
 	month := strings.Fields(t.say("month.short"))[at.Month()-1]
-	return strconv.Itoa(at.Day()) + " " + month + " " + strconv.Itoa(at.Year())
+	day := strconv.Itoa(at.Day())
+	if t.lang == words.French && at.Day() == 1 {
+		day += "er"
+	}
+	return day + " " + month + " " + strconv.Itoa(at.Year())
 }
 
 // when writes a moment so that a person need not count: today and tomorrow by name, others by date.
@@ -118,7 +122,7 @@ func (t tongue) ago(at time.Time) string {
 	case d < 60*24*time.Hour:
 		return t.count("time.days", int(d/(24*time.Hour)))
 	}
-	return t.day(at)
+	return t.say("time.on", t.day(at))
 }
 
 // stamp writes a moment to the second, for logs.

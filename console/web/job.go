@@ -36,6 +36,7 @@ type jobView struct {
 	Took                           string // of a job that is over
 	Curve                          template.HTML
 	CurveDisk                      string // whose disk it shows beside the wire; "": none
+	Soon                           bool   // its curve is still to come: its place is kept
 	Rows                           []rowView
 	LeftOut                        []lineView
 	Laggards                       []lineView
@@ -85,6 +86,7 @@ func (v *visit) jobOf(id string) (jobView, error) {
 		v.session(&view, s)
 	}
 	v.rates(&view, j)
+	view.Soon = !view.Over && view.Curve == "" && moves(j.Kind)
 	for _, t := range j.Tasks {
 		view.Rows = append(view.Rows, v.row(t, members[t.Computer], &view))
 	}
@@ -124,7 +126,7 @@ func (v *visit) jobHead(j access.Job) jobView {
 	}
 	for _, s := range []string{job.TaskFailed, job.TaskRunning, job.TaskWaiting, job.TaskCancelled, job.TaskDone} {
 		if counts[s] > 0 {
-			view.Counts = append(view.Counts, countView{v.taskMark(s), counts[s]})
+			view.Counts = append(view.Counts, v.counted(v.taskMark(s), counts[s]))
 		}
 	}
 	view.Done, view.Failed = counts[job.TaskDone], counts[job.TaskFailed]
@@ -179,6 +181,11 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 	}
 }
 
+// moves tells whether a job of a kind reads or writes disks, so that there is something to be drawn.
+func moves(k job.Kind) bool {
+	return slices.Contains([]job.Kind{job.KindDeploy, job.KindReset, job.KindStage, job.KindCapture, job.KindVerify, job.KindWipe}, k)
+}
+
 // plot draws the curve of a job, if there is enough of it.
 func (v *visit) plot(view *jobView, points []point, disk string) {
 	if len(points) < 2 {
@@ -193,7 +200,7 @@ func (v *visit) plot(view *jobView, points []point, disk string) {
 
 // rates draws how fast a job goes that no multicast session has a curve of.
 func (v *visit) rates(view *jobView, j access.Job) {
-	if j.Rates == nil || view.Curve != "" {
+	if j.Rates == nil || view.Curve != "" || !moves(j.Kind) {
 		return
 	}
 	var points []point
@@ -265,7 +272,7 @@ func (v *visit) jobLive(id string) live {
 		}
 		out := []fragment{}
 		head := view
-		head.Rows = nil
+		head.Rows, head.Laggards, head.Marks = nil, nil, nil
 		out = append(out, fragment{ID: "job", Template: "job-head", Data: head})
 		shape := []string{}
 		rows := fragment{ID: "rows", Template: "job-rows", Data: view}
@@ -274,7 +281,8 @@ func (v *visit) jobLive(id string) live {
 			rows.Inside = append(rows.Inside, fragment{ID: r.Live(), Template: "job-row", Data: r})
 		}
 		rows.Key = shape
-		return append(out, rows), nil
+		after := fragment{ID: "job-after", Template: "job-after", Data: jobView{Laggards: view.Laggards, Marks: view.Marks}}
+		return append(out, rows, after), nil
 	}
 }
 

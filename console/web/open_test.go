@@ -37,7 +37,7 @@ func TestAMapShowsAsMuchAsCanBeLookedAt(t *testing.T) {
 		{marie, "/?q=runs:Bureautique", 40, 0, 0, 40, "30 of 30 match the filter"},
 		{marie, "/?q=-runs:Bureautique@7", 40, 0, 0, 40, "20 of 30 match the filter"},
 		{marie, "/?q=runs:Bureautique@7", 40, 400, 0, 0, "10 of 30 match the filter"},
-		{marie, "/?q=link<=100", 20, 600, 580, 0, "1 of 30 match the filter"},
+		{marie, "/?q=link<=100", 20, 600, 580, 0, "1 of 30 matches the filter"},
 		{marie, "/?q=name:lycee02-S104-05", 1, 30, 29, 0, "1 computer matches the filter"},
 		{marie, "/?q=nobody-is-called-that", 0, 0, 0, 0, "0 computers match the filter"},
 		{marie, "/?site=lycee01", 10, 300, 0, 0, ""},

@@ -17,8 +17,20 @@ import (
 type scheduleView struct {
 	access.Schedule
 	When, Where, What string
+	Owed              []owedLine // who waits, the first of them
+	More              int        // how many others do
+	Busy              string     // what keeps them; "": they are free by now
 	Forget            *ask
 }
+
+// owedLine is a computer that a schedule still owes its task, and the job that keeps it.
+type owedLine struct{ ID, Computer, Kind, By, Job string } // Job is "": it is free by now
+
+// Waits is how many computers a schedule still owes their task.
+func (s scheduleView) Waits() int { return len(s.Owed) + s.More }
+
+// maxOwed is how many of them are named.
+const maxOwed = 60
 
 // weekdays lists the days of a week as schools count them, from Monday, by their names on the wire.
 func weekdays() []string { return []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"} }
@@ -104,12 +116,50 @@ func (c *console) showSchedules(v *visit) error {
 	}
 	var views []scheduleView
 	for _, s := range all {
-		views = append(views, scheduleView{Schedule: s, When: v.whenever(s), Where: v.wherever(s.Order), What: v.whatever(s.Order),
+		view := scheduleView{Schedule: s, When: v.whenever(s), Where: v.wherever(s.Order), What: v.whatever(s.Order),
 			Forget: &ask{ID: "forget-" + s.ID, Label: v.say("schedule.forget"), Icon: "trash", Class: "small danger quiet",
 				Title: v.say("schedule.forget.title", s.Name), Says: v.say("schedule.forget.says", v.whenever(s)),
-				Action: "/schedules/" + url.PathEscape(s.ID) + "/forget", Do: v.say("schedule.forget")}})
+				Action: "/schedules/" + url.PathEscape(s.ID) + "/forget", Do: v.say("schedule.forget")}}
+		if err := v.owed(&view); err != nil {
+			return err
+		}
+		views = append(views, view)
 	}
 	return v.page("schedules", Page{Title: v.say("nav.schedules"), Active: "nav.schedules", Data: views})
+}
+
+// owed names the computers that a schedule waits for, and what keeps each. One that has left for a place which the person does
+// not see is not named.
+func (v *visit) owed(view *scheduleView) error {
+	var kinds []string
+	jobs := map[string]access.Job{}
+	for i, name := range view.Waiting {
+		if len(view.Owed) == maxOwed {
+			view.More = len(view.Waiting) - i
+			break
+		}
+		pc, err := v.Desk.Computer(name)
+		if err != nil {
+			continue
+		}
+		x := owedLine{ID: pc.ID, Computer: pc.Name}
+		if pc.Task != nil {
+			j, known := jobs[pc.Task.Job]
+			if !known {
+				if j, err = v.Desk.Brief(pc.Task.Job); err != nil {
+					return err
+				}
+				jobs[pc.Task.Job] = j
+			}
+			x.Job, x.Kind, x.By = j.ID, v.say("kind."+string(j.Kind)), v.by(j.OrderedBy)
+			if !slices.Contains(kinds, x.Kind) {
+				kinds = append(kinds, x.Kind)
+			}
+		}
+		view.Owed = append(view.Owed, x)
+	}
+	view.Busy = v.and(kinds)
+	return nil
 }
 
 // scheduleForm is what the page of a schedule shows.

@@ -56,13 +56,10 @@ type point struct {
 	Wire, Disk int64
 }
 
-// The view box of a curve, with room on the left and below for what the axes say.
+// The view box of a curve, which is stretched to its place: what its axes say stands around it, in letters that keep their size.
 const (
 	curveWidth  = 800
-	curveHeight = 220
-	curveLeft   = 64
-	curveBottom = 26
-	curveTop    = 10
+	curveHeight = 200
 )
 
 // curve draws two rates over time. Who does not see it is told the highest of each.
@@ -76,25 +73,17 @@ func curve(t tongue, points []point) template.HTML {
 	if disk > 0 {
 		says = t.say("curve.label.disk", t.rate(wire), t.rate(disk))
 	}
-	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %d %d" role="img" aria-label="%s">`, curveWidth, curveHeight, template.HTMLEscapeString(says))
-	top := max(wire, disk, 1_000_000)
-	top = roundUp(top)
-	y := func(v int64) float64 {
-		return curveTop + float64(curveHeight-curveBottom-curveTop)*(1-float64(v)/float64(top))
+	top := roundUp(max(wire, disk, 1_000_000))
+	fmt.Fprintf(&b, `<div class="curve-plot"><div class="curve-y" aria-hidden="true"><span>%s</span><span>%s</span><span>0</span></div>`,
+		template.HTMLEscapeString(t.rate(top)), template.HTMLEscapeString(t.rate(top/2)))
+	fmt.Fprintf(&b, `<svg class="curve" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img" aria-label="%s">`, curveWidth, curveHeight,
+		template.HTMLEscapeString(says))
+	for i := range 3 {
+		fmt.Fprintf(&b, `<line class="curve-grid" x2="%d" y1="%d" y2="%d"/>`, curveWidth, i*curveHeight/2, i*curveHeight/2)
 	}
-	x := func(at int64) float64 {
-		return curveLeft + float64(curveWidth-curveLeft-8)*float64(at)/float64(end)
-	}
-	for i := range int64(3) {
-		v := top * i / 2
-		fmt.Fprintf(&b, `<line class="curve-grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text class="curve-text" x="%d" y="%.1f" text-anchor="end">%s</text>`,
-			curveLeft, curveWidth-8, y(v), y(v), curveLeft-8, y(v)+4, template.HTMLEscapeString(t.rate(v)))
-	}
-	for i := range int64(3) {
-		at := end * i / 2
-		anchor := [3]string{"start", "middle", "end"}[i]
-		fmt.Fprintf(&b, `<text class="curve-text" x="%.1f" y="%d" text-anchor="%s">%s</text>`, x(at), curveHeight-6, anchor,
-			template.HTMLEscapeString(t.seconds(float64(at))))
+	place := func(p point, value int64) string {
+		return strconv.FormatFloat(curveWidth*float64(p.At)/float64(end), 'f', 1, 64) + " " +
+			strconv.FormatFloat(curveHeight*(1-float64(value)/float64(top)), 'f', 1, 64)
 	}
 	line := func(class string, value func(point) int64) {
 		if len(points) == 0 {
@@ -106,17 +95,20 @@ func curve(t tongue, points []point) template.HTML {
 			if i == 0 {
 				verb = "M"
 			}
-			path.WriteString(verb + strconv.FormatFloat(x(p.At), 'f', 1, 64) + " " + strconv.FormatFloat(y(value(p)), 'f', 1, 64))
+			path.WriteString(verb + place(p, value(p)))
 		}
-		d := path.String()
-		fmt.Fprintf(&b, `<path class="curve-area %s" d="%sL%.1f %.1fL%.1f %.1fZ"/><path class="curve-line %s" d="%s"/>`, class, d,
-			x(points[len(points)-1].At), y(0), x(points[0].At), y(0), class, d)
+		fmt.Fprintf(&b, `<path class="curve-area %s" d="%sL%sL%sZ"/><path class="curve-line %s" d="%s"/>`, class, path.String(),
+			place(points[len(points)-1], 0), place(points[0], 0), class, path.String())
 	}
 	line("wire", func(p point) int64 { return p.Wire })
 	if disk > 0 {
 		line("disk", func(p point) int64 { return p.Disk })
 	}
-	b.WriteString(`</svg>`)
+	b.WriteString(`</svg><div class="curve-x" aria-hidden="true">`)
+	for i := range int64(3) {
+		fmt.Fprintf(&b, `<span>%s</span>`, template.HTMLEscapeString(t.seconds(float64(end*i)/2)))
+	}
+	b.WriteString(`</div></div>`)
 	return template.HTML(b.String())
 }
 

@@ -123,6 +123,10 @@ func TestEveryKeyHasBothLanguagesAndAReader(t *testing.T) {
 			t.Errorf("a handler asks for %q, which no table has", m[1])
 		}
 	}
+	said := map[string]bool{} // without a number
+	for _, m := range regexp.MustCompile(`(?:(?:\{\{|\()\s*t |(?:say|flash)\()"([a-z0-9.-]+)"`).FindAllStringSubmatch(source, -1) {
+		said[m[1]] = true
+	}
 	places := regexp.MustCompile(`\{[0-9n]\}`)
 	for k, p := range all {
 		if strings.TrimSpace(p.French) == "" || strings.TrimSpace(p.English) == "" {
@@ -130,6 +134,9 @@ func TestEveryKeyHasBothLanguagesAndAReader(t *testing.T) {
 		}
 		if strings.Contains(p.French, "|") != strings.Contains(p.English, "|") {
 			t.Errorf("%s counts in one language only", k)
+		}
+		if strings.Contains(p.French, "|") && said[k] {
+			t.Errorf("%s counts, and is asked for without a number", k)
 		}
 		fr, en := map[string]bool{}, map[string]bool{}
 		for _, x := range places.FindAllString(p.French, -1) {

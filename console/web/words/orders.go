@@ -92,6 +92,8 @@ func jobs() map[string]Pair {
 		"job.left":         {"Reste", "Left"},
 		"job.took":         {"Durée", "Duration"},
 		"job.sent":         {"Émis", "Sent"},
+		"job.sent.is":      {"{0} émis, dont {1} de réparations", "{0} sent, of which {1} are repairs"},
+		"job.joined.is":    {"{n} poste dans la session|{n} postes dans la session", "{n} computer in the session|{n} computers in the session"},
 		"job.repairs":      {"dont réparations", "of it, repairs"},
 		"job.joined":       {"Postes dans la session", "Computers in the session"},
 		"job.laggards":     {"Qui traîne, et pourquoi", "Who lags, and why"},
@@ -135,6 +137,7 @@ func jobs() map[string]Pair {
 		"job.disk.one":         {"Disque", "Disk"},
 		"job.disk.mean":        {"Disque, en moyenne par poste", "Disk, average of one computer"},
 		"job.disk.slowest":     {"Disque le plus lent", "Slowest disk"},
+		"curve.soon":           {"La courbe des débits apparaît après les premières secondes.", "The curve of rates appears after the first seconds."},
 		"curve.label":          {"Débit au cours du temps : réseau, {0} au plus", "Rate over time: wire, at most {0}"},
 		"curve.label.disk":     {"Débit au cours du temps : réseau, {0} au plus ; disque, {1} au plus", "Rate over time: wire, at most {0}; disk, at most {1}"},
 	}

@@ -21,7 +21,7 @@ func places() map[string]Pair {
 		"board.empty":      {"Aucun poste dans cette salle.", "No computers in this room."},
 		"board.none":       {"Sans salle", "In no room"},
 		"board.share":      {"{0} % fait", "{0} % done"},
-		"board.found":      {"{0} sur {1} correspondent au filtre", "{0} of {1} match the filter"},
+		"board.found":      {"{n} sur {0} correspond au filtre|{n} sur {0} correspondent au filtre", "{n} of {0} matches the filter|{n} of {0} match the filter"},
 		"board.open":       {"Voir le poste|Voir les {n} postes", "Show the computer|Show the {n} computers"},
 		"board.close":      {"Replier", "Fold"},
 		"board.list":       {"Liste de {n} poste|Liste des {n} postes", "List of {n} computer|List of the {n} computers"},

@@ -49,6 +49,7 @@ func shell() map[string]Pair {
 		"time.minutes":       {"il y a {n} min|il y a {n} min", "{n} min ago|{n} min ago"},
 		"time.hours":         {"il y a {n} h|il y a {n} h", "{n} h ago|{n} h ago"},
 		"time.days":          {"il y a {n} jour|il y a {n} jours", "{n} day ago|{n} days ago"},
+		"time.on":            {"le {0}", "on {0}"},
 		"time.today":         {"aujourd’hui à {0}", "today at {0}"},
 		"time.tomorrow":      {"demain à {0}", "tomorrow at {0}"},
 		"time.in.seconds":    {"{n} s|{n} s", "{n} s|{n} s"},

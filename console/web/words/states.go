@@ -1,6 +1,7 @@
 package words
 
-// states holds the words of states, kinds and steps: a colour and an icon never stand alone.
+// states holds the words of states and kinds: a colour and an icon never stand alone. What begins with "count." is said after
+// a number of computers.
 func states() map[string]Pair {
 	return map[string]Pair{
 		"state.ok":         {"Prêt", "Ready"},
@@ -18,6 +19,22 @@ func states() map[string]Pair {
 		"state.cancelled":  {"Annulé", "Cancelled"},
 		"state.agent":      {"Dans l’agent", "In the agent"},
 		"state.loop":       {"Boucle de démarrage", "Boot loop"},
+
+		"count.ok":         {"prêt|prêts", "ready|ready"},
+		"count.old":        {"ancien|anciens", "outdated|outdated"},
+		"count.blank":      {"vierge|vierges", "blank|blank"},
+		"count.unknown":    {"inconnu|inconnus", "unknown|unknown"},
+		"count.pending":    {"à approuver|à approuver", "to approve|to approve"},
+		"count.refused":    {"refusé|refusés", "refused|refused"},
+		"count.alarm":      {"alarme|alarmes", "alarm|alarms"},
+		"count.unfinished": {"inachevé|inachevés", "unfinished|unfinished"},
+		"count.failed":     {"échec|échecs", "failed|failed"},
+		"count.waiting":    {"en attente|en attente", "waiting|waiting"},
+		"count.running":    {"en cours|en cours", "running|running"},
+		"count.done":       {"terminé|terminés", "done|done"},
+		"count.cancelled":  {"annulé|annulés", "cancelled|cancelled"},
+		"count.agent":      {"dans l’agent|dans l’agent", "in the agent|in the agent"},
+		"count.loop":       {"boucle de démarrage|boucles de démarrage", "boot loop|boot loops"},
 
 		"kind.deploy":    {"Déploiement", "Deploy"},
 		"kind.reset":     {"Remise à zéro", "Reset"},
