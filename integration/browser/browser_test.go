@@ -71,34 +71,39 @@ type school struct {
 // agents lets the computers start, and waits until all show their code.
 func (s *school) agents(t *testing.T) {
 	t.Helper()
-	s.codes = map[int]string{}
 	work := 8 * time.Second
 	if s.shots != "" {
 		work = 40 * time.Second // time for a picture in each colour
 	}
+	s.play(t, crowd.Options{Size: room + others, Work: work, Pause: 500 * time.Millisecond,
+		Fails: func(i int, task job.Task) string {
+			if i == dying && task.Kind == job.KindDeploy {
+				return "disk-fault"
+			}
+			return ""
+		},
+		Dress: func(m *crowd.Member) {
+			if m.Index == lying {
+				m.Inventory.Model, m.Inventory.Serial, m.Inventory.Manufacturer = hostile, "=HYPERLINK(0)", "@SUM(1)"
+			}
+		},
+		Disk: func(int) string { return s.image }, Join: s.joins})
+}
+
+// play lets a crowd start, and waits until all of it show their code.
+func (s *school) play(t *testing.T, o crowd.Options) {
+	t.Helper()
+	s.codes = map[int]string{}
+	o.Server, o.CA, o.Seed = s.daemon.agents, s.ca, 7
+	o.Hail = func(_ context.Context, m crowd.Member) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.codes[m.Index] = m.Code
+		return nil
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() {
-		ended <- crowd.Run(ctx, crowd.Options{Server: s.daemon.agents, CA: s.ca, Seed: 7, Size: room + others, Work: work, Pause: 500 * time.Millisecond,
-			Fails: func(i int, task job.Task) string {
-				if i == dying && task.Kind == job.KindDeploy {
-					return "disk-fault"
-				}
-				return ""
-			},
-			Dress: func(m *crowd.Member) {
-				if m.Index == lying {
-					m.Inventory.Model, m.Inventory.Serial, m.Inventory.Manufacturer = hostile, "=HYPERLINK(0)", "@SUM(1)"
-				}
-			},
-			Disk: func(int) string { return s.image }, Join: s.joins,
-			Hail: func(_ context.Context, m crowd.Member) error {
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				s.codes[m.Index] = m.Code
-				return nil
-			}})
-	}()
+	go func() { ended <- crowd.Run(ctx, o) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil && ctx.Err() == nil {
@@ -109,7 +114,7 @@ func (s *school) agents(t *testing.T) {
 		s.mu.Lock()
 		n := len(s.codes)
 		s.mu.Unlock()
-		if n == room+others {
+		if n == o.Size {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
@@ -158,14 +163,19 @@ func (s *school) firstStart() {
 // enrol approves computers on the room's page, after comparing the code, and the others together.
 func (s *school) enrol() {
 	s.look("/rooms/S104", "room-enrol")
-	for i := range 2 {
-		form := fmt.Sprintf("form.pending:has(input[value='%s'])", s.codes[i])
-		s.until(fmt.Sprintf("document.querySelector(`%s .pending-code`)?.innerText.replace(/\\D/g, '') === '%s'", form, s.codes[i]))
-		s.press(form + " button")
-		if i == 0 {
-			s.visit("/rooms/S104")
-		}
+	typing := "#n-" + s.codes[1]
+	eval[bool](s.window, "document.querySelector(`"+typing+"`).focus(), true")
+	s.keys("S", "1") // while somebody types, others come and go
+	s.order(s.t, "computer", "approve", s.codes[0], "--room", "S104")
+	s.until(fmt.Sprintf("!document.querySelector(`#n-%s`) && !!document.querySelector(`.tile`)", s.codes[0]))
+	s.keys("0", "4", "-", "0", "2")
+	if typed := eval[string](s.window, "document.querySelector(`"+typing+"`).value"); typed != "S104-02" {
+		s.t.Errorf("%q is left of a name that was typed while somebody else was approved", typed)
 	}
+	form := fmt.Sprintf("form.pending:has(input[value='%s'])", s.codes[1])
+	s.until(fmt.Sprintf("document.querySelector(`%s .pending-code`)?.innerText === '%s\u00a0%s'", form, s.codes[1][:3], s.codes[1][3:]))
+	s.press(form + " button")
+	s.until(`location.pathname === "/rooms/S104" && !!document.querySelector(".tile[data-name='S104-02']")`)
 	s.look("/enrol", "enrol")
 	for i := 2; i < room+others; i++ {
 		name, at := fmt.Sprintf("S104-%02d", i+1), s.codes[i]

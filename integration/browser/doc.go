@@ -16,9 +16,12 @@
 // characters or written from right to left; the log, health, tokens, people who change or are shut out; all of login, map, room,
 // reset, deployment and cancelling without scripts; a login by a provider (integration/oidc).
 //
+// Then a region of 720 computers, whose rooms are lines on the map: opened and closed with the mouse, with keys that stay where
+// they are, and without scripts; alive while they are open, and open still after the page was loaded again.
+//
 // Judged on each page that is looked at: what axe finds serious or critical, in both colour schemes (axe-core of
-// scripts/install-npm); layout shift on loading (Layout Instability, entries "layout-shift"), bytes that the page transferred
-// (Resource Timing), width against a screen and a phone, inline styles, controls without a name, keys of texts that were not
+// scripts/install-npm); layout shift since it was loaded (Layout Instability, entries "layout-shift"), also of a job's page
+// whose curve comes later; the size of a curve's letters on a phone; bytes that the page transferred (Resource Timing), width against a screen and a phone, inline styles, controls without a name, keys of texts that were not
 // translated, and, of all pages that were open, each error or warning in the browser's console: scripts and policy alike.
 //
 // ARDOISE_SCREENSHOTS=DIR takes pictures of the pages in both languages and colour schemes instead of judging them:

@@ -76,7 +76,14 @@ func (w *window) retype(field, value string) {
 // unscripted keeps the window from running scripts of pages; the test's own still run.
 func (w *window) unscripted() {
 	w.t.Helper()
-	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	w.plain = true
+	w.scripts(false)
+}
+
+// scripts lets the window run scripts of pages, or not.
+func (w *window) scripts(run bool) {
+	w.t.Helper()
+	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run})
 	check(w.t, err)
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 // phones are the pages whose pictures are taken as wide as a phone as well.
-const phones = " map map-running room order-plan job-running job-report labelled login "
+const phones = " map map-running map-lines room order-plan job-running job-report labelled login "
 
 // shoot takes the page's picture in both languages and both colour schemes, if pictures are asked for and it is not there.
 func (w *window) shoot(name string) {
@@ -44,8 +44,17 @@ func (w *window) shoot(name string) {
 // prefer sets language and colours as the buttons of the page do, and loads it again.
 func (w *window) prefer(language, theme string) {
 	w.t.Helper()
+	if w.plain { // a promise is kept by scripts alone
+		w.scripts(true)
+	}
 	eval[int](w, "fetch('/preferences', { method: 'POST', redirect: 'manual', body: new URLSearchParams({ language: '"+language+"', theme: '"+theme+"', back: '/login' }) }).then((r) => r.status)")
-	w.leaves("location.reload();")
+	if !w.plain {
+		w.leaves("location.reload();")
+		return
+	}
+	w.scripts(false)
+	check(w.t, chromedp.Do(w.ctx, chromedp.Reload()))
+	w.until(`document.readyState === "complete"`)
 }
 
 func (w *window) picture(name string) {

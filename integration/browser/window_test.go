@@ -22,6 +22,7 @@ type window struct {
 	home  string
 	axe   string
 	shots string // folder; "": none are taken
+	plain bool   // it runs no scripts of pages
 
 	mu       sync.Mutex
 	said     []chromedp.ConsoleMessage
