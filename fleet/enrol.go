@@ -421,17 +421,20 @@ func (f *Fleet) oldestRefused() []string {
 
 // Rename gives a computer another name.
 func (f *Fleet) Rename(ctx context.Context, ref, name string) (Computer, error) {
-	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
-		if !validName(name) {
-			return Event{}, refuse(CodeBadName, Clean(name, 64), "")
-		}
-		if other, taken := f.byName(name); taken && other.ID != c.ID {
-			return Event{}, refuse(CodeNameTaken, name, "")
-		}
-		old := c.Name
-		c.Name = name
-		return f.event("renamed", Info, *c, Task{}, "was %s", old), nil
-	})
+	return f.edit(ctx, ref, func(c *Computer) (Event, error) { return f.rename(c, name) })
+}
+
+// rename gives a record another name. The caller holds deciding.
+func (f *Fleet) rename(c *Computer, name string) (Event, error) {
+	if !validName(name) {
+		return Event{}, refuse(CodeBadName, Clean(name, 64), "")
+	}
+	if other, taken := f.byName(name); taken && other.ID != c.ID {
+		return Event{}, refuse(CodeNameTaken, name, "")
+	}
+	old := c.Name
+	c.Name = name
+	return f.event("renamed", Info, *c, Task{}, "was %s", old), nil
 }
 
 // SetChainload says whether GRUB starts a computer's disk, for firmware that stops after a failed network boot.

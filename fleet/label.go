@@ -55,34 +55,39 @@ func retag(tags, add, remove []string) []string {
 
 // Label gives computers tags and takes others from them; all, or none.
 func (f *Fleet) Label(ctx context.Context, refs, add, remove []string, by string) ([]Computer, error) {
+	return f.editAll(ctx, refs, func(c *Computer) (Event, error) { return f.tag(c, add, remove, by) })
+}
+
+// tag gives a record tags and takes others from it; without an event it has them already.
+func (f *Fleet) tag(c *Computer, add, remove []string, by string) (Event, error) {
 	for _, t := range add {
 		if !validTag(t) {
-			return nil, refuse(CodeBadTag, Clean(t, 64), "a tag is a word of at most %d letters, digits, hyphens, dots and underscores", maxTag)
+			return Event{}, refuse(CodeBadTag, Clean(t, 64), "a tag is a word of at most %d letters, digits, hyphens, dots and underscores", maxTag)
 		}
 	}
-	return f.editAll(ctx, refs, func(c *Computer) (Event, error) {
-		tags := retag(c.Tags, add, remove)
-		if len(tags) > maxTags {
-			return Event{}, refuse(CodeBadTag, c.Name, "a computer has at most %d tags", maxTags)
-		}
-		if slices.Equal(tags, c.Tags) {
-			return Event{}, nil
-		}
-		c.Tags = tags
-		return f.event("labelled", Info, *c, Task{}, "tags %q by %s", strings.Join(tags, " "), Clean(by, 64)), nil
-	})
+	tags := retag(c.Tags, add, remove)
+	if len(tags) > maxTags {
+		return Event{}, refuse(CodeBadTag, c.Name, "a computer has at most %d tags", maxTags)
+	}
+	if slices.Equal(tags, c.Tags) {
+		return Event{}, nil
+	}
+	c.Tags = tags
+	return f.event("labelled", Info, *c, Task{}, "tags %q by %s", strings.Join(tags, " "), Clean(by, 64)), nil
 }
 
 // Annotate keeps a person's note on a computer; "" takes it away.
 func (f *Fleet) Annotate(ctx context.Context, ref, note, by string) (Computer, error) {
+	return f.edit(ctx, ref, func(c *Computer) (Event, error) { return f.annotate(c, note, by) })
+}
+
+// annotate puts a note into a record.
+func (f *Fleet) annotate(c *Computer, note, by string) (Event, error) {
 	if utf8.RuneCountInString(note) > maxNote {
-		return Computer{}, refuse(CodeBadNote, Clean(ref, 64), "a note has at most %d characters", maxNote)
+		return Event{}, refuse(CodeBadNote, c.Name, "a note has at most %d characters", maxNote)
 	}
-	note = cleanText(note)
-	return f.edit(ctx, ref, func(c *Computer) (Event, error) {
-		c.Note = note
-		return f.event("annotated", Info, *c, Task{}, "by %s", Clean(by, 64)), nil
-	})
+	c.Note = cleanText(note)
+	return f.event("annotated", Info, *c, Task{}, "by %s", Clean(by, 64)), nil
 }
 
 // editAll changes records that exist; all, or none. A change that returns no event changes nothing.

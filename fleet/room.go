@@ -283,21 +283,9 @@ func (f *Fleet) keepPlaces(r Room) Room {
 func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Computer, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	room, site := "", ""
-	switch own := localName(name); {
-	case name == "":
-	case own == "":
-		s, ok := f.sites[fold(SiteOf(name))]
-		if !ok || s.Name == "" {
-			return nil, refuse(CodeNoSite, Clean(SiteOf(name), 64), "")
-		}
-		site = s.Name
-	default:
-		r, ok := f.rooms[fold(name)]
-		if !ok {
-			return nil, refuse(CodeNoRoom, Clean(name, 64), "")
-		}
-		room, site = r.Name, SiteOf(r.Name)
+	room, site, err := f.destination(name)
+	if err != nil {
+		return nil, err
 	}
 	if len(refs) == 0 || len(refs) > maxTargets {
 		return nil, refuse(CodeBadOrder, "", "1 to %d computers are placed at once", maxTargets)
@@ -311,10 +299,8 @@ func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Co
 		}
 		c, _ = f.computers.get(c.ID) // as it is kept, without what the boot server saw since
 		to := site
-		if name == "" { // who leaves a room stays in its site
-			if to = c.Site; c.Room != "" {
-				to = SiteOf(c.Room)
-			}
+		if name == "" {
+			to = stays(c)
 		}
 		if c.Room == room && (room != "" || c.Site == to) || slices.ContainsFunc(change.Computers, func(x Computer) bool { return x.ID == c.ID }) {
 			continue
@@ -332,6 +318,35 @@ func (f *Fleet) Place(ctx context.Context, refs []string, name, by string) ([]Co
 	}
 	change.Rooms = f.withdraw(left)
 	return change.Computers, f.commit(ctx, change)
+}
+
+// destination is what the name of a place means: a room with its site, "SITE/" a site and no room, "" neither. The caller
+// holds deciding.
+func (f *Fleet) destination(name string) (room, site string, err error) {
+	switch own := localName(name); {
+	case name == "":
+	case own == "":
+		s, ok := f.sites[fold(SiteOf(name))]
+		if !ok || s.Name == "" {
+			return "", "", refuse(CodeNoSite, Clean(SiteOf(name), 64), "")
+		}
+		site = s.Name
+	default:
+		r, ok := f.rooms[fold(name)]
+		if !ok {
+			return "", "", refuse(CodeNoRoom, Clean(name, 64), "")
+		}
+		room, site = r.Name, SiteOf(r.Name)
+	}
+	return room, site, nil
+}
+
+// stays is the site of a computer that leaves its room: that of the room.
+func stays(c Computer) string {
+	if c.Room != "" {
+		return SiteOf(c.Room)
+	}
+	return c.Site
 }
 
 // withdraw takes computers out of the drawings of rooms, and returns the rooms that this changes. The caller holds deciding.

@@ -58,18 +58,43 @@ func unguard(cell string) string {
 	return cell
 }
 
-// ExportCSV writes a list of computers as spreadsheets and ImportCSV read it: UTF-8 with a byte order mark, semicolons, as a
-// French spreadsheet expects them. No cell is a formula.
-func ExportCSV(w io.Writer, computers []Computer) error {
+// SheetWriter writes lists as spreadsheets and ImportCSV read them: UTF-8 with a byte order mark, semicolons, as a French
+// spreadsheet expects them. No cell is a formula.
+type SheetWriter struct {
+	b   *bufio.Writer
+	out *csv.Writer
+}
+
+// NewSheetWriter begins a list. Close ends it, and has the errors of all that was written.
+func NewSheetWriter(w io.Writer) *SheetWriter {
 	b := bufio.NewWriter(w)
-	if _, err := b.WriteString(byteOrderMark); err != nil {
+	_, _ = b.WriteString(byteOrderMark) // Close has the error
+	s := &SheetWriter{b, csv.NewWriter(b)}
+	s.out.Comma, s.out.UseCRLF = ';', true
+	return s
+}
+
+// Write adds a line. The cells are changed: those that a spreadsheet would calculate get an apostrophe.
+func (s *SheetWriter) Write(cells ...string) {
+	for i := range cells {
+		cells[i] = guard(cells[i])
+	}
+	_ = s.out.Write(cells) // Close has the error
+}
+
+// Close writes what is left of a list.
+func (s *SheetWriter) Close() error {
+	s.out.Flush()
+	if err := errors.Join(s.out.Error(), s.b.Flush()); err != nil {
 		return fmt.Errorf("writing the list: %w", err)
 	}
-	out := csv.NewWriter(b)
-	out.Comma, out.UseCRLF = ';', true
-	if err := out.Write(columns()); err != nil {
-		return fmt.Errorf("writing the list: %w", err)
-	}
+	return nil
+}
+
+// ExportCSV writes a list of computers as ImportCSV reads it.
+func ExportCSV(w io.Writer, computers []Computer) error {
+	out := NewSheetWriter(w)
+	out.Write(columns()...)
 	for _, c := range computers {
 		cells := []string{c.Name, c.Room, strings.Join(c.MACs, " "), c.Inventory.UUID, c.Inventory.Serial, strings.Join(c.Tags, " "), c.Note}
 		if badUUID(cells[3]) {
@@ -81,18 +106,9 @@ func ExportCSV(w io.Writer, computers []Computer) error {
 		if c.Room == "" && c.Site != "" {
 			cells[1] = c.Site + "/"
 		}
-		for i := range cells {
-			cells[i] = guard(cells[i])
-		}
-		if err := out.Write(cells); err != nil {
-			return fmt.Errorf("writing the list: %w", err)
-		}
+		out.Write(cells...)
 	}
-	out.Flush()
-	if err := errors.Join(out.Error(), b.Flush()); err != nil {
-		return fmt.Errorf("writing the list: %w", err)
-	}
-	return nil
+	return out.Close()
 }
 
 const byteOrderMark = "\ufeff"
