@@ -10,6 +10,7 @@ import (
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/requests"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -24,7 +25,7 @@ func (s *site) audiences() (out []post.Audience) {
 }
 
 // report tells an audience of the jobs that ended in a span of time, oldest first.
-func (s *site) report(_ context.Context, of post.Audience, since, until time.Time) (post.Report, error) {
+func (s *site) report(ctx context.Context, of post.Audience, since, until time.Time) (post.Report, error) {
 	box, err := os.Hostname()
 	if err != nil {
 		return post.Report{}, fmt.Errorf("asking for the name of this machine: %w", err)
@@ -74,5 +75,29 @@ func (s *site) report(_ context.Context, of post.Audience, since, until time.Tim
 		}
 	}
 	slices.SortFunc(out.Jobs, func(a, b post.Job) int { return a.Ended.Compare(b.Ended) })
-	return out, nil
+	return out, s.asked(ctx, of, &out)
+}
+
+// mostAsked is how many open requests a report tells of one by one.
+const mostAsked = 50
+
+// asked adds the requests that nobody has answered to a report.
+func (s *site) asked(ctx context.Context, of post.Audience, out *post.Report) error {
+	q := requests.Query{States: []requests.State{requests.StateOpen}, Limit: 1000}
+	if !of.All {
+		q.Sites = []string{of.Site}
+	}
+	found, err := s.requests.List(ctx, q)
+	if err != nil {
+		return err
+	}
+	out.Open = len(found)
+	for _, r := range found[:min(len(found), mostAsked)] {
+		x := post.Request{ID: r.ID, Computer: r.Computer, Room: r.Room, Text: r.Text, Created: r.Created}
+		if c, err := s.fleet.Find(r.Computer); r.Computer != "" && err == nil {
+			x.Computer = c.Name
+		}
+		out.Requests = append(out.Requests, x)
+	}
+	return nil
 }

@@ -253,7 +253,7 @@ func (p *Post) Tick(ctx context.Context) error {
 		switch {
 		case werr != nil:
 			werr = fmt.Errorf("making a report: %w", werr)
-		case len(r.Jobs) > 0:
+		case r.Tells():
 			sending, stop := context.WithTimeout(ctx, oneReport)
 			werr = p.send(sending, w, s, r)
 			stop()

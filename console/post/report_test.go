@@ -36,3 +36,35 @@ func TestAReportCountsAsItsLanguageDoes(t *testing.T) {
 		}
 	}
 }
+
+// The open requests stand in the morning's report; new ones are reason enough for one, old ones alone are not.
+func TestAReportTellsOfOpenRequests(t *testing.T) {
+	since := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	old := post.Request{ID: "3", Computer: "S104-02", Room: "S104", Text: "the mouse\nis <b>gone</b>", Created: since.Add(-time.Hour)}
+	r := post.Report{Box: "zola", Since: since, Until: since.AddDate(0, 0, 1), Open: 53, Requests: []post.Request{old}}
+	if r.Tells() {
+		t.Error("a request that the last report told of is reason for another")
+	}
+	r.Requests = append(r.Requests, post.Request{ID: "4", Room: "S105", Text: "no light", Created: since.Add(time.Hour)})
+	if !r.Tells() {
+		t.Error("a new request is no reason for a report")
+	}
+	for language, want := range map[notices.Language][]string{
+		notices.French:  {"53 demandes attendent une réponse", "S104-02 (S104), depuis le 23/11 06:00: the mouse is", "S105, depuis le 23/11 08:00: no light", "et 51 autres"},
+		notices.English: {"53 requests wait for an answer", "S104-02 (S104), since Nov 23, 06:00: the mouse is", "S105, since Nov 23, 08:00: no light", "and 51 others"},
+	} {
+		text, err := r.Text(language, time.UTC)
+		html, herr := r.HTML(language, time.UTC)
+		if err != nil || herr != nil || strings.Contains(html, "<b>gone") || !strings.Contains(html, "&lt;b&gt;gone") {
+			t.Errorf("%v, %v\n%s", err, herr, html)
+		}
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("it does not say %q:\n%s", w, text)
+			}
+		}
+	}
+	if got := r.Subject(notices.French); got != "Ardoise zola : 53 demandes sont ouvertes" {
+		t.Errorf("the subject is %q", got)
+	}
+}
