@@ -140,6 +140,14 @@ type RequestFilter struct {
 	Room   string
 	Before string // the next page: only lower numbers
 	Limit  int    // 0: 200
+
+	Computer string // id or name
+}
+
+// Label is what the QR code on a computer's label is made of.
+type Label struct {
+	Code string `json:"code"`
+	Path string `json:"path"` // of the page that it opens, below the console's address
 }
 
 // Labelled is what the label on a computer says of it.

@@ -32,6 +32,13 @@ func (d Desk) Requests(ctx context.Context, f RequestFilter) ([]Request, error) 
 	if f.State != "" {
 		q.States = []requests.State{requests.State(f.State)}
 	}
+	if f.Computer != "" {
+		c, err := d.find(f.Computer)
+		if err != nil {
+			return nil, err
+		}
+		q.Computer = c.ID
+	}
 	switch {
 	case d.c.Everywhere():
 	case d.c.Role == people.Teacher:
@@ -164,6 +171,40 @@ func (h *House) Labelled(ctx context.Context, code string) (Labelled, error) {
 		return Labelled{}, &requests.RefusedError{Code: requests.CodeNoLabel}
 	}
 	return Labelled{ID: c.ID, Computer: c.Name, Room: c.Room, Site: h.Fleet.SiteOf(c)}, nil
+}
+
+// keptOnLabel is how long after its end a request is shown to who reads the label, and mostOnLabel how many are.
+const (
+	keptOnLabel = 7 * 24 * time.Hour
+	mostOnLabel = 10
+)
+
+// LabelRequests lists what is reported of the computer whose label has a code, the newest first: what is not over, and what
+// ended in the last week, so that who reported it without an account reads the answer. Nobody is named, and nothing that
+// somebody reported is repeated: a label is no wall to write on. Answers to people with an account are theirs.
+func (h *House) LabelRequests(ctx context.Context, code string) ([]Request, error) {
+	l, err := h.Labelled(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	found, err := h.Requests.List(ctx, requests.Query{Computer: l.ID, Limit: 5 * mostOnLabel})
+	if err != nil {
+		return nil, err
+	}
+	out := []Request{}
+	for _, r := range found {
+		if len(out) == mostOnLabel || r.State == requests.StateClosed && h.now().Sub(r.Changed) > keptOnLabel {
+			continue
+		}
+		x := Request{Computer: l.Computer, State: string(r.State), Created: r.Created, Changed: r.Changed}
+		if r.By == "" {
+			for _, n := range r.Notes {
+				x.Notes = append(x.Notes, RequestNote{Time: n.Time, Text: n.Text, State: string(n.State)})
+			}
+		}
+		out = append(out, x)
+	}
+	return out, nil
 }
 
 // ReportByLabel keeps what somebody without an account reports of the computer whose label he read.

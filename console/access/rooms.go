@@ -240,15 +240,8 @@ func (d Desk) Summary() ([]Summary, error) {
 // Place puts computers into a room; "SITE/" into a site and no room, "" out of their room. All go, or none.
 func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 	return change(ctx, d, deedIn("room place", p.Room), func(e *deed) (Room, error) {
-		site, room := fleet.SiteOf(p.Room), p.Room
-		if strings.HasSuffix(room, "/") {
-			room = ""
-		}
-		if p.Room != "" && !d.c.May(people.ActionRoom, site, room) {
-			if d.c.May(people.ActionSee, site, room) {
-				return Room{}, forbidden(p.Room)
-			}
-			return Room{}, &fleet.RefusedError{Code: fleet.CodeNoRoom, What: fleet.Clean(p.Room, 64)}
+		if err := d.mayFill(p.Room); err != nil {
+			return Room{}, err
 		}
 		var ids []string
 		for _, ref := range p.Computers {
@@ -267,9 +260,24 @@ func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 		if _, err := d.h.Fleet.Place(ctx, ids, p.Room, d.by()); err != nil {
 			return Room{}, err
 		}
-		if room == "" {
+		if p.Room == "" || strings.HasSuffix(p.Room, "/") {
 			return Room{Computers: []string{}}, nil
 		}
-		return d.Room(room)
+		return d.Room(p.Room)
 	})
+}
+
+// mayFill refuses a place that the caller may put no computers into: a room, "SITE/" or "" for none.
+func (d Desk) mayFill(place string) error {
+	site, room := fleet.SiteOf(place), place
+	if strings.HasSuffix(room, "/") {
+		room = ""
+	}
+	switch {
+	case place == "" || d.c.May(people.ActionRoom, site, room):
+		return nil
+	case d.c.May(people.ActionSee, site, room):
+		return forbidden(place)
+	}
+	return &fleet.RefusedError{Code: fleet.CodeNoRoom, What: fleet.Clean(place, 64)}
 }
