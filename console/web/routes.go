@@ -31,7 +31,7 @@ func (c *console) shellRoutes() []route {
 		{pattern: "GET /first/{secret}", open: true, handle: c.showFirst},
 		{pattern: "POST /first/{secret}", open: true, handle: c.first},
 		{pattern: "POST /preferences", open: true, handle: c.preferences},
-		{pattern: "GET /events", action: people.ActionSee, handle: c.events},
+		{pattern: "GET " + eventsPath, action: people.ActionSee, handle: c.events},
 	}
 }
 

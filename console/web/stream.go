@@ -82,6 +82,9 @@ func (s *stream) leave(ch chan struct{}) {
 	delete(s.on, ch)
 }
 
+// eventsPath is where pages open their streams.
+const eventsPath = "/events"
+
 // events is the stream of one open page. It ends with its session, with the daemon, or when nobody reads.
 func (c *console) events(v *visit) error {
 	page, err := c.liveOf(v)
@@ -145,9 +148,9 @@ func (c *console) events(v *visit) error {
 // one page, however many computers it shows.
 func rest(took time.Duration) time.Duration { return min(max(pause, 20*took), longest) }
 
-// stillIn tells whether the session of a visit goes on, with the same rights as when it began.
+// stillIn tells whether the session of a visit goes on, with the same rights as when it began. An open page is no use of it.
 func (c *console) stillIn(v *visit) bool {
-	caller, err := c.People.BySession(v.r.Context(), v.cookie(cookieSession), addressOf(v.r))
+	caller, err := c.People.StillIn(v.cookie(cookieSession), addressOf(v.r))
 	return err == nil && reflect.DeepEqual(caller, v.Caller)
 }
 

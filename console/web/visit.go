@@ -45,11 +45,19 @@ func (c *console) visit(w http.ResponseWriter, r *http.Request) *visit {
 		v.theme = t
 	}
 	if token := v.cookie(cookieSession); token != "" {
-		if caller, err := c.People.BySession(r.Context(), token, addressOf(r)); err == nil {
+		if caller, err := c.sessionOf(r, token); err == nil {
 			v.signedIn, v.Caller, v.Desk = true, caller, c.House.For(caller)
 		}
 	}
 	return v
+}
+
+// sessionOf is whose session a cookie is. A page that is open comes back for its stream by itself: that is no use of it.
+func (c *console) sessionOf(r *http.Request, token string) (people.Caller, error) {
+	if r.URL.Path == eventsPath {
+		return c.People.StillIn(token, addressOf(r))
+	}
+	return c.People.BySession(r.Context(), token, addressOf(r))
 }
 
 func (v *visit) cookie(name string) string {
@@ -106,7 +114,7 @@ func (v *visit) seeOther(path string) error {
 
 // askToSignIn sends somebody without a session to the login page, and back afterwards.
 func (v *visit) askToSignIn() {
-	if v.r.Method != http.MethodGet || v.r.Header.Get("HX-Request") != "" || strings.HasPrefix(v.r.URL.Path, "/events") {
+	if v.r.Method != http.MethodGet || v.r.Header.Get("HX-Request") != "" || v.r.URL.Path == eventsPath {
 		v.w.Header().Set("HX-Redirect", "/login?ended=1")
 		v.w.WriteHeader(http.StatusUnauthorized)
 		return
@@ -171,6 +179,9 @@ func (t tongue) notice(e *access.Error) (what, do string) {
 		return sentence(t.in("", e.Error())), ""
 	}
 	text := n.Marked(notices.Language(t.lang), e.What, e.Detail)
+	if hint := "hint." + e.Code; t.say(hint) != hint { // what a page says of it is not what a terminal does
+		text.Do = t.say(hint)
+	}
 	return sentence(text.What), sentence(text.Do)
 }
 
