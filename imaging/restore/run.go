@@ -39,6 +39,7 @@ type run struct {
 	came                                           came
 
 	vouched Vouched // what need not be read; nil: nothing
+	found   found   // of entries that differ, where somebody vouches for others
 
 	marked string            // the phase that the marks name
 	broken bool              // breakDisk has begun

@@ -168,6 +168,7 @@ func (h *hasher) judge(b *sweep.Batch) {
 			h.wrong, h.unreadable = append(h.wrong, f.Index), append(h.unreadable, f.Index)
 		case f.ID() != h.r.expected(f.Index, f.Entry.ID):
 			h.wrong = append(h.wrong, f.Index)
+			h.r.keepFound(f)
 		}
 	}
 }

@@ -1,10 +1,13 @@
 package restore
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"sort"
+	"sync"
 
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
@@ -107,6 +110,49 @@ func (r *run) takeRead(f *findings) {
 			f.count++
 		}
 	}
+}
+
+// foundBytes is how much of what a disk holds wrongly is kept.
+const foundBytes = 32 << 20
+
+// found is what the disk holds of entries that differ. After a lesson most of a document is still as it was: only the pages
+// that are not are written.
+type found struct {
+	mu       sync.Mutex
+	left     int // bytes that may still be kept
+	contents map[uint32][]byte
+}
+
+// keepFound keeps what the disk holds of an entry, as long as nothing has been written.
+func (r *run) keepFound(f *sweep.Found) {
+	if r.vouched == nil || r.dirty.Load() {
+		return
+	}
+	k := &r.found
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.contents == nil {
+		k.left, k.contents = foundBytes, map[uint32][]byte{}
+	}
+	if size := int(f.Entry.Length); size <= k.left {
+		k.left -= size
+		k.contents[f.Index] = slices.Clone(f.Content(make([]byte, size)))
+	}
+}
+
+// differing tells which pages of entry i's content the disk does not hold.
+func (k *found) differing(i uint32, content []byte) (differ uint64, known bool) {
+	have := k.contents[i]
+	if len(have) != len(content) {
+		return 0, false
+	}
+	for at := 0; at < len(content); at += pageSize {
+		end := min(at+pageSize, len(content))
+		if !bytes.Equal(have[at:end], content[at:end]) {
+			differ |= 1 << (at / pageSize)
+		}
+	}
+	return differ, true
 }
 
 // fillsToRead returns the fills that nobody vouches for, or their parts.

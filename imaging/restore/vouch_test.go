@@ -180,6 +180,48 @@ func TestOnlyPagesThatDifferAreWrittenAndAllAreReadBack(t *testing.T) {
 	}
 }
 
+// What the scan itself finds to differ it compares with the master's content.
+func TestOnlyPagesOfFilesThatDifferAreWritten(t *testing.T) {
+	tm, d := restored(t)
+	_, e := dataEntry(t, tm.m, 0)
+	off, last := e.Pieces[0].Offset, int64(e.Pieces[0].Length)-1
+	if last < 5*4096 {
+		t.Fatalf("the file has %d bytes", last+1)
+	}
+	var heads int64
+	for _, h := range tm.m.Volumes[len(tm.m.Volumes)-1].Heads {
+		heads += h.Length
+	}
+	for _, tt := range []struct {
+		at    []int64
+		bytes int64
+	}{
+		{[]int64{0}, 4096},
+		{[]int64{4096, 9000, 20000}, 3 * 4096},
+		{[]int64{last}, last%4096 + 1},
+		{[]int64{0, last}, 4096 + last%4096 + 1},
+	} {
+		for _, at := range tt.at {
+			d.put(off+at, []byte{0x5a})
+		}
+		o := options(tm, d, false)
+		o.Vouched = word{m: tm.m}
+		if r := mustRun(t, o); r.WrittenBytes != tt.bytes+2*heads || !r.Proven {
+			t.Errorf("what differs at %v: %d bytes were written, want %d and %d of heads twice", tt.at, r.WrittenBytes, tt.bytes, heads)
+		}
+		if d := mustVerify(t, options(tm, d, false)); !d.None() {
+			t.Errorf("what differed at %v: %s", tt.at, d.Summary())
+		}
+	}
+	d.put(off, []byte{0x5a})
+	o := options(tm, d, false)
+	o.Exceptions = []job.Exception{exceptionOf(off+4096, []byte("this computer's own"))}
+	o.Vouched = word{m: tm.m}
+	if r := mustRun(t, o); r.WrittenBytes < last+1 {
+		t.Errorf("%d bytes of a chunk with an exception were written, want all %d", r.WrittenBytes, last+1)
+	}
+}
+
 func TestWhatSomebodyHasAtHandIsNotFetchedAndReadBack(t *testing.T) {
 	tm, d := restored(t)
 	k, e := dataEntry(t, tm.m, 1)

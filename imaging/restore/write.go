@@ -181,7 +181,7 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 			if len(content) != int(e.Length) {
 				return lengthError(e.ID, len(content), int(e.Length))
 			}
-			pages := r.pages(i)
+			pages := r.pages(i, content)
 			for _, p := range e.Pieces {
 				r.w.addPages(p, content, pages)
 				done += int64(p.Length)
@@ -195,25 +195,31 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 	return nil
 }
 
-// pages tells which pages of entry i have to be written.
-func (r *run) pages(i uint32) uint64 {
+// pageSize is what of a content is written or not: a chunk has 64 of them.
+const pageSize = chunk.MaxSize / 64
+
+// pages tells which pages of entry i, which should hold content, have to be written.
+func (r *run) pages(i uint32, content []byte) uint64 {
+	if _, patched := r.patched[i]; patched || r.vouched == nil {
+		return math.MaxUint64
+	}
 	if k, ok := r.vouched.(Keeper); ok {
-		if _, patched := r.patched[i]; !patched {
-			if differ, known := k.Pages(int(i)); known {
-				return differ
-			}
+		if differ, known := k.Pages(int(i)); known {
+			return differ
 		}
+	}
+	if differ, known := r.found.differing(i, content); known {
+		return differ
 	}
 	return math.MaxUint64
 }
 
 // addPages adds what of a piece lies on some pages of its content.
 func (w *writer) addPages(p manifest.Piece, content []byte, pages uint64) {
-	const size = chunk.MaxSize / 64
 	from, end := p.At, p.At+p.Length
 	for at := from; at < end; {
-		next := min((at/size+1)*size, end)
-		if pages>>(at/size)&1 == 0 {
+		next := min((at/pageSize+1)*pageSize, end)
+		if pages>>(at/pageSize)&1 == 0 {
 			if from < at {
 				w.add(p.Offset+int64(from-p.At), content[from:at])
 			}
