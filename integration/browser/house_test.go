@@ -3,6 +3,7 @@ package browser
 import (
 	"crypto/tls"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -23,6 +24,15 @@ func (s *school) rest(karim *window) {
 		s.t.Errorf("the health of the house is told in %d characters", n)
 	}
 	s.look("/settings", "settings")
+	if status, body := s.fetch("/settings/post", url.Values{"at": {"07:00"}, "language": {"fr"}, "mail": {"1"}, "host": {"smtp.lycee.test"}, "port": {"587"},
+		"tls": {"starttls"}, "user": {"ardoise"}, "password": {"secret"}, "from": {"ardoise@lycee.test"}, "to": {"marie@lycee.test karim@lycee.test"},
+		"hook": {"1"}, "url": {"https://chat.lycee.test/hooks/ardoise"}}.Encode()); status != http.StatusOK {
+		s.t.Errorf("where the report goes is answered with %d: %.300s", status, body)
+	}
+	s.look("/settings/post", "post")
+	if at := eval[string](s.window, `document.querySelector("#f-host").value + " " + document.querySelector("#f-url").value`); at != "smtp.lycee.test https://chat.lycee.test/hooks/ardoise" {
+		s.t.Errorf("the page says that the report goes to %s", at)
+	}
 	s.token()
 	s.changes(karim)
 }
@@ -158,7 +168,7 @@ func (s *school) provided() {
 	w.fill(map[string]string{"login": "jean", "password": "any"})
 	w.goes("button[type=submit]")
 	w.goes("button[type=submit]") // the console may know
-	w.until(`location.pathname === "/rooms/CDI"`)
+	w.until(`location.pathname === "/rooms/CDI" && !!document.querySelector(".who")`)
 	if who := eval[string](w, `document.querySelector(".who").textContent`); who != "Jean" {
 		s.t.Errorf("who came in by the provider is %q", who)
 	}

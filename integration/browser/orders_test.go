@@ -21,12 +21,21 @@ func (s *school) together() {
 	s.goes("#go")
 	s.until(`location.pathname.startsWith("/jobs/")`)
 	job := eval[string](s.window, "location.pathname")
+	top := eval[float64](s.window, listTop)
+	if !eval[bool](s.window, `!!document.querySelector(".curve-soon")`) {
+		s.t.Error("the page does not say that a curve will come")
+	}
 	s.until(`!!document.querySelector(".curve-box svg") && !!document.querySelector(".lag li")`)
+	if shift := eval[float64](s.window, shifted); shift > 0.005 {
+		s.t.Errorf("the page of a job shifted by %.4f until its curve was there", shift)
+	}
+	if now := eval[float64](s.window, listTop); now != top {
+		s.t.Errorf("the curve that has come pushed the list of computers from %.1f to %.1f", top, now)
+	}
 	if lags := eval[string](s.window, `document.querySelector(".lag").innerText`); !strings.Contains(lags, "S104-0") || len(lags) < 40 {
 		s.t.Errorf("who lags, and why: %q", lags)
 	}
-	s.visit(job) // what comes while somebody looks pushes down what is below
-	s.judge()
+	s.fits()
 	s.visit("/computers/S104-03")
 	eval[bool](s.window, "window.sat = true")
 	s.until(`parseInt(document.querySelector("#computer-now b")?.innerText) > 20`)
@@ -39,6 +48,27 @@ func (s *school) together() {
 	s.visit(job)
 	s.until(`document.querySelector(".job-list h2").innerText === "Report"`)
 	s.judge()
+	s.legible()
+}
+
+// listTop is where the list of computers begins on the page of a job.
+const listTop = `document.querySelector(".job-list").getBoundingClientRect().top + scrollY`
+
+// shifted is by how much the page has moved under the reader's eyes since it was loaded.
+const shifted = `new Promise((r) => { let sum = 0; new PerformanceObserver((l) => { l.getEntries().forEach((e) => { if (!e.hadRecentInput) sum += e.value; }); })
+	.observe({ type: "layout-shift", buffered: true }); setTimeout(() => r(sum), 200); })`
+
+// legible fails when what the axes of a curve say is too small to be read on a phone, or does not fit.
+func (w *window) legible() {
+	w.t.Helper()
+	w.resize(360)
+	said := eval[[]string](w, `[...document.querySelectorAll(".curve-plot span, .curve-box .key, .curve-says")].filter((e) => parseFloat(getComputedStyle(e).fontSize) < 11 ||
+		e.getBoundingClientRect().right > innerWidth || e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 0).map((e) => e.innerText + " at " + getComputedStyle(e).fontSize)`)
+	labels := eval[[]int](w, `[document.querySelectorAll(".curve-plot span").length, document.querySelectorAll(".curve-box svg text").length]`)
+	if len(said) > 0 || labels[0] != 6 || labels[1] != 0 || eval[bool](w, `document.documentElement.scrollWidth > innerWidth`) {
+		w.t.Errorf("on a phone the curve has %d labels, %d that shrink with it; too small or too wide: %q", labels[0], labels[1], said)
+	}
+	w.resize(1280)
 }
 
 // printed is what a printer gets of the page.
