@@ -40,8 +40,21 @@ const (
 	Pause = 200 * time.Millisecond
 )
 
-// Send wakes one computer through the given interfaces. It succeeds when each round reached at least one interface.
+// Send wakes one computer through the given interfaces. It succeeds when each round reached at least one interface. An error
+// that is fs.ErrPermission says that frames need CAP_NET_RAW: SendUDP does without.
 func Send(ctx context.Context, mac net.HardwareAddr, password []byte, interfaces []net.Interface) error {
+	return send(ctx, mac, password, interfaces, func(ifi *net.Interface, magic []byte) error {
+		return errors.Join(sendFrame(ifi, magic), sendUDP(ifi, magic))
+	})
+}
+
+// SendUDP is Send without frames. It needs no rights, and does not reach cards that look at no IP.
+func SendUDP(ctx context.Context, mac net.HardwareAddr, password []byte, interfaces []net.Interface) error {
+	return send(ctx, mac, password, interfaces, sendUDP)
+}
+
+// send sends in rounds, by one way.
+func send(ctx context.Context, mac net.HardwareAddr, password []byte, interfaces []net.Interface, by func(*net.Interface, []byte) error) error {
 	magic, err := Magic(mac, password)
 	if err != nil {
 		return err
