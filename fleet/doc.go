@@ -79,6 +79,17 @@
 // Sites are schools: a room of a named one is SITE/ROOM; a computer is of its room's, else of the one that it was given to,
 // else of the one whose networks have its address. The site without a name is always there.
 //
+// A computer is woken through the server's own interfaces and through helpers, machines in rooms' networks that ask us for
+// work. Which ones is decided by its last address, among the helpers of its own site:
+//
+//	in a network of the server              its own interfaces; and the helpers whose network has it, too
+//	in the networks of some helpers         these
+//	in none of them, or not known           all helpers of its site
+//
+// What a helper has not said to be done waits in memory for two minutes, and is told again when it asks again; a restart of
+// the daemon drops it, and tasks wake their computers three times. Where no network of the server or of a helper that is
+// connected has the address, the event and the plan say so.
+//
 // Listings hold the lock for some hundred computers at a time, so that answers to firmware and reports of agents do not wait
 // for a page with a region; maps are drawn from the records themselves (Sights), not from copies; records are found by
 // name, key, address, UUID and serial number without looking at others.
@@ -88,9 +99,10 @@
 //
 // Guaranteed: a task is handed only to the key it is for; a key never replaces another without a person; a deploy is
 // done only when the agent says that it was read back and proven, a wipe when it brings what can be certified; what a
-// computer runs is forgotten before its disk may change; a wish, a token and a proof cannot do more than reset or reinstall the computer they come from; a script runs
-// as two people have read it, by its hash. Not guaranteed: who people are, and what they may do, which their callers
-// judge; that a computer is as its proof says, which is its own word; that a boot request comes from the computer
-// whose address it bears; nothing but "agent or disk" depends on it, and the boot-loop guard, which forged requests can
-// hold up for an hour at a time.
+// computer runs is forgotten before its disk may change; a wish, a token and a proof cannot do more than reset or reinstall
+// the computer they come from; a helper learns the MAC addresses of its site's computers that are to be woken, and orders
+// nothing; a script runs as two people have read it, by its hash. Not guaranteed: who people are, and what they may do,
+// which their callers judge; that a computer is as its proof says, which is its own word; that a boot request comes from the
+// computer whose address it bears; nothing but "agent or disk" depends on it, and the boot-loop guard, which forged requests
+// can hold up for an hour at a time.
 package fleet

@@ -54,6 +54,8 @@ const (
 	CodeWindowOpen     Code = "window-open"      // another room of the site has one
 	CodeNoWindow       Code = "no-window"        // none is open for the room
 	CodeNoWake         Code = "no-wake"          // this server cannot wake anybody
+	CodeNoHelper       Code = "no-helper"        // no such helper
+	CodeBadHelper      Code = "bad-helper"       // a helper cannot be like that, or say that
 	CodeBadSheet       Code = "bad-sheet"        // a list of computers that cannot be read, or has wrong lines
 )
 

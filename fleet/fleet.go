@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,7 +35,8 @@ type Options struct {
 	Log         *slog.Logger     // nil: none
 
 	Zone     *time.Location                                 // of the nights; nil: the server's
-	Wake     func(ctx context.Context, macs []string) error // nil: nobody can be woken
+	Wake     func(ctx context.Context, macs []string) error // by the server's own interfaces; nil: nobody can be woken
+	Networks func() []netip.Prefix                          // of these interfaces; nil: none
 	Versions Versions                                       // nil: no room has a master
 	Personal Personaliser                                   // nil: no room has a template
 	Secret   []byte                                         // of the site, 32 bytes; nil: no computer has keys of its own
@@ -71,7 +73,10 @@ type Fleet struct {
 	schedules map[string]Schedule
 	filters   map[string]SavedFilter
 	scripts   map[string]Script
+	helpers   map[string]Helper
 	planned   map[string]ownBytes // by computer id
+
+	errands errands // of helpers; it has a lock of its own
 
 	spool chan sighted // of pxe, on their way to the store
 
@@ -109,10 +114,10 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		allowances: map[string]allowance{}, begun: map[string][]string{},
 		rooms: map[string]Room{}, planned: map[string]ownBytes{}, sites: map[string]Site{}, windows: map[string]Window{},
 		schedules: map[string]Schedule{}, filters: map[string]SavedFilter{}, scripts: map[string]Script{},
-		listeners: map[int]func(Change){},
+		helpers: map[string]Helper{}, listeners: map[int]func(Change){},
 	}
 	f.apply(Change{Computers: s.Computers, Jobs: s.Jobs, Tasks: s.Tasks, Rooms: s.Rooms, Sites: s.Sites, Windows: s.Windows,
-		Schedules: s.Schedules, Filters: s.Filters, Scripts: s.Scripts})
+		Schedules: s.Schedules, Filters: s.Filters, Scripts: s.Scripts, Helpers: s.Helpers})
 	return f, nil
 }
 
@@ -195,6 +200,8 @@ func (f *Fleet) applySmall(c Change) {
 			delete(f.filters, id)
 		case RecordScript:
 			delete(f.scripts, id)
+		case RecordHelper:
+			delete(f.helpers, id)
 		}
 	}
 	for _, x := range c.Sites {
@@ -211,6 +218,9 @@ func (f *Fleet) applySmall(c Change) {
 	}
 	for _, x := range c.Scripts {
 		f.scripts[fold(x.Hash)] = x
+	}
+	for _, x := range c.Helpers {
+		f.helpers[fold(x.Name)] = x
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"testing"
 	"time"
@@ -29,12 +30,14 @@ type house struct {
 	personal fleet.Personaliser
 	secret   []byte
 	woken    [][]string // whom the daemon woke
+	networks []netip.Prefix
+	mute     error // of waking; nil: it works
 }
 
 // wake stands for Wake-on-LAN.
 func (h *house) wake(_ context.Context, macs []string) error {
 	h.woken = append(h.woken, macs)
-	return nil
+	return h.mute
 }
 
 // fakeSigner signs with its name: what signatures are worth is tested where they are made.
@@ -78,7 +81,7 @@ func (h *house) open() {
 	check(h.t, err)
 	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
 		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Zone: time.UTC, Wake: h.wake,
-		Versions: h.versions, Personal: h.personal, Secret: h.secret})
+		Networks: func() []netip.Prefix { return h.networks }, Versions: h.versions, Personal: h.personal, Secret: h.secret})
 	check(h.t, err)
 }
 

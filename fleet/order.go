@@ -44,6 +44,7 @@ type Order struct {
 
 	schedule string                  // id of the schedule that gives it
 	relate   func([]string) []string // Version.Related of its version
+	ways     *ways                   // who can wake whom; nil: nobody is woken
 }
 
 // Planned is what an order would do to one computer.
@@ -84,6 +85,9 @@ func (f *Fleet) Plan(o Order) ([]Planned, error) {
 	computers, err := f.targets(o)
 	if err != nil {
 		return nil, err
+	}
+	if o.Wake {
+		o.ways = f.ways()
 	}
 	out := make([]Planned, 0, len(computers))
 	for _, c := range computers {
@@ -327,17 +331,22 @@ func (f *Fleet) aimed(o Order, p *Planned) (job.DiskRule, *RefusedError) {
 
 // warn says what a person may not have thought of.
 func (f *Fleet) warn(o Order, p *Planned) {
-	r, in := f.RoomOf(p.Computer)
-	if !in || !Destroys(o.Kind) && o.Kind != job.KindShutdown {
-		return
-	}
+	var warnings []string
 	at := f.o.Now()
 	if o.At.After(at) {
 		at = o.At
 	}
-	if until, during := r.lessons(at.In(f.o.Zone)); during {
-		p.Warning = "lessons until " + until
+	if r, in := f.RoomOf(p.Computer); in && (Destroys(o.Kind) || o.Kind == job.KindShutdown) {
+		if until, during := r.lessons(at.In(f.o.Zone)); during {
+			warnings = append(warnings, "lessons until "+until)
+		}
 	}
+	if o.ways != nil {
+		if way := o.ways.to(f.SiteOf(p.Computer), p.Computer.Address); way.lack != "" {
+			warnings = append(warnings, "it may not wake: "+way.lack)
+		}
+	}
+	p.Warning = strings.Join(warnings, "; ")
 }
 
 // cleanSince is when a computer's disk was last proven to be as its master.

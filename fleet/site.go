@@ -144,6 +144,11 @@ func (f *Fleet) ForgetSite(ctx context.Context, name, by string) (Site, error) {
 			users = append(users, "schedule "+x.Name)
 		}
 	}
+	for _, x := range f.helpers {
+		if strings.EqualFold(x.Site, s.Name) {
+			users = append(users, "helper "+x.Name)
+		}
+	}
 	if len(users) > 0 {
 		return s, refuse(CodeSiteNeeded, s.Name, "%s", someOf(users))
 	}

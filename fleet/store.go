@@ -27,6 +27,7 @@ type Snapshot struct {
 	Schedules []Schedule
 	Filters   []SavedFilter
 	Scripts   []Script
+	Helpers   []Helper
 	LastJob   int // highest job number ever given
 }
 
@@ -46,6 +47,7 @@ type Change struct {
 	Schedules []Schedule
 	Filters   []SavedFilter
 	Scripts   []Script
+	Helpers   []Helper
 	Removed   []Record // of the kinds above
 }
 
@@ -56,6 +58,7 @@ func (c *Change) add(x Change) {
 	c.Rooms, c.ForgottenRooms = append(c.Rooms, x.Rooms...), append(c.ForgottenRooms, x.ForgottenRooms...)
 	c.Sites, c.Windows, c.Schedules = append(c.Sites, x.Sites...), append(c.Windows, x.Windows...), append(c.Schedules, x.Schedules...)
 	c.Filters, c.Scripts, c.Removed = append(c.Filters, x.Filters...), append(c.Scripts, x.Scripts...), append(c.Removed, x.Removed...)
+	c.Helpers = append(c.Helpers, x.Helpers...)
 }
 
 // Record names one of the small things that are kept beside computers, rooms, jobs and tasks.
@@ -74,6 +77,7 @@ const (
 	RecordSchedule RecordKind = "schedule" // by its id
 	RecordFilter   RecordKind = "filter"   // by its name
 	RecordScript   RecordKind = "script"   // by its hash
+	RecordHelper   RecordKind = "helper"   // by its name
 )
 
 // EventQuery chooses events; zero fields do not restrict.

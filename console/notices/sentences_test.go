@@ -110,6 +110,7 @@ func plain(s string) string { return regexp.MustCompile(`%[.\d]*[vws]`).ReplaceA
 func silent() map[string]string {
 	return map[string]string{
 		"keeping what the boot server saw": "log", "doing what begins at its time": "log", "a wish finds a task": "log",
+		"waking a computer through the server's own interfaces": "log",
 		"ardoise computer 1 ": "domain of a key",
 		", %s %.1f s":         "phases of a start: names and seconds",
 		"clean; %d bytes read, %d differed, %d written in %.0f s":  "end of one with the version",

@@ -204,6 +204,9 @@ func putRecords(ctx context.Context, tx *sql.Tx, c fleet.Change) error {
 	for _, x := range c.Scripts {
 		errs = append(errs, put(fleet.RecordScript, x.Hash, x))
 	}
+	for _, x := range c.Helpers {
+		errs = append(errs, put(fleet.RecordHelper, x.Name, x))
+	}
 	return errors.Join(errs...)
 }
 
@@ -331,14 +334,15 @@ func load[T any](ctx context.Context, db *sql.DB, query string, args ...any) (ou
 // loadRecords reads the small things.
 func (s *Store) loadRecords(ctx context.Context, out *fleet.Snapshot) error {
 	const of = "SELECT doc FROM records WHERE kind = ?"
-	var errs [5]error
+	var errs [6]error
 	out.Sites, errs[0] = load[fleet.Site](ctx, s.read, of, string(fleet.RecordSite))
 	out.Windows, errs[1] = load[fleet.Window](ctx, s.read, of, string(fleet.RecordWindow))
 	out.Schedules, errs[2] = load[fleet.Schedule](ctx, s.read, of, string(fleet.RecordSchedule))
 	out.Filters, errs[3] = load[fleet.SavedFilter](ctx, s.read, of, string(fleet.RecordFilter))
 	out.Scripts, errs[4] = load[fleet.Script](ctx, s.read, of, string(fleet.RecordScript))
+	out.Helpers, errs[5] = load[fleet.Helper](ctx, s.read, of, string(fleet.RecordHelper))
 	if err := errors.Join(errs[:]...); err != nil {
-		return fmt.Errorf("reading sites, windows, schedules, filters and scripts: %w", err)
+		return fmt.Errorf("reading sites, windows, schedules, filters, scripts and helpers: %w", err)
 	}
 	return nil
 }

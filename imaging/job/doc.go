@@ -27,6 +27,9 @@
 //	running system                                     server
 //	  |-- POST /agent/v1/running/reset ----------------->|  RunningReset: its next start resets it; GET: how that stands
 //
+//	helper in a room's network                         server
+//	  |-- POST /agent/v1/helper/wake  HelperPoll ------->|  HelperWork: MAC addresses to wake (waits up to 25 s); 204: none
+//
 // IDs travel as their 32 bytes end to end. Errors are Problem with a status of 4xx or 5xx. All of /agent/v1 but trust,
-// stage2, hello and running is for enrolled computers only, and serves each one only what its running task names.
+// stage2, hello, running and helper is for enrolled computers only, and serves each one only what its running task names.
 package job
