@@ -64,6 +64,8 @@ func asked(r *http.Request) string {
 		return "boot"
 	case path == job.PathRunningReset, path == job.PathWish:
 		return "reset"
+	case path == job.PathHelper:
+		return "helper"
 	case strings.HasPrefix(path, job.PathSession):
 		return "session"
 	case strings.HasPrefix(path, job.PathCapture):

@@ -19,6 +19,7 @@
 //	local, local/{name}                        x        one that was thrown out gets a grant of nothing, if it had one
 //	wish                                       x        the room's policy allows it, some six times an hour
 //	running/reset                 x                     a token of one computer's running system; wrong ones bar an address
+//	helper/wake                   x                     a helper's secret; wrong ones bar an address, but not for the right one
 //
 // The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed
 // to hold is pinned by it; it ends when the task is over or after an hour without a word. What ends a capture, manifest and

@@ -58,27 +58,48 @@ func (t *wrongTokens) add(address string, now time.Time) bool {
 // running lets in who shows the token of a running system, for one thing.
 func (s *Server) running(do func(r *http.Request, token string) (job.RunningReset, error), status int) handler {
 	return func(w http.ResponseWriter, r *http.Request, c caller) error {
-		now := s.now()
-		if s.wrong.barred(c.address, now) {
-			return refused(http.StatusTooManyRequests, "too-many", "this address has shown too many wrong tokens")
+		if err := s.barred(c); err != nil {
+			return err
 		}
-		token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		var out job.RunningReset
-		err := error(&fleet.RefusedError{Code: fleet.CodeWrongToken})
-		if ok && token != "" && len(token) <= maxToken {
+		token, err := bearer(r)
+		if err == nil {
 			out, err = do(r, token)
 		}
-		var no *fleet.RefusedError
-		if errors.As(err, &no) && no.Code == fleet.CodeWrongToken && s.wrong.add(c.address, now) {
-			if err := s.Fleet.Record(r.Context(), "guessing", fleet.Grave, "from "+c.address); err != nil {
-				return err
-			}
-		}
-		if err != nil {
+		if err := s.judged(r, c, err); err != nil {
 			return err
 		}
 		return respond(w, status, out)
 	}
+}
+
+// bearer is the token, or the secret, that a request shows.
+func bearer(r *http.Request) (string, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	if !ok || token == "" || len(token) > maxToken {
+		return "", &fleet.RefusedError{Code: fleet.CodeWrongToken}
+	}
+	return token, nil
+}
+
+// barred refuses an address that has shown too many wrong tokens.
+func (s *Server) barred(c caller) error {
+	if s.wrong.barred(c.address, s.now()) {
+		return refused(http.StatusTooManyRequests, "too-many", "this address has shown too many wrong tokens")
+	}
+	return nil
+}
+
+// judged counts a wrong token against its address, and tells people of an address that guesses; it returns err, or a fault of
+// telling it.
+func (s *Server) judged(r *http.Request, c caller, err error) error {
+	var no *fleet.RefusedError
+	if errors.As(err, &no) && no.Code == fleet.CodeWrongToken && s.wrong.add(c.address, s.now()) {
+		if err := s.Fleet.Record(r.Context(), "guessing", fleet.Grave, "from "+c.address); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func (s *Server) orderReset(r *http.Request, token string) (job.RunningReset, error) {

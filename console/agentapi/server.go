@@ -117,7 +117,7 @@ func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, cost float64, h handler) {
 		answer := s.answer(cost, h)
-		if s.Watch != nil && !strings.HasSuffix(pattern, job.PathTask) && !strings.Contains(pattern, job.PathSession) {
+		if s.Watch != nil && !strings.HasSuffix(pattern, job.PathTask) && !strings.HasSuffix(pattern, job.PathHelper) && !strings.Contains(pattern, job.PathSession) {
 			answer = s.Watch(answer)
 		}
 		mux.Handle(pattern, answer)
@@ -146,6 +146,7 @@ func (s *Server) Handler() http.Handler {
 	route("POST "+job.PathRunningReset, runningCost, s.running(s.orderReset, http.StatusAccepted))
 	route("DELETE "+job.PathRunningReset, runningCost, s.running(s.cancelReset, http.StatusOK))
 	route("GET "+job.PathRunningReset, runningCost, s.running(s.askReset, http.StatusOK))
+	route("POST "+job.PathHelper, 1, s.helper)
 	route("/", 1, func(http.ResponseWriter, *http.Request, caller) error {
 		return refused(http.StatusNotFound, "no-route", "there is nothing here")
 	})

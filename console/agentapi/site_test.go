@@ -67,7 +67,7 @@ func (s *site) start() {
 	check(s.t, err)
 	store, err := sqlite.Open(s.t.Context(), filepath.Join(s.dir, "ardoise.db"))
 	check(s.t, err)
-	s.fleet, err = fleet.Open(s.t.Context(), fleet.Options{Store: store, Signer: s.library.Key()})
+	s.fleet, err = fleet.Open(s.t.Context(), fleet.Options{Store: store, Signer: s.library.Key(), Wake: func(context.Context, []string) error { return nil }})
 	check(s.t, err)
 	s.sessions = s.manager(store)
 	s.ca, err = agentapi.OpenCA(filepath.Join(s.dir, "ca"), time.Now())

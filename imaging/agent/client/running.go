@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 
 	"github.com/ardoise/ardoise/imaging/job"
 )
@@ -22,6 +23,28 @@ func (c *Client) RunningReset(ctx context.Context, method, token string) (job.Ru
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
 		return out, &AlteredError{fmt.Sprintf("the answer of %s is not what the contract says: %v", job.PathRunningReset, err)}
+	}
+	return out, nil
+}
+
+// maxHelper is the largest answer to a helper, bytes.
+const maxHelper = 64 << 10
+
+// HelperWork waits, up to half a minute, for computers that the helper with this secret is to wake. It asks once. No key is
+// needed.
+func (c *Client) HelperWork(ctx context.Context, secret string, poll job.HelperPoll) (job.HelperWork, error) {
+	var out job.HelperWork
+	body, err := json.Marshal(poll)
+	if err != nil {
+		return out, fmt.Errorf("encoding a question for %s: %w", job.PathHelper, err)
+	}
+	b, err := c.once(ctx, request{method: http.MethodPost, path: job.PathHelper, body: body, limit: maxHelper,
+		header: map[string]string{"Authorization": "Bearer " + secret, "Content-Type": "application/json"}})
+	if err != nil || len(b) == 0 {
+		return out, err
+	}
+	if err := json.Unmarshal(b, &out); err != nil {
+		return out, &AlteredError{fmt.Sprintf("the answer of %s is not what the contract says: %v", job.PathHelper, err)}
 	}
 	return out, nil
 }
