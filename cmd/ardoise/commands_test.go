@@ -55,7 +55,7 @@ func TestEachCommandHasItsPlaceInTheHelp(t *testing.T) {
 }
 
 func TestEachCommandPrintsJSON(t *testing.T) {
-	files := []string{"ardoise serve", "ardoise computer export", "ardoise computer token"} // what they print is a log, or a file
+	files := []string{"ardoise serve", "ardoise computer export", "ardoise computer token", "ardoise helper add", "ardoise helper run"} // what they print is a log, or a file
 	everyCommand(func(c *cobra.Command) {
 		if has := c.Flags().Lookup("json") != nil; !c.HasSubCommands() && has == slices.Contains(files, c.CommandPath()) {
 			t.Errorf("%s: --json %v", c.CommandPath(), has)

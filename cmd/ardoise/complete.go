@@ -97,6 +97,15 @@ func scheduleIDs(ctx context.Context, d *api.Client) ([]string, error) {
 	return out, err
 }
 
+func helperNames(ctx context.Context, d *api.Client) ([]string, error) {
+	var out []string
+	all, err := d.Helpers(ctx)
+	for _, x := range all {
+		out = append(out, x.Name)
+	}
+	return out, err
+}
+
 func filterNames(ctx context.Context, d *api.Client) ([]string, error) {
 	var out []string
 	all, err := d.Filters(ctx)
@@ -175,6 +184,8 @@ func complete(c *cobra.Command) {
 			c.ValidArgsFunction = offered(scheduleIDs)
 		case c.HasParent() && c.Parent().Name() == "filter" && word == "NAME":
 			c.ValidArgsFunction = offered(filterNames)
+		case c.HasParent() && c.Parent().Name() == "helper" && word == "NAME" && c.Name() == "forget":
+			c.ValidArgsFunction = offered(helperNames)
 		case strings.HasPrefix(word, "COMPUTER"):
 			c.ValidArgsFunction = offered(computerNames)
 		case strings.HasPrefix(word, "ROOM"):
@@ -243,7 +254,7 @@ func newManual(root *cobra.Command) *cobra.Command {
 func commandPage(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("# Commands\n\nWritten by `ardoise manual --page docs/commands.md`. `ardoise COMMAND --help` has the flags of each; " +
-		"every command but\n`serve`, `computer export` and `computer token` prints JSON with `--json`.\n\n" +
+		"every command but\n`serve`, `computer export`, `computer token`, `helper add` and `helper run` prints JSON with `--json`.\n\n" +
 		"Exit codes: 0 ok; 1 differs, or a computer did not succeed; 2 usage; 3 refused, and nothing was changed; 4 damaged or\n" +
 		"untrusted; 5 input or output.\n")
 	var list func(c *cobra.Command)

@@ -23,7 +23,7 @@ const defaultData = "/var/lib/ardoise"
 // daemonCommands are the daemon and the commands that speak to it.
 func daemonCommands() []*cobra.Command {
 	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor(),
-		newVerify(), newWipe(), newInventory(), newShutdown(), newWake(), newSite(), newFilter(), newSchedule(), newScript(), newRequest(),
+		newVerify(), newWipe(), newInventory(), newShutdown(), newWake(), newSite(), newHelper(), newFilter(), newSchedule(), newScript(), newRequest(),
 		newPerson(), newToken(), newAudit(), newPost()}
 }
 
@@ -279,12 +279,12 @@ func computerVerb(use, short, verb string, args int) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return k.show(c.OutOrStdout(), x, func(w io.Writer) { _, _ = fmt.Fprintf(w, "%s: %s\n", x.Name, verbDone(verb)) })
+			return k.show(c.OutOrStdout(), x, func(w io.Writer) { _, _ = fmt.Fprintf(w, "%s: %s\n", x.Name, verbDone(verb, x)) })
 		},
 	})
 }
 
-func verbDone(verb string) string {
+func verbDone(verb string, x access.Computer) string {
 	switch verb {
 	case "refuse":
 		return "refused"
@@ -293,9 +293,18 @@ func verbDone(verb string) string {
 	case "rekey":
 		return "its next start shows a code to be approved"
 	case "wake":
-		return "woken; whether it starts, it must say itself"
+		return wokenText(x)
 	}
 	return "changed"
+}
+
+// wokenText says how a computer was woken.
+func wokenText(x access.Computer) string {
+	how := ""
+	if x.Woken != "" {
+		how = " " + fleet.Clean(x.Woken, 400)
+	}
+	return "woken" + how + "; whether it starts, it must say itself"
 }
 
 // bytesText is a number of bytes for a person.

@@ -32,7 +32,30 @@ func (s *site) doctor(ctx context.Context) []access.Check {
 				"heard %s: %s", ago(e.Time), e.Detail))
 		}
 	}
-	return append(out, strays(s.fleet)...)
+	return append(append(out, helpers(s.fleet)...), strays(s.fleet)...)
+}
+
+// helpers warns of those that should wake computers and have said nothing for a while.
+func helpers(f *fleet.Fleet) []access.Check {
+	const hint = "is that machine on, and does `systemctl status ardoise-helper` there say that it runs? If it is gone for good: `ardoise helper forget %s`"
+	var out []access.Check
+	there, all := 0, f.Helpers()
+	for _, h := range all {
+		switch access.StateOf(f, h) {
+		case access.HelperConnected:
+			there++
+		case access.HelperSilent:
+			if silent := f.Silent(h); silent < 2*time.Hour {
+				out = append(out, doctor.Warn("helpers", fmt.Sprintf(hint, h.Name), "helper %s has said nothing for %d minutes", h.Name, int(silent.Minutes())))
+			} else {
+				out = append(out, doctor.Warn("helpers", fmt.Sprintf(hint, h.Name), "helper %s has said nothing for %d hours", h.Name, int(silent.Hours())))
+			}
+		}
+	}
+	if out == nil && len(all) > 0 {
+		out = append(out, doctor.OK("helpers", "%d of %d are connected", there, len(all)))
+	}
+	return out
 }
 
 // maxStrays is how many computers in the wrong site are named.

@@ -42,6 +42,7 @@ func (f *figures) get(ctx context.Context) metrics.Figures {
 // figures counts.
 func (s *site) figures(ctx context.Context) metrics.Figures {
 	out := metrics.Figures{Version: version(), Started: s.started, Computers: map[metrics.Kind]int{}, Tasks: map[metrics.Kind]int{},
+		Helpers:  map[string]int{access.HelperConnected: 0, access.HelperAway: 0, access.HelperSilent: 0},
 		Requests: map[string]int{}, Damaged: len(s.library.Quarantine())}
 	agents := s.answering.Figures()
 	out.Agents = metrics.Agents{Versions: agents.Versions, Heartbeats: agents.Heartbeats, Refused: map[metrics.Asked]int64{},
@@ -53,6 +54,9 @@ func (s *site) figures(ctx context.Context) metrics.Figures {
 		for state, n := range r.ByState {
 			out.Computers[metrics.Kind{Of: r.Site, State: string(state)}] += n
 		}
+	}
+	for _, h := range s.fleet.Helpers() {
+		out.Helpers[access.StateOf(s.fleet, h)]++
 	}
 	for _, j := range s.fleet.Jobs() {
 		for _, t := range j.Tasks {

@@ -4,6 +4,8 @@
 //	ardoise computer | room | deploy | stage | job ...   orders to the daemon, over the socket in its data folder
 //	ardoise verify | wipe | inventory | shutdown | wake  the same
 //	ardoise site | filter | schedule | script | request  the same
+//	ardoise helper add | list | forget                   the same: machines that wake computers in other networks
+//	ardoise helper run                                   on such a machine, without a daemon
 //	ardoise person | token | audit | post                the same: who may do what, who did what, whom to tell
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
@@ -84,7 +86,7 @@ untrusted; 5 input or output.`
 func groups() []struct{ title, nouns string } {
 	return []struct{ title, nouns string }{
 		{"The box:", "serve doctor backup store cache"},
-		{"Computers and where they are:", "computer room site filter"},
+		{"Computers and where they are:", "computer room site helper filter"},
 		{"Orders to computers:", "deploy reset capture stage verify wipe inventory script wake shutdown job schedule session"},
 		{"Masters:", "master"},
 		{"People, and what they are told:", "person token audit request event post"},

@@ -161,7 +161,7 @@ func serve(ctx context.Context, o serveOptions, stderr io.Writer) (err error) {
 	s.rates = rates.New(rates.Options{Store: s.store, Log: s.log.With("part", "rates")})
 	defer s.fleet.Listen(s.rates.Note)()
 	s.house = &access.House{Fleet: s.fleet, Masters: s.library, People: s.people, Requests: s.requests, Sessions: s.sessions, Rates: s.rates, Post: s.post,
-		Status: s.status, Setup: s.setup, Wake: s.wake, Doctor: s.doctor, Running: s.running, Healer: s.healer(), Log: s.log.With("part", "orders")}
+		Status: s.status, Setup: s.setup, Doctor: s.doctor, Running: s.running, Helping: s.helping, Healer: s.healer(), Log: s.log.With("part", "orders")}
 	s.answering = s.agentServer()
 	s.metrics = metrics.New((&figures{site: s}).get, s.log.With("part", "metrics"))
 	s.answering.Watch = func(next http.Handler) http.Handler { return s.metrics.Watch("agents", next) }

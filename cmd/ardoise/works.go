@@ -113,7 +113,7 @@ func newWake() *cobra.Command {
 			return out, errors.Join(errs...)
 		}, func(w io.Writer, all []access.Computer) {
 			for _, x := range all {
-				done(w, x.Name, verbDone("wake"))
+				done(w, x.Name, wokenText(x))
 			}
 		})
 	c.Flags().StringVar(&room, "room", "", "all computers of a room")

@@ -182,6 +182,7 @@ func (d Desk) ApproveAll(ctx context.Context, all []Approve) ([]Computer, error)
 
 // Change does a verb with one computer: refuse, rename, rekey, chainload, note or wake.
 func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Computer, error) {
+	how := ""
 	verbs := map[string]struct {
 		may people.Action
 		do  func(id string) (fleet.Computer, error)
@@ -191,7 +192,7 @@ func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Comput
 		"rekey":     {people.ActionEnrol, func(id string) (fleet.Computer, error) { return d.h.Fleet.Rekey(ctx, id, d.by()) }},
 		"chainload": {people.ActionComputer, func(id string) (fleet.Computer, error) { return d.h.Fleet.SetChainload(ctx, id, body.On) }},
 		"note":      {people.ActionComputer, func(id string) (fleet.Computer, error) { return d.h.Fleet.Annotate(ctx, id, body.Note, d.by()) }},
-		"wake":      {people.ActionWake, func(id string) (fleet.Computer, error) { return d.wake(ctx, id) }},
+		"wake":      {people.ActionWake, func(id string) (fleet.Computer, error) { return d.wake(ctx, id, &how) }},
 	}
 	v, ok := verbs[verb]
 	if !ok {
@@ -205,19 +206,19 @@ func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Comput
 		if c, err = v.do(c.ID); err != nil {
 			return Computer{}, err
 		}
-		return d.wire(c), nil
+		out := d.wire(c)
+		out.Woken = how
+		return out, nil
 	})
 }
 
-func (d Desk) wake(ctx context.Context, id string) (fleet.Computer, error) {
-	c, err := d.h.Fleet.Find(id)
-	if err != nil {
-		return c, err
+func (d Desk) wake(ctx context.Context, id string, how *string) (fleet.Computer, error) {
+	woken, err := d.h.Fleet.WakeNow(ctx, []string{id}, d.by())
+	if len(woken) == 0 {
+		return fleet.Computer{}, err
 	}
-	if len(c.MACs) == 0 || d.h.Wake == nil {
-		return c, &fleet.RefusedError{Code: fleet.CodeNoMAC, What: c.Name}
-	}
-	return c, d.h.Wake(ctx, c.MACs)
+	*how = woken[0].How
+	return woken[0].Computer, err
 }
 
 // several finds the computers of a change that is for all of them or none.

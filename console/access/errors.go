@@ -86,7 +86,7 @@ func fleetError(err error) *Error {
 		status := http.StatusConflict
 		switch refused.Code {
 		case fleet.CodeNoComputer, fleet.CodeNoJob, fleet.CodeNoRoom, fleet.CodeNoSite, fleet.CodeNoFilter, fleet.CodeNoSchedule,
-			fleet.CodeNoScript, fleet.CodeNoWindow:
+			fleet.CodeNoScript, fleet.CodeNoWindow, fleet.CodeNoHelper:
 			status = http.StatusNotFound
 		case fleet.CodeBadName, fleet.CodeBadOrder, fleet.CodeBadRoom, fleet.CodeBadSite, fleet.CodeBadFilter, fleet.CodeBadTag,
 			fleet.CodeBadNote, fleet.CodeBadSchedule, fleet.CodeBadScript, fleet.CodeBadWindow, fleet.CodeBadSheet:

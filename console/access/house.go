@@ -25,8 +25,8 @@ type House struct {
 	Post     Post
 	Status   func() Status
 	Setup    func() Setup
-	Wake     func(ctx context.Context, macs []string) error
 	Running  func(address string) (server, ca string) // what the running system of a computer last seen there is to know
+	Helping  func() (servers []string, ca string)     // what a helper is to know
 	Doctor   func(ctx context.Context) []Check
 	Healer   store.Healer     // what a scrub heals from, unless it is told
 	Now      func() time.Time // nil: time.Now

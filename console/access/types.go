@@ -53,6 +53,7 @@ type Computer struct {
 	Token        *time.Time `json:"token,omitempty"` // when the token of its running system was made
 
 	Twin   *Twin  `json:"twin,omitempty"`    // pending: the computer of another site that it looks like
+	Woken  string `json:"woken,omitempty"`   // after it was woken: through which helpers, and what that lacks
 	SeenAt string `json:"seen_at,omitempty"` // site in whose network it was seen last, where that is not its own
 }
 

@@ -50,17 +50,16 @@ func newSite(t *testing.T) *site {
 	store, err := sqlite.Open(t.Context(), filepath.Join(dir, "ardoise.db"))
 	check(t, err)
 	s.library = library
-	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key()})
+	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key(), Wake: func(_ context.Context, macs []string) error {
+		s.woken = append(s.woken, macs...)
+		return nil
+	}})
 	check(t, err)
 	l, err := api.Listen(dir)
 	check(t, err)
 	server := api.Server{House: &access.House{Fleet: s.fleet, Masters: library,
 		Status: func() access.Status { return access.Status{Data: dir} },
-		Doctor: func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} },
-		Wake: func(_ context.Context, macs []string) error {
-			s.woken = append(s.woken, macs...)
-			return nil
-		}}}
+		Doctor: func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} }}}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- server.Serve(ctx, l) }()

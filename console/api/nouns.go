@@ -6,6 +6,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/post"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // nameless is how the site without a name is called in a path.
@@ -31,6 +32,16 @@ func siteRoutes(t *table) {
 	route(t, "DELETE /sites/{name}", "forget a site without rooms, computers and people",
 		func(ctx context.Context, d access.Desk, in *ByName) (access.Site, error) {
 			return d.ForgetSite(ctx, siteOf(*in))
+		})
+	route(t, "GET /helpers", "list the machines that wake computers in rooms' networks",
+		func(_ context.Context, d access.Desk, _ *none) ([]access.Helper, error) { return d.Helpers() })
+	route(t, "POST /helpers", "add a helper; the key that it proves itself by is told once",
+		func(ctx context.Context, d access.Desk, in *with[access.HelperRequest]) (job.HelperKey, error) {
+			return d.AddHelper(ctx, in.Body)
+		})
+	route(t, "DELETE /helpers/{name}", "forget a helper: its key is worth nothing any more",
+		func(ctx context.Context, d access.Desk, in *ByName) (access.Helper, error) {
+			return d.ForgetHelper(ctx, in.Name)
 		})
 	route(t, "GET /summary", "how many computers of each room are in which state, and what is under way",
 		func(_ context.Context, d access.Desk, _ *none) ([]access.Summary, error) { return d.Summary() })

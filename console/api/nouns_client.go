@@ -10,6 +10,7 @@ import (
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/post"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // Select lists the computers that a filter matches.
@@ -95,6 +96,21 @@ func (c *Client) SetSite(ctx context.Context, name string, change access.SiteCha
 // ForgetSite removes a site.
 func (c *Client) ForgetSite(ctx context.Context, name string) (access.Site, error) {
 	return ask[access.Site](ctx, c, http.MethodDelete, sitePath(name), nil)
+}
+
+// Helpers lists the machines that wake computers in rooms' networks.
+func (c *Client) Helpers(ctx context.Context) ([]access.Helper, error) {
+	return ask[[]access.Helper](ctx, c, http.MethodGet, "/helpers", nil)
+}
+
+// AddHelper makes a helper, and the key that it proves itself by.
+func (c *Client) AddHelper(ctx context.Context, r access.HelperRequest) (job.HelperKey, error) {
+	return ask[job.HelperKey](ctx, c, http.MethodPost, "/helpers", r)
+}
+
+// ForgetHelper makes a helper's key worth nothing.
+func (c *Client) ForgetHelper(ctx context.Context, name string) (access.Helper, error) {
+	return ask[access.Helper](ctx, c, http.MethodDelete, "/helpers/"+segment(name), nil)
 }
 
 // Filters lists saved filters.

@@ -36,7 +36,7 @@ type school struct {
 // marks are what nobody of another school may read.
 func (s school) marks() []string {
 	return []string{s.name, s.room, s.pc, s.id, s.mac, s.serial, s.label, "broken in " + s.name, "note of " + s.name, s.filter,
-		"schedule of " + s.name, "tech-" + s.name, "teacher-" + s.name}
+		"schedule of " + s.name, "tech-" + s.name, "teacher-" + s.name, "helper-" + s.name}
 }
 
 // district is a house with two schools behind the network's door.
@@ -68,10 +68,11 @@ func newDistrict(t *testing.T) *district {
 	check(t, err)
 	t.Cleanup(func() { check(t, store.Close()); check(t, library.Close()) })
 	d := &district{t: t, schools: map[string]*school{}, cookies: map[string]string{}, house: &access.House{Masters: library,
-		Status: func() access.Status { return access.Status{Version: "1"} },
-		Doctor: func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} },
-		Wake:   func(context.Context, []string) error { return nil }}}
-	d.house.Fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key(), Versions: access.Versions{Library: library}})
+		Status:  func() access.Status { return access.Status{Version: "1"} },
+		Doctor:  func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} },
+		Helping: func() ([]string, string) { return []string{"192.0.2.1:7443"}, strings.Repeat("ab", 32) }}}
+	d.house.Fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key(), Versions: access.Versions{Library: library},
+		Wake: func(context.Context, []string) error { return nil }})
 	check(t, err)
 	cost := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 	d.house.People, err = people.Open(t.Context(), people.Options{Store: store, Cost: cost})
@@ -150,6 +151,8 @@ func (d *district) furnish(x *school, address string) {
 	x.label, err = tech.Label(ctx, x.pc)
 	check(d.t, err)
 	_, err = tech.SaveFilter(ctx, access.Filter{Name: x.filter, Query: "site:" + x.name})
+	check(d.t, err)
+	_, err = tech.AddHelper(ctx, access.HelperRequest{Name: "helper-" + x.name, Site: x.name})
 	check(d.t, err)
 	check(d.t, d.house.Fleet.OpenEnrolment(ctx, x.room, time.Now().Add(time.Hour), 3, "tech-"+x.name))
 }
@@ -233,6 +236,7 @@ func (d *district) body(r route, s *school) (string, bool) {
 		"PUT /api/v1/filters/{name}":         `{"query":"state:pending"}`,
 		"POST /api/v1/enrolment":             fmt.Sprintf(`{"room":%q,"minutes":9,"count":2}`, s.room),
 		"POST /api/v1/plan":                  order, "POST /api/v1/jobs": order,
+		"POST /api/v1/helpers":        fmt.Sprintf(`{"name":"intruder","site":%q}`, s.name),
 		"PUT /api/v1/post":            `{"at":"07:00","language":"fr"}`,
 		"POST /api/v1/schedules":      schedule,
 		"PUT /api/v1/schedules/{id}":  schedule,
@@ -274,7 +278,7 @@ func (d *district) aimed(r route, s *school) []route {
 		return route{r.method, path}
 	}
 	part := strings.Split(strings.TrimPrefix(r.path, "/api/v1/"), "/")[0]
-	names := map[string][]string{"rooms": {s.room}, "enrolment": {s.room}, "sites": {s.name}, "filters": {s.filter}, "people": {"tech-" + s.name}}
+	names := map[string][]string{"rooms": {s.room}, "enrolment": {s.room}, "sites": {s.name}, "filters": {s.filter}, "people": {"tech-" + s.name}, "helpers": {"helper-" + s.name}}
 	ids := map[string][]string{"jobs": {s.job}, "schedules": {s.schedule}, "requests": {s.request}, "scripts": {d.script}, "tokens": {"x"}}
 	refs := []string{s.id, s.pc, s.mac}
 	if part == "masters" {
@@ -335,6 +339,8 @@ func (d *district) state() string {
 	put(filters, err)
 	windows, err := root.Windows()
 	put(windows, err)
+	helpers, err := root.Helpers()
+	put(helpers, err)
 	scripts, err := root.Scripts()
 	put(scripts, err)
 	found, err := root.Requests(d.t.Context(), access.RequestFilter{})
@@ -425,10 +431,10 @@ func TestEverybodyGetsWhatIsHis(t *testing.T) {
 	d := newDistrict(t)
 	zola := d.schools["zola"]
 	for who, seen := range map[string][]string{
-		"tech-zola":    {"sites", "rooms", "computers", "jobs", "schedules", "requests", "filters", "enrolment", "summary", "events", "audit"},
-		"reader-zola":  {"sites", "rooms", "computers", "jobs", "schedules", "requests", "enrolment", "summary", "events"},
+		"tech-zola":    {"sites", "rooms", "computers", "jobs", "schedules", "requests", "filters", "enrolment", "summary", "events", "audit", "helpers"},
+		"reader-zola":  {"sites", "rooms", "computers", "jobs", "schedules", "requests", "enrolment", "summary", "events", "helpers"},
 		"teacher-zola": {"sites", "rooms", "computers", "jobs", "requests", "summary", "events"},
-		"admin":        {"sites", "rooms", "computers", "jobs", "schedules", "requests", "filters", "enrolment", "summary", "events", "audit", "people"},
+		"admin":        {"sites", "rooms", "computers", "jobs", "schedules", "requests", "filters", "enrolment", "summary", "events", "audit", "people", "helpers"},
 	} {
 		for _, list := range seen {
 			status, body := d.ask(who, route{"GET", api.Prefix + "/" + list}, "")
@@ -444,6 +450,15 @@ func TestEverybodyGetsWhatIsHis(t *testing.T) {
 	for who, want := range map[string]int{"tech-zola": 200, "teacher-zola": 200, "reader-zola": 403} {
 		if status, body := d.ask(who, route{"POST", api.Prefix + "/computers/" + zola.pc + "/wake"}, "{}"); status != want {
 			t.Errorf("%s wakes: %d %s", who, status, body)
+		}
+	}
+	for who, want := range map[string]int{"tech-zola": 200, "teacher-zola": 404, "reader-zola": 403} {
+		path := api.Prefix + "/helpers"
+		if status, body := d.ask(who, route{"DELETE", path + "/helper-zola"}, ""); status != want {
+			t.Errorf("%s forgets a helper: %d %s", who, status, body)
+		}
+		if status, body := d.ask(who, route{"POST", path}, `{"name":"helper-zola","site":"zola"}`); status != want && (status != 403 || want == 200) {
+			t.Errorf("%s adds a helper: %d %s", who, status, body)
 		}
 	}
 	if status, body := d.ask("teacher-zola", route{"POST", api.Prefix + "/jobs"}, `{"kind":"deploy","master":"salle","computers":["`+zola.pc+`"]}`); status != 403 {

@@ -27,7 +27,8 @@ type Figures struct {
 	Free      int64        // bytes on the disk of the data folder
 	Size      int64        // bytes
 	Requests  map[string]int
-	Database  error // nil when it answers
+	Helpers   map[string]int // that wake computers in rooms' networks, by state
+	Database  error          // nil when it answers
 	Agents    Agents
 }
 
@@ -56,7 +57,7 @@ type Collector struct {
 	figures func(context.Context) Figures
 
 	up, started, computers, tasks, sessions, rate, members, versions, stored, damaged, free, size, requests *prometheus.Desc
-	agents, heartbeats, refused, closed                                                                     *prometheus.Desc
+	helpers, agents, heartbeats, refused, closed                                                            *prometheus.Desc
 }
 
 // patience is how long the figures may take: Prometheus gives up after ten seconds.
@@ -81,6 +82,7 @@ func newCollector(figures func(context.Context) Figures) *Collector {
 		free:      desc("data_free_bytes", "Bytes that are free on the disk of the data folder."),
 		size:      desc("data_size_bytes", "Bytes that the disk of the data folder has."),
 		requests:  desc("requests", "Requests of teachers, by state.", "state"),
+		helpers:   desc("helpers", "Helpers that wake computers in rooms' networks, by state.", "state"),
 		agents:    desc("agents", "Enrolled agents that were heard within two minutes, by their version.", "version"),
 		heartbeats: desc("agent_heartbeats_total", "Requests of agents that were answered and by which they say that they are there.",
 			"request"),
@@ -94,7 +96,7 @@ func newCollector(figures func(context.Context) Figures) *Collector {
 // Describe implements prometheus.Collector.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{c.up, c.started, c.computers, c.tasks, c.sessions, c.rate, c.members, c.versions, c.stored,
-		c.damaged, c.free, c.size, c.requests, c.agents, c.heartbeats, c.refused, c.closed} {
+		c.damaged, c.free, c.size, c.requests, c.helpers, c.agents, c.heartbeats, c.refused, c.closed} {
 		out <- d
 	}
 }
@@ -140,6 +142,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	tell(c.size, float64(f.Size))
 	for state, n := range f.Requests {
 		tell(c.requests, float64(n), state)
+	}
+	for state, n := range f.Helpers {
+		tell(c.helpers, float64(n), state)
 	}
 	c.collectAgents(out, f.Agents)
 }

@@ -25,6 +25,7 @@ func full(context.Context) metrics.Figures {
 		Tasks:     map[metrics.Kind]int{{"deploy", "running"}: 16},
 		Sessions:  []metrics.Session{{Rate: 11_000_000, Fast: 15, Slow: 1}, {Rate: 1000, HTTPS: 2, Silent: 3}},
 		Versions:  7, Stored: 5 << 30, Free: 50 << 30, Size: 100 << 30, Requests: map[string]int{"open": 2},
+		Helpers: map[string]int{"connected": 3, "silent": 1},
 		Agents: metrics.Agents{Versions: map[string]int{"v1": 290, "v0": 10}, Heartbeats: map[string]int64{"report": 1e6},
 			Refused: map[metrics.Asked]int64{{"hello", "too-many"}: 3}, Closed: map[string]int64{"handshake": 4, "limit": 0}}}
 }
@@ -48,7 +49,7 @@ func TestAScrapeBringsAllFigures(t *testing.T) {
 		`ardoise_up{version="v1"} 1`, `ardoise_start_time_seconds 1e+09`, `ardoise_computers{site="",state="enrolled"} 28`,
 		`ardoise_computers{site="zola",state="alarm"} 1`, `ardoise_tasks{kind="deploy",state="running"} 16`, `ardoise_sessions 2`,
 		`ardoise_session_send_bytes_per_second 1.1001e+07`, `ardoise_session_computers{by="silent"} 3`, `ardoise_master_versions 7`,
-		`ardoise_data_free_bytes 5.36870912e+10`, `ardoise_requests{state="open"} 2`,
+		`ardoise_data_free_bytes 5.36870912e+10`, `ardoise_requests{state="open"} 2`, `ardoise_helpers{state="silent"} 1`,
 		`ardoise_agents{version="v0"} 10`, `ardoise_agent_heartbeats_total{request="report"} 1e+06`,
 		`ardoise_agent_requests_refused_total{reason="too-many",request="hello"} 3`,
 		`ardoise_agent_connections_refused_total{reason="handshake"} 4`, `ardoise_agent_connections_refused_total{reason="limit"} 0`,

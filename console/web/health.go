@@ -8,6 +8,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/web/words"
+	"github.com/ardoise/ardoise/fleet/people"
 )
 
 // healthView is how the server is.
@@ -16,6 +17,8 @@ type healthView struct {
 	Checks []checkView
 	Bad    int
 	Warn   int
+
+	Helpers bool // the person may look after them
 }
 
 // checkView is one thing that was looked at.
@@ -34,7 +37,7 @@ func (c *console) showHealth(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := healthView{Status: status}
+	view := healthView{Status: status, Helpers: v.May(people.ActionHelper)}
 	for _, state := range []string{access.CheckBad, access.CheckWarn, access.CheckOK} { // the worst first
 		for _, k := range checks {
 			if k.State == state {

@@ -96,7 +96,7 @@ func (s *school) adminPages() []string {
 	check(s.t, err)
 	pages := []string{"/masters", "/masters/Bureautique", "/masters/Bureautique/compare?from=1&to=2", "/capture", "/computers", "/computers?q=room:S104",
 		"/computers/" + pc.ID, "/import", "/enrol", "/requests", "/requests?state=all", "/requests/" + r.ID, "/requests/new?room=S104",
-		"/labels?room=S104", "/schedules", "/schedules/new", "/schedules/" + x.ID, "/health", "/audit", "/audit?verify=1", "/people", "/people/new",
+		"/labels?room=S104", "/schedules", "/schedules/new", "/schedules/" + x.ID, "/health", "/helpers", "/audit", "/audit?verify=1", "/people", "/people/new",
 		"/people/" + p.ID, "/account", "/settings", "/settings/post", "/settings/sites/new", "/settings/sites/zola", "/settings/scripts/new"}
 	for _, k := range doKinds() {
 		pages = append(pages, "/computers/"+pc.ID+"/do/"+string(k))
@@ -167,7 +167,7 @@ func TestRolesReachNoMoreThanTheirPages(t *testing.T) {
 	pages := s.adminPages()
 	open := map[string]string{ // what each role may look at, by how the address begins
 		"claire": "/computers /requests /account", "remi": "/masters /computers /requests /health /account",
-		"paul": "/masters /capture /computers /import /enrol /requests /labels /schedules /health /audit /account"}
+		"paul": "/masters /capture /computers /import /enrol /requests /labels /schedules /health /helpers /audit /account"}
 	for login, may := range open {
 		b := s.as(login)
 		for _, page := range pages {

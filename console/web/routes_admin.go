@@ -35,6 +35,9 @@ func (c *console) adminRoutes() []route {
 		{pattern: "POST /schedules/{id}", action: people.ActionDeploy, handle: c.setSchedule},
 		{pattern: "POST /schedules/{id}/{verb}", action: people.ActionDeploy, handle: c.changeSchedule},
 		{pattern: "GET /health", action: people.ActionHealth, handle: c.showHealth},
+		{pattern: "GET /helpers", action: people.ActionHelper, handle: c.showHelpers},
+		{pattern: "POST /helpers", action: people.ActionHelper, handle: c.addHelper},
+		{pattern: "POST /helpers/{name}/forget", action: people.ActionHelper, handle: c.forgetHelper},
 		{pattern: "GET /audit", action: people.ActionAudit, handle: c.showAudit},
 	}
 	return append(append(routes, c.houseRoutes()...), c.computerRoutes()...)

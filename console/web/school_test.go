@@ -70,7 +70,7 @@ func schoolWith(t testing.TB, known fleet.Change) *school {
 	t.Cleanup(func() { check(t, errors.Join(s.store.Close(), s.library.Close())) })
 	check(t, s.store.Commit(t.Context(), known))
 	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: s.store, Signer: s.library.Key(), SendUnknown: true, Now: clock,
-		Zone: time.UTC, Versions: access.Versions{Library: s.library}})
+		Zone: time.UTC, Versions: access.Versions{Library: s.library}, Wake: func(context.Context, []string) error { return nil }})
 	check(t, err)
 	cheap := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
 	s.people, err = people.Open(t.Context(), people.Options{Store: s.store, Now: clock, Cost: cheap})
@@ -83,7 +83,7 @@ func schoolWith(t testing.TB, known fleet.Change) *school {
 			return []access.Check{{Name: "store", State: access.CheckOK, Detail: "everything is where it should be"},
 				{Name: "dhcp", State: access.CheckWarn, Detail: "another boot server answers: 10.0.0.3", Hint: "switch it off"}}
 		},
-		Wake: func(context.Context, []string) error { return nil }}
+		Helping: func() ([]string, string) { return []string{"192.0.2.1:7443"}, strings.Repeat("ab", 32) }}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.handler, err = (&Server{House: s.house, People: s.people, Now: clock, Zone: time.UTC}).Handler(ctx)
 	check(t, err)

@@ -21,6 +21,7 @@ type settingsView struct {
 	PostsTo []string          // where it sends them
 	Setup   access.Setup
 	Windows []access.Window
+	Helpers []helperLine
 	Expires *badge // of the console's certificate
 }
 
@@ -104,7 +105,13 @@ func (v *visit) beside(view *settingsView) (err error) {
 			view.Expires = &badge{"ok", "check", v.say("setup.valid")}
 		}
 	}
-	view.Windows, err = v.Desk.Windows()
+	if view.Windows, err = v.Desk.Windows(); err != nil {
+		return err
+	}
+	helpers, err := v.Desk.Helpers()
+	for _, h := range helpers {
+		view.Helpers = append(view.Helpers, v.helperLine(h, ""))
+	}
 	return err
 }
 

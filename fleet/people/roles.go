@@ -42,6 +42,7 @@ const (
 	ActionEnrol      Action = "enrol"  // approve, refuse, open a window
 	ActionRoom       Action = "room"   // make, change and forget rooms
 	ActionComputer   Action = "computer"
+	ActionHelper     Action = "helper"  // add and forget those that wake computers
 	ActionFilter     Action = "filter"  // keep and forget saved filters
 	ActionRequest    Action = "request" // answer and close
 	ActionAudit      Action = "audit"   // read it
@@ -57,7 +58,7 @@ const (
 // Actions returns all actions.
 func Actions() []Action {
 	return []Action{ActionSee, ActionSeeMasters, ActionHealth, ActionReport, ActionWake, ActionReset, ActionDeploy, ActionInspect,
-		ActionShutdown, ActionCapture, ActionWipe, ActionScript, ActionEnrol, ActionRoom, ActionComputer, ActionFilter,
+		ActionShutdown, ActionCapture, ActionWipe, ActionScript, ActionEnrol, ActionRoom, ActionComputer, ActionHelper, ActionFilter,
 		ActionRequest, ActionAudit, ActionMaster, ActionForget, ActionPromote, ActionAddScript, ActionSite, ActionPeople, ActionSettings}
 }
 
@@ -94,6 +95,7 @@ var table = map[Action][3]reach{
 	ActionEnrol:      {own, never, never},
 	ActionRoom:       {own, never, never},
 	ActionComputer:   {own, never, never},
+	ActionHelper:     {own, never, never},
 	ActionFilter:     {house, never, never},
 	ActionRequest:    {own, never, never},
 	ActionAudit:      {own, never, never},
@@ -128,7 +130,7 @@ var scoped = map[string][]Action{
 	ScopeReset:     {ActionReset, ActionWake},
 	ScopeDeploy:    {ActionDeploy, ActionInspect, ActionShutdown, ActionWake, ActionWipe, ActionScript},
 	ScopeCapture:   {ActionCapture},
-	ScopeComputers: {ActionComputer, ActionRoom, ActionEnrol, ActionFilter, ActionReport, ActionRequest},
+	ScopeComputers: {ActionComputer, ActionRoom, ActionEnrol, ActionHelper, ActionFilter, ActionReport, ActionRequest},
 	ScopeMasters:   {ActionMaster, ActionForget, ActionPromote},
 	ScopePeople:    {ActionPeople, ActionAudit},
 	ScopeAdmin:     Actions(),

@@ -47,7 +47,7 @@ func wanted() map[string]map[people.Action]string {
 	technician, everywhere := map[people.Action]string{}, map[people.Action]string{}
 	for _, a := range []people.Action{people.ActionSee, people.ActionReport, people.ActionWake, people.ActionReset, people.ActionDeploy,
 		people.ActionInspect, people.ActionShutdown, people.ActionCapture, people.ActionWipe, people.ActionScript, people.ActionEnrol,
-		people.ActionRoom, people.ActionComputer, people.ActionRequest, people.ActionAudit} {
+		people.ActionRoom, people.ActionComputer, people.ActionHelper, people.ActionRequest, people.ActionAudit} {
 		technician[a], everywhere[a] = rooms, sites
 	}
 	for _, a := range []people.Action{people.ActionSeeMasters, people.ActionHealth, people.ActionFilter, people.ActionMaster} {
@@ -104,7 +104,7 @@ func TestScopesNarrowAndNeverWiden(t *testing.T) {
 		people.ScopeReset:     {people.ActionReset, people.ActionWake},
 		people.ScopeDeploy:    {people.ActionDeploy, people.ActionInspect, people.ActionShutdown, people.ActionWake, people.ActionWipe, people.ActionScript},
 		people.ScopeCapture:   {people.ActionCapture},
-		people.ScopeComputers: {people.ActionComputer, people.ActionRoom, people.ActionEnrol, people.ActionFilter, people.ActionReport, people.ActionRequest},
+		people.ScopeComputers: {people.ActionComputer, people.ActionRoom, people.ActionEnrol, people.ActionHelper, people.ActionFilter, people.ActionReport, people.ActionRequest},
 		people.ScopeMasters:   {people.ActionMaster, people.ActionForget, people.ActionPromote},
 		people.ScopePeople:    {people.ActionPeople, people.ActionAudit},
 		people.ScopeAdmin:     people.Actions(),

@@ -11,7 +11,7 @@ func admin() map[string]Pair {
 		computersSheet(), computersEnrol(), computersComputer(), computersComputerMore(), computersDo(),
 		computersCertificate(), computersSmall(), computersEvents(), peoplePeople(), peopleAccount(), peopleScope(),
 		peopleAudit(), peopleHealth(), peopleSmall(), requestsRequest(), requestsSmall(),
-		settingsSchedule(), settingsSite(), settingsScript(), settingsPost(), settingsSetup(), settingsSmall(),
+		settingsSchedule(), settingsSite(), settingsScript(), settingsPost(), settingsSetup(), settingsSmall(), settingsHelper(),
 	} {
 		maps.Copy(out, part)
 	}

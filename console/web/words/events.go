@@ -66,6 +66,8 @@ func deeds() map[string]Pair {
 func deedsOfTheHouse() map[string]Pair {
 	return map[string]Pair{
 		"deed.script.add":          {"Script ajouté", "Script added"},
+		"deed.helper.add":          {"Relais de réveil ajouté", "Wake helper added"},
+		"deed.helper.forget":       {"Relais de réveil supprimé", "Wake helper deleted"},
 		"deed.script.approve":      {"Script approuvé", "Script approved"},
 		"deed.script.forget":       {"Script supprimé", "Script deleted"},
 		"deed.request.open":        {"Demande ouverte", "Request opened"},
