@@ -21,10 +21,10 @@ KEEP     ?= 0
 FUZZTIME ?= 10s
 
 VM_TESTS    := ./integration/firstlight ./integration/startmenu ./integration/reset ./integration/orders
-BLACK_BOX   := ./integration/refusals ./integration/room
+BLACK_BOX   := ./integration/refusals ./integration/room ./integration/wake
 # One goroutine, and rooms of a thousand PCs: the race detector finds nothing there and takes ten times as long.
 SIMULATED   := ./imaging/multicast/simnet
-RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /integration/reset$$ -e /integration/orders$$ -e /simnet$$)
+RACE_TESTS  := $$($(GO) list ./... | grep -v -e /integration/firstlight$$ -e /integration/refusals$$ -e /integration/room$$ -e /integration/startmenu$$ -e /integration/reset$$ -e /integration/orders$$ -e /integration/wake$$ -e /simnet$$)
 
 .DEFAULT_GOAL := help
 .PHONY: help packages npm build bootenv golden demo test quick lint fuzz soak bench clean
