@@ -251,6 +251,10 @@ func TestAHelperWakesWhereTheServerCannot(t *testing.T) {
 	if n := v.quiet(v.frames, 0); n != 0 {
 		t.Errorf("%d frames came from who may not send them", n)
 	}
+	log, err := os.ReadFile(filepath.Join(v.Logs, "helper.log"))
+	if err != nil || bytes.Count(log, []byte("without CAP_NET_RAW")) != 1 || bytes.Contains(log, []byte("level=WARN msg=\"waking a computer\"")) {
+		t.Errorf("%v, the helper says:\n%s", err, log)
+	}
 	v.forget(helper)
 }
 

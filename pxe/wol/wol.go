@@ -72,7 +72,7 @@ func send(ctx context.Context, mac net.HardwareAddr, password []byte, interfaces
 		}
 		var failures []error
 		for _, ifi := range interfaces {
-			if err := errors.Join(sendFrame(&ifi, magic), sendUDP(&ifi, magic)); err != nil {
+			if err := by(&ifi, magic); err != nil {
 				failures = append(failures, fmt.Errorf("through %s: %w", ifi.Name, err))
 			}
 		}
