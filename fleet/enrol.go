@@ -476,26 +476,6 @@ func (f *Fleet) relent(ctx context.Context, id, by string) (Computer, error) {
 	return c, f.commit(ctx, change)
 }
 
-// Forget removes the record of a computer that has no key: one that is expected, or was refused.
-func (f *Fleet) Forget(ctx context.Context, ref, by string) (Computer, error) {
-	f.deciding.Lock()
-	defer f.deciding.Unlock()
-	c, err := f.Find(ref)
-	if err != nil {
-		return c, err
-	}
-	kept, ok := f.computers.get(c.ID)
-	switch {
-	case !ok || kept.State == Enrolled && kept.Key != "":
-		return c, refuse(CodeAlreadyWithKey, c.Name, "it is %s", c.Shown())
-	case len(f.active[c.ID]) > 0:
-		return c, refuse(CodeBusy, c.Name, "task %s is not over", f.active[c.ID][0])
-	}
-	change := Change{Forgotten: []string{c.ID}, Rooms: f.withdraw(map[string]map[string]bool{fold(c.Room): {c.ID: true}}),
-		Events: []Event{f.event("forgotten", Warning, kept, Task{}, "the record of %s was removed by %s", kept.Name, Clean(by, 64))}}
-	return kept, f.commit(ctx, change)
-}
-
 // edit changes a record that exists.
 func (f *Fleet) edit(ctx context.Context, ref string, change func(*Computer) (Event, error)) (Computer, error) {
 	f.deciding.Lock()

@@ -13,6 +13,7 @@ const (
 	CodeBusy           Code = "busy"             // the computer has a task
 	CodeNoDisk         Code = "no-disk"          // no disk fits the rule
 	CodeSeveralDisks   Code = "several-disks"    // more than one disk fits the rule
+	CodeOtherDisk      Code = "other-disk"       // what it was proven to hold is on another disk
 	CodeDiskTooSmall   Code = "disk-too-small"   // the master does not fit
 	CodeSectorSize     Code = "sector-size"      // the master was made on another sector size
 	CodeNoJob          Code = "no-job"           // no such job

@@ -26,8 +26,9 @@ type Signer interface {
 
 // Options of a fleet. Store and Signer are required.
 type Options struct {
-	Store  Store
-	Signer Signer
+	Store   Store
+	Signer  Signer
+	Archive Archive // of what is not in memory any more; nil: that is not there any more
 	// SendUnknown sends computers that nobody has seen before to the agent, so that they enrol.
 	SendUnknown bool
 	Now         func() time.Time // nil: time.Now
@@ -66,6 +67,7 @@ type Fleet struct {
 	starts    map[string]time.Time
 	recent    []Event // newest last
 	lastJob   int
+	whole     int                 // all jobs with higher numbers are in memory
 	begun     map[string][]string // session id -> manifests that it sends, since this daemon was started
 	rooms     map[string]Room     // by name, folded, as what follows
 	sites     map[string]Site
@@ -110,7 +112,7 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 		o: o, opened: o.Now(), computers: newRegister(), jobs: map[string]Job{}, tasks: map[string]Task{},
 		active: map[string][]string{}, tasksOf: map[string][]string{}, jobsOf: map[string][]string{}, latest: map[string]string{},
 		arrivals: map[string]chan struct{}{}, pending: waitingRoom{}, boots: map[string]boot{},
-		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, spool: make(chan sighted, 256),
+		heard: map[string]time.Time{}, starts: map[string]time.Time{}, lastJob: s.LastJob, whole: s.Whole, spool: make(chan sighted, 256),
 		allowances: map[string]allowance{}, begun: map[string][]string{},
 		rooms: map[string]Room{}, planned: map[string]ownBytes{}, sites: map[string]Site{}, windows: map[string]Window{},
 		schedules: map[string]Schedule{}, filters: map[string]SavedFilter{}, scripts: map[string]Script{},
@@ -154,6 +156,8 @@ func (f *Fleet) apply(c Change) {
 	for _, id := range c.Forgotten {
 		f.computers.remove(id)
 		delete(f.planned, id)
+		delete(f.heard, id)
+		f.stir(id) // who waits for work is told that it is nobody's computer any more
 	}
 	f.computers.put(c.Computers...)
 	for _, name := range c.ForgottenRooms {
@@ -178,12 +182,17 @@ func (f *Fleet) apply(c Change) {
 			f.latest[x.Computer] = x.ID
 		}
 		f.index(x)
-		if ch, ok := f.arrivals[x.Computer]; ok {
-			close(ch)
-			delete(f.arrivals, x.Computer)
-		}
+		f.stir(x.Computer)
 	}
 	f.remember(c.Events...)
+}
+
+// stir wakes who waits for work of a computer. The caller holds mu, or is alone.
+func (f *Fleet) stir(computer string) {
+	if ch, ok := f.arrivals[computer]; ok {
+		close(ch)
+		delete(f.arrivals, computer)
+	}
 }
 
 // applySmall is apply for what is kept beside computers, rooms, jobs and tasks.
@@ -359,7 +368,7 @@ func compareNumbers(a, b string) int {
 	return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
 }
 
-// JobByID returns one job.
+// JobByID returns one job that is in memory: all that are not over, and the newest.
 func (f *Fleet) JobByID(id string) (JobState, error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

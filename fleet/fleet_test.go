@@ -79,7 +79,7 @@ func (h *house) open() {
 	var err error
 	h.store, err = sqlite.Open(context.Background(), h.path)
 	check(h.t, err)
-	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
+	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Archive: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
 		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Zone: time.UTC, Wake: h.wake,
 		Networks: func() []netip.Prefix { return h.networks }, Versions: h.versions, Personal: h.personal, Secret: h.secret})
 	check(h.t, err)

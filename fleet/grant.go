@@ -256,10 +256,9 @@ func (f *Fleet) canOffline(c *Computer) bool {
 	})
 }
 
-// Offline says whether a computer can be reset without the server: "yes", or "no, because ...".
-func (f *Fleet) Offline(c Computer) string {
-	r, in := f.RoomOf(c)
-	switch {
+// NeverOffline says why a computer cannot be reset without the server, whatever its disk holds: "no, because ...", else "".
+func (f *Fleet) NeverOffline(c Computer) string {
+	switch r, in := f.RoomOf(c); {
 	case c.State != Enrolled:
 		return "no, because it is not enrolled"
 	case !in:
@@ -268,6 +267,16 @@ func (f *Fleet) Offline(c Computer) string {
 		return "no, because computers of room " + r.Name + " are never reset"
 	case !r.Menu:
 		return "no, because room " + r.Name + " has no start menu"
+	}
+	return ""
+}
+
+// Offline says whether a computer can be reset without the server: "yes", or "no, because ...".
+func (f *Fleet) Offline(c Computer) string {
+	if why := f.NeverOffline(c); why != "" {
+		return why
+	}
+	switch {
 	case c.Runs == nil:
 		return "no, because it is not proven what its disk holds"
 	case c.Local == nil:

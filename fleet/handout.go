@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -122,6 +123,11 @@ func (f *Fleet) aim(t *Task, c Computer) {
 	t.Before = c.Runs
 	if j := f.jobs[t.Job]; (j.Kind == job.KindReset || j.Kind == job.KindVerify) && j.Version == 0 {
 		t.Target = f.held(c)
+		if x := t.Target; x != nil && j.Disk != (job.DiskRule{}) {
+			if d, err := disk.Choose(c.Inventory.Disks, j.Disk); err != nil || !finds(c, x.Disk, d) {
+				t.Target = nil // the disk that was meant is not the one any more that something is known of
+			}
+		}
 	}
 }
 
@@ -211,11 +217,11 @@ func (f *Fleet) envelope(ctx context.Context, c Computer, t Task, own ownBytes) 
 const silence = time.Minute
 
 // Cancel ends what has not begun and asks the others to stop. Tasks whose disk is being written go on, unless force
-// says otherwise: then they fail and their disks stay unfinished.
+// says otherwise: then they fail and their disks stay unfinished. It is refused where all that is left goes on.
 func (f *Fleet) Cancel(ctx context.Context, id, by string, force bool) (JobState, error) {
 	f.deciding.Lock()
 	defer f.deciding.Unlock()
-	js, err := f.JobByID(id)
+	js, err := f.FindJob(ctx, id)
 	if err != nil {
 		return js, err
 	}
@@ -223,7 +229,7 @@ func (f *Fleet) Cancel(ctx context.Context, id, by string, force bool) (JobState
 		return js, refuse(CodeJobOver, "job "+js.Job.ID, "")
 	}
 	by = Clean(by, 64)
-	written := 0
+	written, stopped := 0, 0
 	for _, t := range js.Tasks {
 		if !t.Active() {
 			continue
@@ -246,8 +252,11 @@ func (f *Fleet) Cancel(ctx context.Context, id, by string, force bool) (JobState
 		if err != nil {
 			return js, err
 		}
+		if !t.Wrote || force {
+			stopped++
+		}
 	}
-	if js, err = f.JobByID(id); err == nil && written > 0 {
+	if js, err = f.JobByID(id); err == nil && written > 0 && stopped == 0 {
 		err = refuse(CodeWritten, "job "+id, "%d disks are being written", written)
 	}
 	return js, err

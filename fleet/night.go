@@ -68,7 +68,9 @@ func (f *Fleet) forgetOld() {
 		}
 	}
 	ids := slices.SortedFunc(maps.Keys(f.jobs), compareNumbers)
-	for _, id := range ids[:len(ids)-keptJobs] {
+	old := ids[:len(ids)-keptJobs]
+	f.whole = jobNumber(old[len(old)-1])
+	for _, id := range old {
 		if !needed[id] && !sessions[f.jobs[id].Session] {
 			f.drop(f.jobs[id])
 		}

@@ -2,10 +2,8 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ardoise/ardoise/imaging/disk"
@@ -23,12 +21,12 @@ type Order struct {
 	Fits      func(job.Disk) error // deploy, reset: refuses a disk that cannot take the master; nil: all fit
 	Note      string
 	AsIs      bool
-	Disk      job.DiskRule
-	Countdown int // seconds
+	Disk      job.DiskRule // zero: the only disk, else the one that was proven to hold something; a wipe names one of several
+	Countdown int          // seconds
 	Ending    job.Ending
 	By        string
 	At        time.Time     // its tasks wait until then; zero: now
-	Within    time.Duration // tasks that have not begun so long after At are cancelled; 0: a week
+	Within    time.Duration // tasks that have not begun so long after At are cancelled; 0: a week, of a shutdown ten minutes
 	Level     job.Level     // reset: how much is read; "": full
 	Wake      bool          // wake its computers when the time has come
 	Skip      bool          // leave out the computers that cannot take it
@@ -52,7 +50,7 @@ type Planned struct {
 	Computer Computer
 	Disk     job.Disk // as it was when the computer was last seen; zero when no disk was ever reported
 	Loses    string   // what is lost, for a person; "" for nothing
-	Target   *Target  // reset, verify: what it becomes, or is, equal to
+	Target   *Target  // reset, verify: what it becomes, or is, equal to; of others only where their disk had to be known from what it holds
 	Refusal  *RefusedError
 	Conflict *Conflict // another order stands in the way; with Instead it gives way, unless there is a refusal
 	Warning  string    // for a person: "lessons until 18:00"; "" for nothing
@@ -289,7 +287,7 @@ func (f *Fleet) planOne(o Order, c Computer) Planned {
 		return p
 	case !Destroys(o.Kind):
 		return p
-	case o.Kind == job.KindReset && c.Runs != nil && c.Runs.Manifest == p.Target.Manifest:
+	case o.Kind == job.KindReset && c.Runs != nil && c.Runs.Manifest == p.Target.Manifest && finds(c, c.Runs.Disk, d):
 		p.Loses = fmt.Sprintf("everything that was changed since %s on %s", cleanSince(c).In(f.o.Zone).Format(minute), diskText(d))
 	default:
 		p.Loses = "everything on " + diskText(d)
@@ -490,7 +488,7 @@ func (f *Fleet) ordered(o Order, plan []Planned, left []LeftOut) Change {
 		t := Task{ID: fmt.Sprintf("%s-%d", j.ID, i+1), Job: j.ID, Computer: p.Computer.ID, State: job.TaskWaiting,
 			Created: now, Before: p.Computer.Runs, Target: p.Target}
 		what := target(j)
-		if p.Target != nil {
+		if p.Target != nil && p.Target.Version > 0 {
 			what = p.Target.String()
 		}
 		if !j.NotBefore.IsZero() {

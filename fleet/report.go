@@ -148,6 +148,9 @@ func (f *Fleet) ended(c Computer, t Task, state string, out *job.Outcome) (Task,
 		state, out = job.TaskFailed, last // that is why, and not that it was not tried again
 	}
 	t.State, t.Ended, t.Outcome = state, now, out
+	if in := c.Inventory; j.Kind == job.KindWipe && !t.Started.IsZero() {
+		t.Wiped = &Wiped{Name: c.Name, Manufacturer: in.Manufacturer, Model: in.Model, Serial: in.Serial, UUID: in.UUID, Site: f.siteOf(&c), Room: c.Room}
+	}
 	if b := t.Before; j.Kind == job.KindReset && !t.Started.IsZero() && !t.Wrote && c.Mark == nil && c.Runs == nil && b != nil && b.Manifest == j.Manifest {
 		// It tells us of its mark before it writes. Who was switched off while it read at night still has its version.
 		c.Runs = b

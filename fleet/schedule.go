@@ -45,6 +45,8 @@ type ScheduledOrder struct {
 	Wake      bool
 	Script    string // hash
 	Countdown int    // seconds
+
+	Disk job.DiskRule `json:",omitzero"`
 }
 
 const maxSchedules = 500
@@ -209,7 +211,7 @@ func (f *Fleet) orderOf(s Schedule) (Order, error) {
 	x := s.Order
 	o := Order{Kind: x.Kind, Computers: x.Computers, Rooms: x.Rooms, Sites: x.Sites, Filter: x.Filter, Level: x.Level,
 		Ending: x.Ending, Retries: x.Retries, Wake: x.Wake, Countdown: x.Countdown, By: s.By, Skip: true,
-		Script: job.ScriptOrder{Hash: x.Script}}
+		Script: job.ScriptOrder{Hash: x.Script}, Disk: x.Disk}
 	if x.Master == "" {
 		return o, nil
 	}
@@ -220,7 +222,7 @@ func (f *Fleet) orderOf(s Schedule) (Order, error) {
 	if err != nil {
 		return o, refuse(CodeBadSchedule, s.Name, "%s: %v", x.Master, err)
 	}
-	o.Master, o.Version, o.Manifest, o.Fits, o.Disk, o.relate = v.Master, v.Version, v.Manifest, v.Fits, v.Disk, v.Related
+	o.Master, o.Version, o.Manifest, o.Fits, o.relate = v.Master, v.Version, v.Manifest, v.Fits, v.Related
 	return o, nil
 }
 

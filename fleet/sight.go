@@ -67,3 +67,25 @@ func (f *Fleet) Sights(query string, in func(site, room string) bool) ([]Sight, 
 	}
 	return out, nil
 }
+
+// IDs lists the ids of the computers that are kept, at the places that in allows; in as in Sights.
+func (f *Fleet) IDs(in func(site, room string) bool) []string {
+	out := []string{}
+	f.eachKept(func(c *Computer) {
+		if in(f.siteOf(c), c.Room) {
+			out = append(out, c.ID)
+		}
+	})
+	return out
+}
+
+// attentive is for how long an agent that has asked for work is taken to be there: it asks again every 25 seconds.
+const attentive = 40 * time.Second
+
+// InAgent tells whether a computer, by id, has its agent running and waiting for work.
+func (f *Fleet) InAgent(computer string) bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	at, ok := f.heard[computer]
+	return ok && f.o.Now().Sub(at) < attentive
+}

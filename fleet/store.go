@@ -29,6 +29,7 @@ type Snapshot struct {
 	Scripts   []Script
 	Helpers   []Helper
 	LastJob   int // highest job number ever given
+	Whole     int // all jobs with higher numbers are in Jobs
 }
 
 // Change is what one decision changes. Records replace those of the same id.

@@ -64,9 +64,22 @@ type Task struct {
 	Outcome     *job.Outcome
 	Publishing  *Publishing
 	Published   *job.Published
+	Wiped       *Wiped `json:",omitempty"` // wipe: whose disk it was
 
 	Progress   *job.Report // latest; in memory only
 	ProgressAt time.Time   // in memory only
+}
+
+// Wiped is what a certificate says of the computer whose disk was wiped, as it was then: it may be renamed, sold or forgotten
+// before anybody asks.
+type Wiped struct {
+	Name         string
+	Manufacturer string `json:",omitempty"`
+	Model        string `json:",omitempty"`
+	Serial       string `json:",omitempty"`
+	UUID         string `json:",omitempty"`
+	Site         string `json:",omitempty"`
+	Room         string `json:",omitempty"`
 }
 
 // Publishing is what a capture is about to publish, kept before it does, so that a second try after a crash finds the

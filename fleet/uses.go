@@ -7,15 +7,15 @@ import (
 )
 
 // Uses says, for a person, who needs a version of a master: computers that were last proven to hold it and would be
-// reset to it, computers whose disk is unfinished with it, and jobs that have still to put it somewhere. manifest is its
-// hash, hexadecimal.
+// reset to it, computers whose disk is unfinished with it, jobs that have still to put it somewhere, and the rooms and
+// schedules that mean it now by what they name. manifest is its hash, hexadecimal.
 func (f *Fleet) Uses(manifest string) []string {
 	if manifest == "" {
 		return nil
 	}
+	uses := f.meant(manifest)
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	var uses []string
 	for _, c := range f.computers.sorted {
 		switch {
 		case c.Mark != nil && c.Mark.Manifest == manifest:
@@ -36,6 +36,39 @@ func (f *Fleet) Uses(manifest string) []string {
 	slices.SortFunc(uses, strings.Compare)
 	return uses
 }
+
+// naming lists what rooms and schedules call the masters that they are for, and who they are.
+func (f *Fleet) naming() map[string][]string {
+	out := map[string][]string{}
+	for _, r := range f.Rooms() {
+		if r.Master != "" {
+			out[r.Master] = append(out[r.Master], "room "+r.Name+" is to run it")
+		}
+	}
+	for _, s := range f.Schedules() {
+		if s.Order.Master != "" {
+			out[s.Order.Master] = append(out[s.Order.Master], "schedule "+s.Name+" orders it")
+		}
+	}
+	return out
+}
+
+// meant lists the rooms and schedules that mean a version now.
+func (f *Fleet) meant(manifest string) []string {
+	var out []string
+	if f.o.Versions == nil {
+		return out
+	}
+	for ref, users := range f.naming() { // five hundred rooms name a few masters
+		if v, err := f.o.Versions.Resolve(ref); err == nil && v.Manifest == manifest {
+			out = append(out, users...)
+		}
+	}
+	return out
+}
+
+// Names says, for a person, which rooms and schedules name something: NAME, NAME@V or NAME@CHANNEL.
+func (f *Fleet) Names(ref string) []string { return f.naming()[ref] }
 
 // Undisturbed runs do while no decision is taken: what Uses says stays true until it returns, and nothing is signed.
 func (f *Fleet) Undisturbed(do func() error) error {

@@ -44,6 +44,40 @@ func TestWhoNeedsAVersion(t *testing.T) {
 	}
 }
 
+// A room or a schedule that names a version is given another one, or nothing, once it is forgotten.
+func TestRoomsAndSchedulesNeedWhatTheyName(t *testing.T) {
+	h := newHouse(t)
+	v := func(n int, manifest string) fleet.Version {
+		return fleet.Version{Target: fleet.Target{Master: "win", Version: n, Manifest: manifest}}
+	}
+	h.versions = channel{"win@2": v(2, "bb"), "win@stable": v(2, "bb"), "win": v(3, "cc"), "win@1": v(1, "aa")}
+	h.kill()
+	h.room("S104", func(r *fleet.Room) { r.Master = "win@2" })
+	h.room("S105", func(r *fleet.Room) { r.Master = "win@stable" })
+	h.room("S106", func(r *fleet.Room) { r.Master = "gone@1" })
+	_, err := h.SetSchedule(context.Background(), fleet.Schedule{Name: "weekly", Days: everyDay(), At: "22:00", Until: "05:00",
+		Order: fleet.ScheduledOrder{Kind: job.KindDeploy, Rooms: []string{"S104"}, Master: "win"}}, "marie")
+	check(t, err)
+	for range 2 {
+		for manifest, want := range map[string][]string{
+			"aa": nil,
+			"bb": {"room S104 is to run it", "room S105 is to run it"},
+			"cc": {"schedule weekly orders it"},
+		} {
+			if got := h.Uses(manifest); !slices.Equal(got, want) {
+				t.Errorf("Uses(%q) = %q, want %q", manifest, got, want)
+			}
+		}
+		if got := h.Names("win@stable"); !slices.Equal(got, []string{"room S105 is to run it"}) {
+			t.Errorf("the channel is named by %q", got)
+		}
+		if got := h.Names("win@test"); len(got) != 0 {
+			t.Errorf("a channel that nobody names is named by %q", got)
+		}
+		h.kill()
+	}
+}
+
 func TestNothingIsDecidedMeanwhile(t *testing.T) {
 	h := newHouse(t)
 	given := make(chan error, 1)

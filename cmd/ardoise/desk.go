@@ -68,7 +68,8 @@ func (d *desk) open(ctx context.Context, data string, n needs) (err error) {
 			return err
 		}
 		d.closers = append(d.closers, store.Close)
-		if house.Fleet, err = fleet.Open(ctx, fleet.Options{Store: store, Signer: siteKey{d.library}}); err != nil {
+		house.Fleet, err = fleet.Open(ctx, fleet.Options{Store: store, Archive: store, Signer: siteKey{d.library}, Versions: access.Versions{Library: d.library}})
+		if err != nil {
 			return err
 		}
 	}

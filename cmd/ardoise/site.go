@@ -28,7 +28,7 @@ func (s *site) openFleet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
+	s.fleet, err = fleet.Open(ctx, fleet.Options{Store: s.store, Archive: s.store, Signer: siteKey{s.library}, SendUnknown: s.o.unknown == "agent",
 		Log: s.log, Wake: s.wake, Networks: s.networks, Versions: access.Versions{Library: s.library}, Secret: secret, Personal: &personaliser{library: s.library}})
 	return err
 }

@@ -18,6 +18,7 @@ const (
 type deed struct {
 	action, what string
 	site, room   string
+	detail       string // of what was done
 }
 
 // at says where the thing is that is changed.
@@ -50,7 +51,7 @@ func (d Desk) record(ctx context.Context, e deed, err error) {
 		e.site, e.room = people.Whole, "" // who tries doors elsewhere is the administrators' business
 	}
 	entry := people.Entry{Who: d.c.Login, Via: d.c.Via, Address: d.c.Address, Action: e.action, What: fleet.Clean(e.what, 500),
-		Site: e.site, Room: e.room, Result: Done}
+		Site: e.site, Room: e.room, Result: Done, Detail: fleet.Clean(e.detail, 500)}
 	if err != nil {
 		wire := ErrorOf(err)
 		entry.Result, entry.Detail = Refused, fleet.Clean(wire.Error(), 500)

@@ -74,7 +74,7 @@ func stateOf(j fleet.JobState) string {
 func task(t fleet.Task, name func(id string) string) Task {
 	out := Task{ID: t.ID, Job: t.Job, Computer: name(t.Computer), State: t.State, Created: t.Created, Started: moment(t.Started),
 		Ended: moment(t.Ended), Cancelling: t.CancelAsked && t.Active(), Reported: moment(t.ProgressAt), Tries: t.Tries}
-	if t.Target != nil {
+	if t.Target != nil && t.Target.Version > 0 {
 		out.Target = t.Target.String()
 	}
 	if p := t.Progress; p != nil {
@@ -96,6 +96,9 @@ func task(t fleet.Task, name func(id string) string) Task {
 	}
 	if o := t.Outcome; o != nil && o.Proof != nil {
 		out.Outcome.Level, out.Outcome.Doubt, out.Outcome.FromCache = o.Proof.Level, o.Proof.Doubt, o.Proof.FromCache
+	}
+	if w := t.Wiped; w != nil {
+		out.Wiped = &Wiped{Name: w.Name, Manufacturer: w.Manufacturer, Model: w.Model, Serial: w.Serial, UUID: w.UUID, Site: w.Site, Room: w.Room}
 	}
 	if p := t.Published; p != nil {
 		out.Published = &Proven{Master: p.Master, Version: p.Version, Manifest: p.Hash, At: t.Ended}

@@ -2,38 +2,105 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // wireJob says a job in the words of the wire, with the tasks of the computers that the caller sees. A job without any of
 // them is not there.
 func (d Desk) wireJob(j fleet.JobState) (Job, error) {
 	if !d.c.Everywhere() {
-		j.Tasks = slices.DeleteFunc(slices.Clone(j.Tasks), func(t fleet.Task) bool { return d.name(t.Computer) == "" })
+		j.Tasks = slices.DeleteFunc(slices.Clone(j.Tasks), func(t fleet.Task) bool { return d.nameOf(t) == "" })
 		if len(j.Tasks) == 0 {
 			return Job{}, &fleet.RefusedError{Code: fleet.CodeNoJob, What: fleet.Clean(j.Job.ID, 32)}
 		}
 	}
-	return wireJob(j, d.name), nil
+	out := wireJob(j, d.name)
+	for i, t := range j.Tasks {
+		out.Tasks[i].Computer = d.nameOf(t)
+	}
+	out.Rooms = d.roomsOf(j.Tasks)
+	return out, nil
 }
 
-// Jobs lists the newest jobs that the caller sees, newest first. limit 0 is no limit.
-func (d Desk) Jobs(limit int) ([]Job, error) {
-	out := []Job{}
-	n := limit
-	if !d.c.Everywhere() {
-		n = 0 // nobody knows how many of the newest are the caller's
+// nameOf is the name of a task's computer, if the caller sees it: of one that is gone and was wiped, the name that it had
+// then, to who sees what was where it stood.
+func (d Desk) nameOf(t fleet.Task) string {
+	if w := t.Wiped; w != nil && d.c.May(people.ActionSee, w.Site, w.Room) {
+		if c, err := d.h.Fleet.Find(t.Computer); err != nil || c.ID != t.Computer {
+			return w.Name
+		}
 	}
-	for _, j := range d.h.Fleet.Newest(n) {
-		if x, err := d.wireJob(j); err == nil {
+	return d.name(t.Computer)
+}
+
+// maxRoomsOf is how many rooms a job names.
+const maxRoomsOf = 8
+
+// roomsOf names the rooms of tasks that the caller sees.
+func (d Desk) roomsOf(tasks []fleet.Task) []string {
+	var out []string
+	for _, t := range tasks {
+		room := ""
+		if c, err := d.h.Fleet.Find(t.Computer); err == nil && c.ID == t.Computer {
+			room = c.Room
+		} else if t.Wiped != nil {
+			room = t.Wiped.Room
+		}
+		if room != "" && !slices.Contains(out, room) {
+			out = append(out, room)
+		}
+	}
+	slices.Sort(out)
+	if len(out) > maxRoomsOf {
+		out = append(out[:maxRoomsOf:maxRoomsOf], "...")
+	}
+	return out
+}
+
+// mostJobs is how many jobs are listed where nobody says how many.
+const mostJobs = 1000
+
+// Jobs lists the jobs of a filter that the caller sees, newest first: those that are kept in memory, then those that the
+// store still has.
+func (d Desk) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
+	q := fleet.JobQuery{Kind: f.Kind}
+	if f.Before != "" {
+		n, err := strconv.Atoi(f.Before)
+		if err != nil || n < 1 {
+			return nil, Bad(fmt.Sprintf("%q is no number of a job", fleet.Clean(f.Before, 32)))
+		}
+		q.Before = n
+	}
+	if f.Room != "" && !d.seesRoom(f.Room) {
+		return nil, &fleet.RefusedError{Code: fleet.CodeNoRoom, What: fleet.Clean(f.Room, 64)}
+	}
+	if f.Room != "" || !d.c.Everywhere() {
+		q.Computers = d.h.Fleet.IDs(func(site, room string) bool {
+			return d.c.May(people.ActionSee, site, room) && (f.Room == "" || strings.EqualFold(f.Room, room))
+		})
+	}
+	out, limit := []Job{}, f.Limit
+	if limit <= 0 {
+		limit = mostJobs
+	}
+	for j, err := range d.h.Fleet.History(ctx, q) {
+		if err != nil {
+			return nil, err
+		}
+		if x, err := d.wireJob(j); err == nil && (f.State == "" || f.State == x.State) {
 			out = append(out, x)
 		}
-		if limit > 0 && len(out) == limit {
+		if len(out) == limit {
 			break
 		}
 	}
@@ -42,7 +109,7 @@ func (d Desk) Jobs(limit int) ([]Job, error) {
 
 // Job returns one job, with the whole report of its multicast session, and how fast it went.
 func (d Desk) Job(ctx context.Context, id string) (Job, error) {
-	j, err := d.h.Fleet.JobByID(id)
+	j, err := d.h.Fleet.FindJob(ctx, id)
 	if err != nil {
 		return Job{}, err
 	}
@@ -62,8 +129,8 @@ func (d Desk) Job(ctx context.Context, id string) (Job, error) {
 }
 
 // Brief returns one job with how its multicast session stands now, if that runs.
-func (d Desk) Brief(id string) (Job, error) {
-	j, err := d.h.Fleet.JobByID(id)
+func (d Desk) Brief(ctx context.Context, id string) (Job, error) {
+	j, err := d.h.Fleet.FindJob(ctx, id)
 	if err != nil {
 		return Job{}, err
 	}
@@ -89,7 +156,7 @@ func (d Desk) Watch(ctx context.Context, id string) iter.Seq2[Job, error] {
 		defer tick.Stop()
 		var last Job
 		for first := true; ; first = false {
-			now, err := d.Brief(id)
+			now, err := d.Brief(ctx, id)
 			if err != nil {
 				if first {
 					yield(Job{}, err)
@@ -114,10 +181,10 @@ func (d Desk) Watch(ctx context.Context, id string) iter.Seq2[Job, error] {
 	}
 }
 
-// Cancel ends a job. Who does not see all of it, or may not give it, may not.
+// Cancel ends a job, and names who goes on. Who does not see all of it, or may not give it, may not.
 func (d Desk) Cancel(ctx context.Context, id string, c Cancel) (Job, error) {
 	return change(ctx, d, deed{action: "job cancel", what: "job " + id}, func(e *deed) (Job, error) {
-		j, err := d.h.Fleet.JobByID(id)
+		j, err := d.h.Fleet.FindJob(ctx, id)
 		if err != nil {
 			return Job{}, err
 		}
@@ -133,13 +200,22 @@ func (d Desk) Cancel(ctx context.Context, id string, c Cancel) (Job, error) {
 				return Job{}, forbidden("job " + id)
 			}
 			e.site, e.room = d.h.Fleet.SiteOf(computer), computer.Room
-			if err := d.mayOn(actionOf(j.Job.Kind, j.Job.Version > 0), computer); err != nil {
+			if err := d.mayOn(actionOf(j.Job.Kind, j.Job.Version > 0 || j.Job.Disk != (job.DiskRule{})), computer); err != nil {
 				return Job{}, err
 			}
 		}
 		if j, err = d.h.Fleet.Cancel(ctx, id, d.by(), c.Force); err != nil {
 			return Job{}, err
 		}
-		return d.wireJob(j)
+		out, err := d.wireJob(j)
+		for _, t := range j.Tasks {
+			if t.Active() && t.Wrote {
+				out.Going = append(out.Going, d.nameOf(t))
+			}
+		}
+		if n := len(out.Going); n > 0 {
+			e.detail = fmt.Sprintf("%d go on, because their disks are being written", n)
+		}
+		return out, err
 	})
 }

@@ -153,7 +153,7 @@ func (d Desk) MoveChannel(ctx context.Context, verb, ref, channel string) (Move,
 		case "promote":
 			move, err = d.h.Masters.Promote(ref, channel, d.by())
 		case "withdraw":
-			move, err = d.h.Masters.Withdraw(ref, channel, d.by())
+			move, err = d.withdraw(ref, channel)
 		case "rollback":
 			move, err = d.h.Masters.Rollback(ref, channel, d.by())
 		default:
@@ -162,6 +162,20 @@ func (d Desk) MoveChannel(ctx context.Context, verb, ref, channel string) (Move,
 		name, _, _ := strings.Cut(ref, "@")
 		return Move{Name: name, Channel: move.Channel, From: move.From, To: move.To, At: move.At, By: move.By}, err
 	})
+}
+
+// withdraw takes a channel of a master away, unless a room or a schedule means what it points at.
+func (d Desk) withdraw(name, channel string) (move masters.Move, err error) {
+	err = d.h.undisturbed(func() error {
+		if d.h.Fleet != nil {
+			if users := d.h.Fleet.Names(name + "@" + channel); len(users) > 0 {
+				return &masters.HeldError{Version: name + "@" + channel, By: d.why(users)}
+			}
+		}
+		move, err = d.h.Masters.Withdraw(name, channel, d.by())
+		return err
+	})
+	return move, err
 }
 
 // NoteMaster adds a note to a version.

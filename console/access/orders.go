@@ -15,8 +15,14 @@ import (
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// actionOf is what somebody must be allowed who gives an order of a kind. A reset to a version that is named, instead of
-// what each computer holds, is a deployment by another way.
+// ActionOf is what somebody must be allowed who gives an order: for one that is being made, its kind is enough. A reset of
+// a disk that is named, or to a version that is, instead of what each computer holds where it holds it, is a deployment by
+// another way.
+func ActionOf(o Order) people.Action {
+	return actionOf(o.Kind, o.Master != "" || o.Disk != (job.DiskRule{}))
+}
+
+// actionOf is ActionOf for what has the parts of an order. named is whether it names a version or a disk.
 func actionOf(k job.Kind, named bool) people.Action {
 	switch k {
 	case job.KindDeploy, job.KindStage:
@@ -119,7 +125,7 @@ func (d Desk) planned(o *resolved) ([]fleet.Planned, error) {
 		if !d.sees(p.Computer) {
 			return nil, &fleet.RefusedError{Code: fleet.CodeNoComputer, What: "?"}
 		}
-		if err := d.mayOn(actionOf(o.Kind, o.Version > 0), p.Computer); err != nil {
+		if err := d.mayOn(actionOf(o.Kind, o.Version > 0 || o.Disk != (job.DiskRule{})), p.Computer); err != nil {
 			return nil, err
 		}
 		if x := p.Conflict; o.Instead && x != nil { // what gives way is cancelled, which needs what ordering it needs
@@ -158,41 +164,6 @@ func (d Desk) narrow(o *resolved) error {
 	}
 	o.Sites, o.Filter = nil, ""
 	return nil
-}
-
-// Plan says what an order would do, computer by computer, without doing it.
-func (d Desk) Plan(order Order) (Plan, error) {
-	o, err := d.resolve(order)
-	if err != nil {
-		return Plan{}, err
-	}
-	planned, err := d.planned(&o)
-	if err != nil {
-		return Plan{}, err
-	}
-	out := Plan{Kind: o.Kind, Master: o.Master, Targets: []Target{}}
-	if o.manifest != nil {
-		out.Master, out.Bytes, out.Stored = o.version.String(), o.version.UsedBytes, d.h.Masters.StoredBytes(o.manifest)
-	}
-	for _, p := range planned {
-		t := Target{Computer: p.Computer.Name, Disk: p.Disk, Runs: proven(p.Computer.Runs), Loses: p.Loses, Warning: p.Warning}
-		if x := p.Conflict; x != nil {
-			t.Conflict = &Conflict{Job: x.Job, Kind: x.Kind, By: x.By, State: x.State}
-		}
-		if p.Target != nil {
-			t.Target = p.Target.String()
-		}
-		switch {
-		case p.Refusal != nil:
-			t.Refusal = ErrorOf(p.Refusal)
-		case o.Kind == job.KindReset:
-			t.OfflineReset = d.h.Fleet.Offline(p.Computer)
-		case o.manifest != nil:
-			t.OfflineReset = disk.OfflineReset(o.manifest, p.Disk.Size, p.Disk.SectorSize, out.Stored).String()
-		}
-		out.Targets = append(out.Targets, t)
-	}
-	return out, nil
 }
 
 // Give makes an order a job.

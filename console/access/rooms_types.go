@@ -105,6 +105,8 @@ type ScheduledOrder struct {
 	Wake      bool       `json:"wake,omitempty"`
 	Script    string     `json:"script,omitempty"` // hash
 	Countdown int        `json:"countdown,omitempty"`
+
+	Disk job.DiskRule `json:"disk,omitzero"` // which disk, as in an order
 }
 
 // Script is a text that computers may run in the boot environment once it is approved.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // weekdays are the days of a week by the number of time.Weekday.
@@ -17,7 +18,7 @@ func (d Desk) wireSchedule(s fleet.Schedule) Schedule {
 	o := s.Order
 	out := Schedule{ID: s.ID, Name: s.Name, Days: []string{}, At: s.At, Until: s.Until, By: s.By, Paused: s.Paused, Done: s.Done,
 		Next: moment(d.h.Fleet.NextRun(s)), Order: ScheduledOrder{Kind: o.Kind, Rooms: o.Rooms, Sites: o.Sites, Filter: o.Filter,
-			Master: o.Master, Level: o.Level, Ending: o.Ending, Retries: o.Retries, Wake: o.Wake, Script: o.Script, Countdown: o.Countdown}}
+			Master: o.Master, Level: o.Level, Ending: o.Ending, Retries: o.Retries, Wake: o.Wake, Script: o.Script, Countdown: o.Countdown, Disk: o.Disk}}
 	for _, day := range s.Days {
 		out.Days = append(out.Days, weekdays()[day])
 	}
@@ -49,6 +50,11 @@ func (d Desk) mayOrder(a people.Action, o fleet.ScheduledOrder) bool {
 			c, err := d.find(id)
 			return err != nil || d.mayOn(a, c) != nil
 		})
+}
+
+// scheduledAction is ActionOf for what a schedule orders.
+func scheduledAction(o fleet.ScheduledOrder) people.Action {
+	return actionOf(o.Kind, o.Master != "" || o.Disk != (job.DiskRule{}))
 }
 
 // Schedules lists the schedules that concern nothing but the caller's places, by name.
@@ -85,7 +91,7 @@ func (d Desk) unwired(s Schedule) (fleet.Schedule, error) {
 	o := s.Order
 	out := fleet.Schedule{ID: s.ID, Name: s.Name, At: s.At, Until: s.Until, Paused: s.Paused, Order: fleet.ScheduledOrder{Kind: o.Kind,
 		Rooms: o.Rooms, Sites: o.Sites, Filter: o.Filter, Master: o.Master, Level: o.Level, Ending: o.Ending, Retries: o.Retries,
-		Wake: o.Wake, Script: o.Script, Countdown: o.Countdown}}
+		Wake: o.Wake, Script: o.Script, Countdown: o.Countdown, Disk: o.Disk}}
 	for _, day := range s.Days {
 		i := slices.Index(weekdays(), strings.ToLower(day))
 		if i < 0 {
@@ -113,7 +119,7 @@ func (d Desk) SetSchedule(ctx context.Context, wanted Schedule) (Schedule, error
 				if err != nil {
 					return Schedule{}, err
 				}
-				if !d.mayOrder(actionOf(old.Order.Kind, old.Order.Master != ""), old.Order) {
+				if !d.mayOrder(scheduledAction(old.Order), old.Order) {
 					return Schedule{}, forbidden(old.Name)
 				}
 			}
@@ -123,7 +129,7 @@ func (d Desk) SetSchedule(ctx context.Context, wanted Schedule) (Schedule, error
 				return Schedule{}, err
 			case !d.mayOrder(people.ActionSee, s.Order):
 				return Schedule{}, &fleet.RefusedError{Code: fleet.CodeNoRoom, What: fleet.Clean(strings.Join(s.Order.Rooms, ", "), 64)}
-			case !d.mayOrder(actionOf(s.Order.Kind, s.Order.Master != ""), s.Order):
+			case !d.mayOrder(scheduledAction(s.Order), s.Order):
 				return Schedule{}, forbidden(s.Name)
 			}
 			if s, err = d.h.Fleet.SetSchedule(ctx, s, d.by()); err != nil {
@@ -151,7 +157,7 @@ func (d Desk) ChangeSchedule(ctx context.Context, id, verb string) (Schedule, er
 	s, err := d.schedule(id)
 	e := d.deedOf("schedule "+verb, "schedule "+id, s.Order)
 	return change(ctx, d, e, func(*deed) (Schedule, error) {
-		if err == nil && !d.mayOrder(actionOf(s.Order.Kind, s.Order.Master != ""), s.Order) {
+		if err == nil && !d.mayOrder(scheduledAction(s.Order), s.Order) {
 			err = forbidden(s.Name)
 		}
 		if err != nil {

@@ -164,6 +164,11 @@ type Plan struct {
 	Bytes   int64    `json:"bytes"`  // that the master keeps
 	Stored  int64    `json:"stored"` // that travel at most, to each computer
 	Targets []Target `json:"targets"`
+
+	AirBytes int64    `json:"air_bytes"`          // that are sent over the network to all who can take it together, an estimate
+	Seconds  int      `json:"seconds"`            // until all have done it, once it begins, an estimate; 0: nobody can tell
+	InAgent  int      `json:"in_agent"`           // of who can take it, those whose agent is there now and would begin at once
+	Warnings []string `json:"warnings,omitempty"` // those of its targets, each once, with the names: "lessons until 18:00: pc1, pc2"
 }
 
 // Target is what an order would do to one computer.
@@ -171,7 +176,7 @@ type Target struct {
 	Computer     string   `json:"computer"`
 	Disk         job.Disk `json:"disk"`
 	Runs         *Proven  `json:"runs,omitempty"`
-	Target       string   `json:"target,omitempty"` // reset: NAME@V that the disk becomes equal to
+	Target       string   `json:"target,omitempty"` // NAME@V that the disk becomes equal to; verify: that it is compared with
 	Loses        string   `json:"loses,omitempty"`
 	OfflineReset string   `json:"offline_reset,omitempty"`
 	Refusal      *Error   `json:"refusal,omitempty"`
@@ -215,6 +220,18 @@ type Job struct {
 	Session *sessions.Report `json:"session,omitempty"`
 
 	Rates *rates.Curve `json:"rates,omitempty"` // how fast its computers went, where one job is asked for
+
+	Rooms []string `json:"rooms,omitempty"` // of its computers, by name; of more than eight the first and "..."
+	Going []string `json:"going,omitempty"` // in the answer to a cancel: computers that go on, because their disks are being written
+}
+
+// JobFilter chooses jobs; zero fields do not restrict.
+type JobFilter struct {
+	Before string   // jobs with lower numbers than this: the next page
+	Room   string   // jobs with a computer of this room
+	State  string   // of the job: waiting, running, done, failed or cancelled
+	Kind   job.Kind // deploy, reset ...
+	Limit  int      // at most so many; 0: 1000
 }
 
 // LeftOut is a computer that an order named and that could not take it.
@@ -248,6 +265,19 @@ type Task struct {
 	Outcome    *Outcome       `json:"outcome,omitempty"`
 	Published  *Proven        `json:"published,omitempty"`
 	Tries      int            `json:"tries,omitempty"` // how often it has failed and waited again
+
+	Wiped *Wiped `json:"wiped,omitempty"` // wipe: which computer that was, as it was then
+}
+
+// Wiped is what a certificate says of the computer whose disk was wiped, whatever has become of it since.
+type Wiped struct {
+	Name         string `json:"name"`
+	Manufacturer string `json:"manufacturer,omitempty"`
+	Model        string `json:"model,omitempty"`
+	Serial       string `json:"serial,omitempty"`
+	UUID         string `json:"uuid,omitempty"`
+	Site         string `json:"site,omitempty"`
+	Room         string `json:"room,omitempty"`
 }
 
 // Reception is how a computer comes through the multicast session of its task.

@@ -80,10 +80,16 @@ func orderRoutes(t *table) {
 			return d.Give(ctx, in.Body)
 		})
 	type newest struct {
-		Limit int `query:"limit" minimum:"0" doc:"at most so many; 0: all that are kept"`
+		Limit  int    `query:"limit" minimum:"0" doc:"at most so many; 0: 1000"`
+		Before string `query:"before" doc:"jobs with lower numbers than this: the next page"`
+		Room   string `query:"room" doc:"jobs with a computer of this room"`
+		State  string `query:"state" enum:"waiting,running,done,failed,cancelled" doc:"of the job"`
+		Kind   string `query:"kind" enum:"deploy,reset,stage,capture,verify,wipe,inventory,script,shutdown"`
 	}
 	route(t, "GET /jobs", "list jobs, newest first",
-		func(_ context.Context, d access.Desk, in *newest) ([]access.Job, error) { return d.Jobs(in.Limit) })
+		func(ctx context.Context, d access.Desk, in *newest) ([]access.Job, error) {
+			return d.Jobs(ctx, access.JobFilter{Before: in.Before, Room: in.Room, State: in.State, Kind: job.Kind(in.Kind), Limit: in.Limit})
+		})
 	route(t, "GET /jobs/{id}", "one job, with the report of its multicast session",
 		func(ctx context.Context, d access.Desk, in *ByID) (access.Job, error) { return d.Job(ctx, in.ID) })
 	route(t, "POST /jobs/{id}/cancel", "cancel what has not begun and stop what has not written",

@@ -71,7 +71,7 @@ func newDistrict(t *testing.T) *district {
 		Status:  func() access.Status { return access.Status{Version: "1"} },
 		Doctor:  func(context.Context) []access.Check { return []access.Check{{Name: "x", State: access.CheckOK}} },
 		Helping: func() ([]string, string) { return []string{"192.0.2.1:7443"}, strings.Repeat("ab", 32) }}}
-	d.house.Fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key(), Versions: access.Versions{Library: library},
+	d.house.Fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Archive: store, Signer: library.Key(), Versions: access.Versions{Library: library},
 		Wake: func(context.Context, []string) error { return nil }})
 	check(t, err)
 	cost := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
@@ -331,7 +331,7 @@ func (d *district) state() string {
 	put(rooms, err)
 	sites, err := root.Sites()
 	put(sites, err)
-	jobs, err := root.Jobs(0)
+	jobs, err := root.Jobs(d.t.Context(), access.JobFilter{})
 	put(jobs, err)
 	schedules, err := root.Schedules()
 	put(schedules, err)

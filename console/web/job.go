@@ -351,7 +351,7 @@ const maxJobs = 60
 
 // jobsOf lists the newest jobs.
 func (v *visit) jobsOf() ([]jobView, error) {
-	all, err := v.Desk.Jobs(maxJobs)
+	all, err := v.Desk.Jobs(v.r.Context(), access.JobFilter{Limit: maxJobs})
 	if err != nil {
 		return nil, err
 	}

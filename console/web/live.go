@@ -14,7 +14,7 @@ func (c *console) liveOf(v *visit) (live, error) {
 		}
 		return v.roomLive(q.Get("room")), nil
 	case "job":
-		if _, err := v.Desk.Brief(q.Get("job")); err != nil {
+		if _, err := v.Desk.Brief(v.r.Context(), q.Get("job")); err != nil {
 			return nil, err
 		}
 		return v.jobLive(q.Get("job")), nil

@@ -146,7 +146,7 @@ func (v *visit) owed(view *scheduleView) error {
 		if pc.Task != nil {
 			j, known := jobs[pc.Task.Job]
 			if !known {
-				if j, err = v.Desk.Brief(pc.Task.Job); err != nil {
+				if j, err = v.Desk.Brief(v.r.Context(), pc.Task.Job); err != nil {
 					return err
 				}
 				jobs[pc.Task.Job] = j

@@ -69,7 +69,7 @@ func schoolWith(t testing.TB, known fleet.Change) *school {
 	check(t, err)
 	t.Cleanup(func() { check(t, errors.Join(s.store.Close(), s.library.Close())) })
 	check(t, s.store.Commit(t.Context(), known))
-	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: s.store, Signer: s.library.Key(), SendUnknown: true, Now: clock,
+	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: s.store, Archive: s.store, Signer: s.library.Key(), SendUnknown: true, Now: clock,
 		Zone: time.UTC, Versions: access.Versions{Library: s.library}, Wake: func(context.Context, []string) error { return nil }})
 	check(t, err)
 	cheap := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}

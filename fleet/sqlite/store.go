@@ -260,7 +260,8 @@ func putJob(ctx context.Context, tx *sql.Tx, j fleet.Job) error {
 	if err != nil || number%100 != 0 {
 		return err
 	}
-	const old = "number <= ? AND id NOT IN (SELECT job FROM tasks WHERE active = 1)"
+	// What was wiped must be certified for as long as there is somebody to ask for it.
+	const old = "number <= ? AND id NOT IN (SELECT job FROM tasks WHERE active = 1) AND doc ->> '$.Kind' <> 'wipe'"
 	_, err = tx.ExecContext(ctx, "DELETE FROM tasks WHERE job IN (SELECT id FROM jobs WHERE "+old+")", number-storedJobs)
 	if err == nil {
 		_, err = tx.ExecContext(ctx, "DELETE FROM jobs WHERE "+old, number-storedJobs)
@@ -290,6 +291,7 @@ func (s *Store) Load(ctx context.Context) (fleet.Snapshot, error) {
 	if err != nil {
 		return out, fmt.Errorf("reading the last job's number: %w", err)
 	}
+	out.Whole = max(out.LastJob-keptJobs, 0)
 	if out.Computers, err = load[fleet.Computer](ctx, s.read, "SELECT doc FROM computers"); err != nil {
 		return out, fmt.Errorf("reading computers: %w", err)
 	}
