@@ -85,6 +85,11 @@ func (f *Fleet) warn(o Order, p *Planned) {
 			warnings = append(warnings, "it stands in for others of its room")
 		}
 	}
+	if o.ways != nil {
+		if way := o.ways.to(f.SiteOf(p.Computer), p.Computer.Address); way.lack != "" {
+			warnings = append(warnings, "it may not wake: "+way.lack)
+		}
+	}
 	p.Warning = strings.Join(warnings, "; ")
 }
 
