@@ -26,7 +26,8 @@ type doView struct {
 	Methods  []option
 	Scripts  []option
 	Endings  []option
-	Disks    []tab  // where there are several: one is chosen before it is said what it loses
+	Disks    []diskChoice // where there are several: one is chosen before it is said what it loses
+	When     whenView
 	Typed    string // words that have to be typed
 	Destroys bool
 }
@@ -38,7 +39,7 @@ func doKinds() []job.Kind {
 
 // showDo says what an order would do.
 func (c *console) showDo(v *visit) error {
-	f := newForm(v.tongue, url.Values{"level": {string(job.LevelQuick)}, "method": {job.WipeAuto}, "ending": {string(job.EndDisk)}, "wake": {"1"}})
+	f := newForm(v.tongue, url.Values{"wake": {"1"}})
 	if disk := v.r.URL.Query().Get("disk"); disk != "" {
 		f.values.Set("disk", disk)
 	}
@@ -46,27 +47,38 @@ func (c *console) showDo(v *visit) error {
 }
 
 // orderOf reads what the form of a kind asks for.
-func orderOf(f *Form, kind job.Kind, id string) access.Order {
-	o := access.Order{Kind: kind, Computers: []string{id}, Wake: f.Has("wake", "1"), Ending: job.EndDisk, Instead: f.Has("instead", "1")}
+func (v *visit) orderOf(f *Form, kind job.Kind, id string) access.Order {
+	o := access.Order{Kind: kind, Computers: []string{id}, Wake: f.Has("wake", "1"), Ending: job.EndDisk, Instead: f.Has("instead", "1"),
+		Countdown: countdown, Note: f.Text("note", 4000, false)}
 	switch kind {
 	case job.KindReset:
-		o.Level = job.Level(f.Choice("level", string(job.LevelQuick), string(job.LevelFull)))
+		o.Level = job.Level(f.Choice("level", string(job.LevelFull), string(job.LevelQuick)))
 		o.Master = f.Text("master", 200, false)
 	case job.KindVerify:
 		o.Master = f.Text("master", 200, false)
 	case job.KindWipe:
 		o.Wipe = f.Choice("method", job.WipeAuto, job.WipeSanitize, job.WipeSecureErase, job.WipeOverwrite)
-		o.Ending = job.EndPowerOff
 	case job.KindScript:
 		o.Script = f.Text("script", 64, true)
 	case job.KindShutdown:
-		o.Ending, o.Wake = job.EndPowerOff, false
+		o.Wake = false
 	}
-	o.Disk = job.DiskRule{Serial: f.Text("disk", 255, false)}
-	if f.Has("ending", string(job.EndPowerOff)) {
+	if asksForDisk(kind, f, nil) {
+		o.Disk = f.diskOf("disk")
+	}
+	if kind == job.KindWipe || kind == job.KindShutdown || f.Has("ending", string(job.EndPowerOff)) {
 		o.Ending = job.EndPowerOff
 	}
+	v.timed(f, &o)
 	return o
+}
+
+// defaultsOf fills in what the page of an order says before anybody has chosen.
+func defaultsOf(f *Form) {
+	defaultTimes(f)
+	f.Default("level", string(job.LevelFull))
+	f.Default("method", job.WipeAuto)
+	f.Default("ending", string(job.EndDisk))
 }
 
 func (v *visit) doPage(f *Form, status int) error {
@@ -78,18 +90,19 @@ func (v *visit) doPage(f *Form, status int) error {
 	if err != nil {
 		return err
 	}
-	view := doView{Computer: pc, Kind: string(kind), Form: f, Levels: v.levels(), Endings: v.endings(), Destroys: kind == job.KindReset || kind == job.KindWipe}
+	defaultsOf(f)
+	view := doView{Computer: pc, Kind: string(kind), Form: f, Levels: v.levels(), Endings: v.endings(), Methods: v.methods(),
+		When: v.whenOf(f, kind), Destroys: destroys(kind)}
 	if pc.Runs != nil {
 		view.Holds = fmt.Sprintf("%s@%d", pc.Runs.Master, pc.Runs.Version)
-	}
-	for _, m := range []string{job.WipeAuto, job.WipeSanitize, job.WipeSecureErase, job.WipeOverwrite} {
-		view.Methods = append(view.Methods, option{m, v.say("wipe." + m)})
 	}
 	if kind == job.KindWipe {
 		view.Typed = pc.Name
 	}
-	v.disksOf(pc, kind, f.Value("disk"), &view)
-	order := orderOf(newForm(v.tongue, f.values), kind, pc.ID) // complaints about it are told when it is given
+	if kind == job.KindVerify || kind == job.KindScript || kind == job.KindWipe {
+		view.Disks = v.disksOf(pc, f.Value("disk"))
+	}
+	order := v.orderOf(newForm(v.tongue, f.values), kind, pc.ID) // complaints about it are told when it is given
 	if kind == job.KindScript {
 		if view.Scripts, err = v.approvedScripts(); err != nil {
 			return err
@@ -109,22 +122,6 @@ func (v *visit) doPage(f *Form, status int) error {
 		Crumbs: []Crumb{{v.say("nav.computers"), "/computers"}, {pc.Name, "/computers/" + url.PathEscape(pc.ID)}}, Data: view})
 }
 
-// disksOf offers the disks to choose from, where there are several.
-func (v *visit) disksOf(pc access.Computer, kind job.Kind, chosen string, view *doView) {
-	if kind == job.KindShutdown || kind == job.KindInventory {
-		return
-	}
-	var all []tab
-	for _, d := range pc.Inventory.Disks {
-		if !d.Removable && !d.ReadOnly && d.Serial != "" {
-			all = append(all, tab{fmt.Sprintf("%s · %s · %s", d.Model, v.size(d.Size), d.Serial), "?" + url.Values{"disk": {d.Serial}}.Encode(), d.Serial == chosen})
-		}
-	}
-	if len(all) > 1 {
-		view.Disks = all
-	}
-}
-
 // loses says what the one computer of a plan loses.
 func (t tongue) loses(p access.Plan) string {
 	x := p.Targets[0]
@@ -141,7 +138,7 @@ func (t tongue) loses(p access.Plan) string {
 
 // planOne says what an order would do to its one computer, or what stands in its way.
 func (v *visit) planOne(order access.Order, view *doView) error {
-	plan, err := v.Desk.Plan(order)
+	plan, err := v.planWith(order)
 	if err == nil && len(plan.Targets) == 1 {
 		view.Target = plan.Targets[0]
 		view.Loses = v.loses(plan)
@@ -181,7 +178,8 @@ func (c *console) do(v *visit) error {
 	if err != nil {
 		return err
 	}
-	order := orderOf(f, kind, pc.ID)
+	defaultsOf(f)
+	order := v.orderOf(f, kind, pc.ID)
 	if kind == job.KindWipe && !sameWords(f.Value("typed"), pc.Name) {
 		f.Fail("typed", v.say("do.typed", pc.Name))
 	}
@@ -189,8 +187,11 @@ func (c *console) do(v *visit) error {
 	if !f.Bad() {
 		if given, err = v.Desk.Give(v.r.Context(), order); err != nil {
 			field := "order"
-			if access.ErrorOf(err).Code == string(fleet.CodeSeveralDisks) {
+			switch access.ErrorOf(err).Code {
+			case string(fleet.CodeSeveralDisks):
 				field = "disk"
+			case string(fleet.CodeBusy):
+				field = "instead"
 			}
 			if e := access.ErrorOf(err); e.Code == "no-master" || e.Code == "bad-master" {
 				field, e.Status, err = "master", http.StatusConflict, e
@@ -236,7 +237,9 @@ func (c *console) showCertificate(v *visit) error {
 		view.Proof = new(*view.Proof)
 		view.Proof.Refused = "the task did not end well"
 	}
-	if pc, err := v.Desk.Computer(t.Computer); err == nil {
+	if w := t.Wiped; w != nil { // whatever has become of the computer since
+		view.Computer, view.Model, view.Serial = w.Name, modelOf(job.Inventory{Manufacturer: w.Manufacturer, Model: w.Model}), w.Serial
+	} else if pc, err := v.Desk.Computer(t.Computer); err == nil {
 		view.Model, view.Serial = modelOf(pc.Inventory), pc.Serial
 	}
 	return v.page("certificate", Page{Title: v.say("certificate.title", t.Computer), Active: "nav.jobs", Print: true, Data: view,

@@ -24,6 +24,16 @@
 // announced in a box of its size, who lags is named below the list. What the axes of a curve say is HTML around the
 // drawing, for letters in a drawing shrink with it.
 //
+// An order is made on one address, /order, that says with each step what is chosen so far; a computer's page has the same
+// fields for itself alone, and a schedule that erases is kept only after the same plan and sentence:
+//
+//	for whom (rooms, sites, computers, a filter) --> which kind --> which master or script --> the plan, what it loses, the
+//	sentence --POST, with the plan made again--> the job. A step that is answered is a link back to its question.
+//
+// An order that is for now holds until the end of the day, one for a window until that ends, and the page says when that is.
+// Where computers have several disks, a rule that chooses one is a link to the plan with that rule: what is confirmed is
+// what was shown.
+//
 // How a page is made:
 //
 //  1. A line in routes.go: the pattern, the action that the caller needs somewhere, the handler.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/diff"
@@ -80,17 +81,18 @@ type channelView struct {
 
 // masterView is the page of one master.
 type masterView struct {
-	Name     string
-	Versions []versionView
-	Channels []channelView
-	Movable  []string     // channels that the person may move
-	Follows  []followView // who follows each of these
-	History  access.History
-	Form     *Form
-	NoteOf   int // version whose note is being written
-	MayNote  bool
-	MayDraw  bool // may capture
-	MayKeep  bool // may forget, and say what is kept
+	Name      string
+	Versions  []versionView
+	Channels  []channelView
+	Movable   []string     // channels that the person may move
+	Follows   []followView // who follows each of these
+	History   access.History
+	Form      *Form
+	NoteOf    int // version whose note is being written
+	MayNote   bool
+	MayDraw   bool // may capture
+	MayDeploy bool
+	MayKeep   bool // may forget, and say what is kept
 }
 
 func (c *console) showMaster(v *visit) error {
@@ -109,7 +111,7 @@ func (c *console) masterPage(v *visit, f *Form, noteOf, status int) error {
 	}
 	runs := v.Desk.Ran()
 	view := masterView{Name: name, Form: f, NoteOf: noteOf, MayNote: v.whole(people.ActionMaster), MayDraw: v.May(people.ActionCapture),
-		MayKeep: v.whole(people.ActionForget)}
+		MayDeploy: v.May(people.ActionDeploy), MayKeep: v.whole(people.ActionForget)}
 	if view.History, err = v.Desk.History(name); err != nil {
 		return err
 	}
@@ -389,8 +391,14 @@ func (c *console) capturePage(v *visit, f *Form, status int) error {
 			names = append(names, m.Name)
 		}
 	}
-	return v.page("capture", Page{Title: v.say("capture.title"), Active: "nav.masters", Status: status,
-		Crumbs: []Crumb{{v.say("nav.masters"), "/masters"}}, Data: map[string]any{"Form": f, "Names": names}})
+	var disks []diskChoice
+	if ref := f.Value("computer"); ref != "" {
+		if pc, err := v.Desk.Computer(ref); err == nil { // else it is told when the form is sent
+			disks = v.disksOf(pc, f.Value("disk"))
+		}
+	}
+	return v.page("capture", Page{Title: v.say("capture.title"), Active: "nav.masters", Status: status, Crumbs: []Crumb{{v.say("nav.masters"), "/masters"}},
+		Data: map[string]any{"Form": f, "Names": names, "Disks": disks, "Until": v.when(nowOn(v.now().In(v.zone), job.KindCapture).End)}})
 }
 
 // capture orders a capture.
@@ -400,7 +408,9 @@ func (c *console) capture(v *visit) error {
 		return err
 	}
 	order := access.Order{Kind: job.KindCapture, Computers: []string{f.Text("computer", 200, true)}, Master: f.Text("master", 63, true),
-		Note: f.Text("note", 4000, true), AsIs: f.Has("as_is", "1"), Ending: job.EndDisk, Wake: true}
+		Note: f.Text("note", 4000, true), AsIs: f.Has("as_is", "1"), Ending: job.EndDisk, Wake: true, Disk: f.diskOf("disk")}
+	f.values.Set("when", "now")
+	v.timed(f, &order)
 	if f.Bad() {
 		return c.capturePage(v, f, http.StatusUnprocessableEntity)
 	}
@@ -412,6 +422,8 @@ func (c *console) capture(v *visit) error {
 			field = "master"
 		case "bad-note":
 			field = "note"
+		case string(fleet.CodeSeveralDisks):
+			field = "disk"
 		case "no-computer": // the person has typed it: it is told at the field
 			e.Status = http.StatusConflict
 			err = e

@@ -536,6 +536,7 @@ func TestASchedulesWindowIsSaidInPlainWords(t *testing.T) {
 	}
 	form.Set("retries", "2")
 	form.Set("rooms", "S104")
+	form.Set("typed", "Resets 0 computers on the night of each Monday") // nothing is proven of any
 	if status, body := b.post("/schedules/new", form); status != http.StatusSeeOther {
 		t.Fatalf("a schedule: %d\n%s", status, body)
 	}

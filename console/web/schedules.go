@@ -48,6 +48,11 @@ func (t tongue) and(names []string) string {
 
 // whenever says when a schedule's window is: "each weekday night from 22:00 to 05:00".
 func (t tongue) whenever(s access.Schedule) string {
+	return t.say("schedule.when", t.onDays(s), s.At, s.Until)
+}
+
+// onDays says on which days that is: "each weekday night".
+func (t tongue) onDays(s access.Schedule) string {
 	var bits string
 	var names []string
 	for i, d := range weekdays() {
@@ -62,18 +67,15 @@ func (t tongue) whenever(s access.Schedule) string {
 	if s.Until <= s.At {
 		night = ".night"
 	}
-	var days string
 	switch bits {
 	case "xxxxxxx":
-		days = t.say("schedule.all" + night)
+		return t.say("schedule.all" + night)
 	case "xxxxx--":
-		days = t.say("schedule.week" + night)
+		return t.say("schedule.week" + night)
 	case "-----xx":
-		days = t.say("schedule.end" + night)
-	default:
-		days = t.say("schedule.on"+night, t.and(names))
+		return t.say("schedule.end" + night)
 	}
-	return t.say("schedule.when", days, s.At, s.Until)
+	return t.say("schedule.on"+night, t.and(names))
 }
 
 // wherever says what a schedule is for.
@@ -170,6 +172,7 @@ type scheduleForm struct {
 	Rooms, Sites, Days     []option
 	Masters                []string
 	Scripts                []option
+	Disks                  []option
 	MayFilter              bool
 }
 
@@ -184,7 +187,7 @@ func (c *console) showSchedule(v *visit) error {
 		f = scheduleValues(v.tongue, s)
 	} else {
 		f.values = url.Values{"kind": {string(job.KindReset)}, "at": {"22:00"}, "until": {"05:00"}, "days": weekdays()[:5], "wake": {"1"},
-			"retries": {"1"}, "ending": {string(job.EndPowerOff)}, "rooms": v.r.URL.Query()["room"]}
+			"level": {string(job.LevelFull)}, "retries": {"1"}, "countdown": {fmt.Sprint(countdown)}, "ending": {string(job.EndPowerOff)}, "rooms": v.r.URL.Query()["room"]}
 	}
 	return c.schedulePage(v, id, f, http.StatusOK)
 }
@@ -194,7 +197,7 @@ func scheduleValues(t tongue, s access.Schedule) *Form {
 	o := s.Order
 	f := newForm(t, url.Values{"name": {s.Name}, "kind": {string(o.Kind)}, "at": {s.At}, "until": {s.Until}, "days": s.Days, "rooms": o.Rooms,
 		"master": {o.Master}, "level": {string(o.Level)}, "ending": {string(o.Ending)}, "retries": {fmt.Sprint(o.Retries)}, "filter": {o.Filter},
-		"script": {o.Script}, "computers": {strings.Join(o.Computers, "\n")}})
+		"script": {o.Script}, "computers": {strings.Join(o.Computers, "\n")}, "countdown": {fmt.Sprint(o.Countdown)}, "disk": {ruleText(o.Disk)}})
 	for _, site := range o.Sites {
 		f.values.Add("sites", siteValue(site))
 	}
@@ -213,7 +216,7 @@ func scheduleKinds() []job.Kind {
 }
 
 func (c *console) schedulePage(v *visit, id string, f *Form, status int) error {
-	view := scheduleForm{ID: id, Form: f, MayFilter: v.Caller.Everywhere(), Levels: v.levels(), Endings: v.endings()}
+	view := scheduleForm{ID: id, Form: f, MayFilter: v.Caller.Everywhere(), Levels: v.levels(), Endings: v.endings(), Disks: v.diskRules(f)}
 	for _, k := range scheduleKinds() {
 		view.Kinds = append(view.Kinds, option{string(k), v.say("kind." + string(k))})
 	}
@@ -268,7 +271,7 @@ func (t tongue) siteTitle(s access.Site) string {
 
 // levels are the levels of a reset.
 func (t tongue) levels() []option {
-	return []option{{string(job.LevelQuick), t.say("level.quick")}, {string(job.LevelFull), t.say("level.full")}}
+	return []option{{string(job.LevelFull), t.say("level.full")}, {string(job.LevelQuick), t.say("level.quick")}}
 }
 
 // endings are what a computer may do afterwards.
@@ -298,6 +301,13 @@ func (c *console) setSchedule(v *visit) error {
 		return err
 	}
 	id := v.r.PathValue("id")
+	if rule := f.Values("pick"); len(rule) > 0 {
+		f.values.Set("disk", rule[0])
+	}
+	if f.Has("edit", "1") {
+		f.values.Del("edit")
+		return c.schedulePage(v, id, f, http.StatusOK)
+	}
 	s := readSchedule(f)
 	if id != "new" {
 		s.ID = id
@@ -308,23 +318,14 @@ func (c *console) setSchedule(v *visit) error {
 			f.Fail("master", what+" "+do)
 		}
 	}
+	if !f.Bad() && destroys(s.Order.Kind) {
+		if asked, err := v.askSchedule(id, f, s); asked || err != nil {
+			return err
+		}
+	}
 	if !f.Bad() {
 		if s, err = v.Desk.SetSchedule(v.r.Context(), s); err != nil {
-			field := "name"
-			switch access.ErrorOf(err).Code {
-			case "no-master", "bad-master":
-				field = "master"
-			case "bad-filter":
-				field = "filter"
-			case "no-computer", "several":
-				field = "computers"
-			case "no-room", "no-site":
-				field = "rooms"
-			}
-			if e := access.ErrorOf(err); e.Status == http.StatusNotFound && e.Code != string(fleet.CodeNoSchedule) {
-				e.Status, err = http.StatusConflict, e // what the person has typed: it is told at its field
-			}
-			if err = v.refused(f, field, err); err != nil {
+			if err = v.refusedSchedule(f, err); err != nil {
 				return err
 			}
 		}
@@ -336,14 +337,35 @@ func (c *console) setSchedule(v *visit) error {
 	return v.seeOther("/schedules")
 }
 
+// refusedSchedule puts the refusal of a schedule at the field that it is about.
+func (v *visit) refusedSchedule(f *Form, err error) error {
+	field := "name"
+	switch access.ErrorOf(err).Code {
+	case "no-master", "bad-master":
+		field = "master"
+	case "bad-filter":
+		field = "filter"
+	case "no-computer", "several":
+		field = "computers"
+	case "no-room", "no-site", "bad-order":
+		field = "rooms"
+	}
+	if e := access.ErrorOf(err); e.Status == http.StatusNotFound && e.Code != string(fleet.CodeNoSchedule) {
+		e.Status, err = http.StatusConflict, e // what the person has typed: it is told at its field
+	}
+	return v.refused(f, field, err)
+}
+
 // readSchedule reads what was typed.
 func readSchedule(f *Form) access.Schedule {
+	f.Default("countdown", fmt.Sprint(countdown))
 	var kinds []string
 	for _, k := range scheduleKinds() {
 		kinds = append(kinds, string(k))
 	}
 	o := access.ScheduledOrder{Kind: job.Kind(f.Choice("kind", kinds...)), Rooms: f.Values("rooms"), Filter: f.Text("filter", 1000, false),
 		Ending: job.Ending(f.Choice("ending", string(job.EndDisk), string(job.EndPowerOff))), Retries: f.Number("retries", 0, 5), Wake: f.Has("wake", "1"),
+		Countdown: f.Number("countdown", 0, 600), Disk: f.diskOf("disk"),
 		Computers: strings.Fields(f.Text("computers", 20000, false))}
 	for _, s := range f.Values("sites") {
 		o.Sites = append(o.Sites, siteName(s))

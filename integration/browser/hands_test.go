@@ -104,3 +104,14 @@ func (w *window) told(text string) {
 	w.t.Helper()
 	w.until(fmt.Sprintf("document.querySelector('#announce').innerText.includes(`%s`)", text))
 }
+
+// later has an order wait for a window the day after tomorrow: what is for tonight begins at once when the tests run at
+// night.
+func (w *window) later() {
+	w.t.Helper()
+	w.tick("input[name=when][value=window]")
+	day := time.Now().AddDate(0, 0, 2).Format(time.DateOnly)
+	if at := eval[string](w, "(() => { const e = document.querySelector(`[name=date]`); e.value = `"+day+"`; return e.value; })()"); at != day {
+		w.t.Errorf("the day of a window is %q, want %s", at, day)
+	}
+}

@@ -10,14 +10,15 @@ func orders() map[string]Pair {
 		"verb.shutdown":  {"Éteindre", "Shut down"},
 		"verb.stage":     {"Préparer", "Pre-stage"},
 		"verb.inventory": {"Inventorier", "Take inventory"},
+		"verb.capture":   {"Capturer", "Capture"},
 
 		"order.steps":               {"Étapes", "Steps"},
 		"order.step.who":            {"Quels postes", "Which computers"},
-		"order.step.what":           {"Quel master", "Which master"},
 		"order.step.plan":           {"Confirmer", "Confirm"},
 		"order.who.lead":            {"Choisissez une ou plusieurs salles. Pour choisir des postes un par un, cochez-les sur le plan.", "Choose one or more rooms. To choose computers one by one, tick them on the map."},
 		"order.who.none":            {"Aucune salle avec des postes.", "No room with computers."},
 		"order.next":                {"Continuer", "Continue"},
+		"order.narrow":              {"Plus de {0} postes correspondent au filtre : choisissez leurs salles.", "More than {0} computers match the filter: choose their rooms."},
 		"order.frommap":             {"Choisir sur le plan", "Choose on the map"},
 		"order.version":             {"version {0}", "version {0}"},
 		"order.nonote":              {"Sans note", "No note"},
@@ -25,7 +26,7 @@ func orders() map[string]Pair {
 		"order.nomaster.do":         {"Capturez d’abord le disque d’un poste préparé.", "Capture the disk of a prepared computer first."},
 		"order.when":                {"Quand", "When"},
 		"order.now":                 {"Maintenant", "Now"},
-		"order.tonight":             {"Cette nuit, à partir de 22:00", "Tonight, from 22:00"},
+		"order.tonight":             {"Cette nuit", "Tonight"},
 		"order.window":              {"Dans une plage horaire", "In a window of time"},
 		"order.from":                {"De", "From"},
 		"order.until":               {"À", "Until"},
@@ -68,7 +69,7 @@ func plans() map[string]Pair {
 		"plan.offline.none":     {"Remise à zéro sans le serveur : non, voir le détail.", "Reset without the server: no, see the details."},
 		"plan.warning":          {"Attention :", "Mind:"},
 		"plan.conflict":         {"Un autre ordre attend déjà", "Another order waits already"},
-		"plan.conflict.line":    {"{0} ordonné par {1}, travail", "{0} ordered by {1}, job"},
+		"plan.conflict.line":    {"{0}, ordre de {1}, travail", "{0} ordered by {1}, job"},
 		"plan.conflict.ask":     {"Que faire de l’autre ordre ?", "What about the other order?"},
 		"plan.conflict.wait":    {"Le laisser : ces postes sont laissés de côté ici", "Leave it: those computers are left out here"},
 		"plan.conflict.instead": {"L’annuler pour ces postes : le mien le remplace", "Cancel it for those computers: mine takes its place"},
@@ -81,7 +82,6 @@ func plans() map[string]Pair {
 // jobs holds the texts of jobs, their sessions and reports.
 func jobs() map[string]Pair {
 	return map[string]Pair{
-		"job.title":        {"{0}, travail {1}", "{0}, job {1}"},
 		"job.by":           {"par {0}, {1}", "by {0}, {1}"},
 		"job.notbefore":    {"commence {0}", "begins {0}"},
 		"job.print":        {"Imprimer", "Print"},
