@@ -349,18 +349,6 @@ func (v *visit) plan(view *orderView, o access.Order) error {
 	return nil
 }
 
-// planned is the plan of an order before which what waits would give way: that is told apart from what is refused. For who may
-// not cancel it, it is simply in the way.
-func (v *visit) planned(o access.Order) (access.Plan, error) {
-	o.Instead = true
-	plan, err := v.Desk.Plan(o)
-	if err != nil && access.ErrorOf(err).Status == http.StatusForbidden {
-		o.Instead = false
-		plan, err = v.Desk.Plan(o)
-	}
-	return plan, err
-}
-
 // older says how many computers of a room a reset leaves at another version than the room's own, and what to order instead.
 // Who may not deploy is told nothing: they can do nothing about it.
 func (v *visit) older(view *orderView) {
