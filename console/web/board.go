@@ -36,6 +36,8 @@ type headView struct {
 	Work                []part // the same as a bar
 	Rate, Left          string // "" where nobody can tell
 	Orders              []string
+	Narrow              string // filter that an order from here is narrowed by; "": it is for all
+	Pick                bool   // tiles can be chosen
 	Big                 bool
 }
 
@@ -76,10 +78,11 @@ func severity(class string) int {
 
 // boardMaker makes boards of rooms and computers for one person.
 type boardMaker struct {
-	v        *visit
-	filtered bool                      // somebody asks for some computers only
-	masters  map[string]*access.Master // by reference, resolved once
-	now      time.Time
+	v       *visit
+	query   string                    // that somebody asks for some computers by; "": for all
+	masters map[string]*access.Master // by reference, resolved once
+	now     time.Time
+	asked   map[string]int // open requests by the name of their computer; nil: nobody has looked
 }
 
 func (v *visit) boards() *boardMaker {
@@ -117,6 +120,7 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 	wanted := m.wanted(r.Master)
 	b.Head = headView{Room: r.Name, Title: b.Title, Master: r.Master, Total: len(in), Found: -1, Orders: m.v.orderKinds(site, r.Name)}
 	b.Pick = len(b.Head.Orders) > 0
+	b.Head.Pick = b.Pick
 	places := map[string][2]int{}
 	if how == everyTile {
 		for _, p := range r.Plan {
@@ -135,8 +139,8 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 		if how == noTile || how == matchingTile && !c.Match {
 			continue
 		}
-		t := m.v.tile(c, is)
-		t.Dim = !c.Match
+		t := m.v.tile(c, is, r.Master)
+		t.Dim, t.Asked = !c.Match, m.askedOf(c.Name)
 		switch {
 		case c.Name == r.Teacher && r.Teacher != "":
 			t.Mark = "teacher"
@@ -145,13 +149,28 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 		}
 		tiles = append(tiles, t)
 	}
-	if m.filtered {
+	if m.query != "" {
 		b.Head.Found = found
+		b.Head.narrow(m.query)
 	}
 	m.sum(&b.Head, in, counts)
 	b.Tiles, b.Shape = arrange(tiles, places)
 	return b
 }
+
+// narrow makes orders from a head ones for those that a filter asks for: a room of which three are shown is not the order
+// that somebody means.
+func (h *headView) narrow(query string) {
+	switch {
+	case h.Found == 0:
+		h.Orders = nil
+	case h.Found < h.Total:
+		h.Narrow = query
+	}
+}
+
+// Deploys tells whether a deployment can be ordered: then it is the first of what is offered.
+func (h headView) Deploys() bool { return slices.Contains(h.Orders, string(job.KindDeploy)) }
 
 // roomTitle is what a room is called within its site.
 func roomTitle(r access.Room) string {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -47,29 +48,34 @@ type taskNow struct {
 // computerView is the page of one computer.
 type computerView struct {
 	access.Computer
-	Now     computerNow
-	Form    *Form
-	Holds   string
-	Offline badge
-	Why     string // there is no reset without the server
-	Disks   []diskView
-	Actions []action
-	Rooms   []option
-	Events  []eventLine
-	Older   string // address of the events before these
-	Newest  string
-	May     mayView
-	Asks    map[string]*ask
-	Model   string // with its maker
-	Doubts  []option
-	Token   *job.RunningToken // told once
+	Now         computerNow
+	Form        *Form
+	Holds       string
+	Offline     badge
+	Why         string // there is no reset without the server
+	Disks       []diskView
+	Daily, Rare []action
+	Rooms       []option
+	Events      []eventLine
+	Older       string // address of the events before these
+	Newest      string
+	May         mayView
+	Asks        map[string]*ask
+	Model       string // with its maker
+	Asked       []requestView
+	Menu        string // address of its room's start menu, where that is what it lacks and the person may set it
+	Doubts      []option
+	Token       *job.RunningToken // told once
 }
 
 // mayView is what the person may do with this computer.
 type mayView struct{ Change, Enrol, Place, Wake, Report, Capture, Script bool }
 
-// action is a button that leads to an order.
-type action struct{ Title, Href, Icon string }
+// action is a button that leads to an order, or gives it at once.
+type action struct {
+	Title, Href, Icon, Class string
+	Now                      bool
+}
 
 // diskView is a disk with its health.
 type diskView struct {
@@ -111,7 +117,14 @@ func (v *visit) computerPage(pc access.Computer, f *Form, status int, token *job
 	for _, d := range pc.Inventory.Disks {
 		view.Disks = append(view.Disks, v.disk(d))
 	}
-	view.Actions = v.actions(pc)
+	view.Daily, view.Rare = v.actions(pc, view.May)
+	if strings.Contains(pc.OfflineReset, "no start menu") && view.May.Place {
+		view.Menu = roomPath(pc.Room) + "?settings=1#menu"
+	}
+	var err error
+	if view.Asked, err = v.requestsOf(pc.ID); err != nil {
+		return err
+	}
 	if pc.Resets != nil {
 		for reason, n := range pc.Resets.Doubts {
 			view.Doubts = append(view.Doubts, option{reason, strconv.Itoa(n)})
@@ -239,30 +252,27 @@ func (t tongue) disk(d job.Disk) diskView {
 	return out
 }
 
-// actions are the orders that the person may give this computer.
-func (v *visit) actions(pc access.Computer) (out []action) {
-	if pc.State != string(fleet.Enrolled) {
-		return nil
-	}
-	for _, k := range []struct {
-		kind job.Kind
-		may  people.Action
-	}{{job.KindReset, people.ActionReset}, {job.KindDeploy, people.ActionDeploy}, {job.KindVerify, people.ActionInspect},
-		{job.KindInventory, people.ActionInspect}, {job.KindScript, people.ActionScript}, {job.KindShutdown, people.ActionShutdown},
-		{job.KindWipe, people.ActionWipe}} {
-		if !v.Desk.May(k.may, pc.Site, pc.Room) {
-			continue
+// actions are the orders that the person may give this computer, by their verbs: those of every day, and those that are rare.
+func (v *visit) actions(pc access.Computer, may mayView) (daily, rare []action) {
+	here := "/computers/" + url.PathEscape(pc.ID)
+	enrolled := pc.State == string(fleet.Enrolled)
+	allowed := func(a people.Action) bool { return enrolled && v.Desk.May(a, pc.Site, pc.Room) }
+	add := func(to *[]action, kind job.Kind, may bool, a action) {
+		if may {
+			a.Title, a.Icon, a.Href = v.say("verb."+string(kind)), cmp.Or(a.Icon, string(kind)), cmp.Or(a.Href, here+"/do/"+string(kind))
+			*to = append(*to, a)
 		}
-		a := action{v.say("kind." + string(k.kind)), "/computers/" + url.PathEscape(pc.ID) + "/do/" + string(k.kind), string(k.kind)}
-		switch k.kind {
-		case job.KindDeploy:
-			a.Href = "/order?" + url.Values{"kind": {"deploy"}, "pc": {pc.ID}}.Encode()
-		case job.KindShutdown:
-			a.Icon = "power"
-		}
-		out = append(out, a)
 	}
-	return out
+	add(&daily, job.KindReset, allowed(people.ActionReset), action{Class: "main"})
+	add(&daily, job.KindDeploy, allowed(people.ActionDeploy), action{Href: "/order?" + url.Values{"kind": {"deploy"}, "pc": {pc.ID}}.Encode()})
+	add(&daily, kindWake, may.Wake && len(pc.MACs) > 0, action{Href: here + "/wake", Now: true})
+	add(&daily, job.KindShutdown, allowed(people.ActionShutdown), action{Icon: "power"})
+	add(&rare, job.KindVerify, allowed(people.ActionInspect), action{})
+	add(&rare, job.KindInventory, allowed(people.ActionInspect), action{})
+	add(&rare, job.KindScript, enrolled && may.Script, action{})
+	add(&rare, job.KindCapture, enrolled && may.Capture, action{Href: "/capture?" + url.Values{"computer": {pc.Name}}.Encode()})
+	add(&rare, job.KindWipe, allowed(people.ActionWipe), action{Class: "danger quiet"})
+	return daily, rare
 }
 
 // eventsPage is how many events a computer's page shows at once.
@@ -325,6 +335,8 @@ func (v *visit) computerAsks(view *computerView) {
 			Says: v.say("computer.rekey.says", name), Action: to("rekey"), Do: v.say("computer.rekey")}
 	}
 	if view.May.Change {
+		view.Asks["forget"] = &ask{ID: "forget", Label: v.say("computer.forget"), Icon: "trash", Class: "quiet danger", Title: v.say("computer.forget.title", name),
+			Says: v.say("computer.forget.says", name), Action: to("forget"), Do: v.say("computer.forget")}
 		view.Asks["revoke"] = &ask{ID: "revoke", Label: v.say("computer.token.revoke"), Icon: "trash", Class: "small danger quiet",
 			Title: v.say("computer.token.revoke.title", name), Says: v.say("computer.token.revoke.says", name), Action: to("revoke"),
 			Do: v.say("computer.token.revoke")}
@@ -341,43 +353,43 @@ func (c *console) editComputer(v *visit) error {
 	if err != nil {
 		return err
 	}
-	name, room, note := f.Text("name", 63, true), f.Text("room", 130, false), f.Text("note", 2000, false)
-	ctx := v.r.Context()
-	step := func(field string, changed bool, do func() error) {
-		if f.Bad() || err != nil || !changed {
-			return
-		}
-		if e := do(); e != nil {
-			err = v.refused(f, field, e)
-		}
+	name, room, note := f.Text("name", 63, true), f.Text("room", 130, false), f.Text("note", maxRoomNote, false)
+	note = strings.ReplaceAll(note, "\r\n", "\n") // browsers send the lines of a text in their own way
+	to := fleet.Amendment{Name: &name, Note: &note}
+	if tags := tagList(f.Value("tags")); !slices.Equal(tags, pc.Tags) {
+		to.Tags = &tags
 	}
-	step("name", name != pc.Name, func() error {
-		_, err := v.Desk.Change(ctx, pc.ID, "rename", access.Change{Name: name})
-		return err
-	})
-	step("note", note != pc.Note, func() error {
-		_, err := v.Desk.Change(ctx, pc.ID, "note", access.Change{Note: note})
-		return err
-	})
-	tags := tagList(f.Value("tags"))
-	add := slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return slices.Contains(pc.Tags, t) })
-	remove := slices.DeleteFunc(slices.Clone(pc.Tags), func(t string) bool { return slices.Contains(tags, t) })
-	step("tags", len(add)+len(remove) > 0, func() error {
-		_, err := v.Desk.Tag(ctx, access.Tagging{Computers: []string{pc.ID}, Add: add, Remove: remove})
-		return err
-	})
-	step("room", room != pc.Room, func() error {
-		_, err := v.Desk.Place(ctx, access.Placement{Computers: []string{pc.ID}, Room: room})
-		return err
-	})
-	if err != nil {
-		return err
+	if room != pc.Room {
+		to.Room = &room
+	}
+	if !f.Bad() {
+		if _, err = v.Desk.Amend(v.r.Context(), pc.ID, to); err != nil {
+			if err = v.refused(f, amendField(err), err); err != nil {
+				return err
+			}
+		}
 	}
 	if f.Bad() {
 		return v.computerPage(pc, f, http.StatusUnprocessableEntity, nil)
 	}
 	v.flash("computer.kept", name)
 	return v.seeOther("/computers/" + url.PathEscape(pc.ID))
+}
+
+// amendField is the field of a computer's form that a refusal is about.
+func amendField(err error) string {
+	var refused *fleet.RefusedError
+	if errors.As(err, &refused) {
+		switch refused.Code {
+		case fleet.CodeBadNote:
+			return "note"
+		case fleet.CodeBadTag:
+			return "tags"
+		case fleet.CodeNoRoom, fleet.CodeNoSite:
+			return "room"
+		}
+	}
+	return "name"
 }
 
 // changeComputer does a verb with a computer.
@@ -398,6 +410,12 @@ func (c *console) changeComputer(v *visit) error {
 			to = "/computers/" + url.PathEscape(pc.ID)
 		}
 		return v.done(err, to, "computer.done.approve", pc.Name)
+	case "forget":
+		pc, err := v.Desk.ForgetComputer(ctx, id)
+		if err == nil {
+			to = "/computers"
+		}
+		return v.done(err, to, "computer.done.forget", pc.Name)
 	case "revoke":
 		token, err := v.Desk.Token(ctx, id, access.TokenOrder{Revoke: true})
 		return v.done(err, to, "computer.done.revoke", token.Computer)

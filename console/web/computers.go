@@ -47,9 +47,33 @@ type computersView struct {
 // filterView is a saved filter.
 type filterView struct {
 	access.Filter
+	Icon   string
 	Href   string
-	Here   bool
+	Here   bool // it is asked for: its link takes it away
 	Forget *ask
+}
+
+// usualFilters are those that every school needs.
+func (t tongue) usualFilters() (out []filterView) {
+	for _, x := range [][3]string{{"slow", "link<=100", "speed"}, {"unseen", "unseen>30d", "history"}, {"unfinished", "unfinished:yes", "warn"},
+		{"failed", "task:failed", "failed"}, {"none", "runs:none", "blank"}} {
+		out = append(out, filterView{Filter: access.Filter{Name: t.say("filter." + x[0]), Query: x[1]}, Icon: x[2]})
+	}
+	return out
+}
+
+// lead makes a filter lead to what it asks for on a page, of one site where site has a name; from there, to all again.
+func (f *filterView) lead(page, here, site string) {
+	to := url.Values{}
+	if f.Here = f.Query == here; !f.Here {
+		to.Set("q", f.Query)
+	}
+	if site != "" {
+		to.Set("site", site)
+	}
+	if f.Href = page; len(to) > 0 {
+		f.Href += "?" + to.Encode()
+	}
 }
 
 // showComputers lists the computers that a query asks for.
@@ -133,11 +157,14 @@ func (v *visit) filters(view *computersView) error {
 	if err != nil {
 		return err
 	}
-	usual := []access.Filter{{Name: v.say("filter.slow"), Query: "link<=100"}, {Name: v.say("filter.unseen"), Query: "unseen>30d"},
-		{Name: v.say("filter.unfinished"), Query: "unfinished:yes"}, {Name: v.say("filter.failed"), Query: "task:failed"}, {Name: v.say("filter.none"), Query: "runs:none"}}
-	for i, x := range append(usual, saved...) {
-		line := filterView{Filter: x, Href: "/computers?" + url.Values{"q": {x.Query}}.Encode(), Here: x.Query == view.Query}
-		if i >= len(usual) && line.Here && view.MayKeep && (x.By == v.Caller.Login || v.Caller.Everywhere()) {
+	view.Filters = v.usualFilters()
+	for i := range view.Filters {
+		view.Filters[i].lead("/computers", view.Query, "")
+	}
+	for _, x := range saved {
+		line := filterView{Filter: x, Icon: "filter"}
+		line.lead("/computers", view.Query, "")
+		if line.Here && view.MayKeep && (x.By == v.Caller.Login || v.Caller.Everywhere()) {
 			line.Forget = &ask{ID: "forget-filter", Label: v.say("filter.forget"), Icon: "trash", Class: "small plain", Title: v.say("filter.forget.title", x.Name),
 				Says: v.say("filter.forget.says"), Action: "/filters/forget", Do: v.say("filter.forget"), Hidden: []option{{"name", x.Name}}}
 		}
@@ -378,6 +405,9 @@ func (c *console) approve(v *visit) error {
 		return v.enrolPage(f, http.StatusUnprocessableEntity)
 	}
 	v.flash("enrol.done", v.count("n.computers", len(approved)))
+	if f.Has("back", "room") {
+		return v.seeOther(roomPath(room))
+	}
 	return v.seeOther("/enrol")
 }
 

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"errors"
+	"html/template"
 	"net/url"
 	"slices"
 	"strconv"
@@ -22,11 +24,23 @@ type mapView struct {
 	Chosen  string     // site that is shown alone
 	Found   int        // computers on it that the filter asks for; -1: there is no filter
 	Orders  []string
-	Filters []access.Filter
+	Filters []filterView
 	Waiting waitingView
 	MayRoom bool
 	How     drawing
 	Stream  string // address of the stream of the rooms that are open; "": none is
+}
+
+// These tells whether an order can be given to those that the filter asks for.
+func (m mapView) These() bool { return m.Found > 0 }
+
+// Whole is the address of the map of a site, "": of all, with the filter that is asked for.
+func (m mapView) Whole(site string) template.URL {
+	m.Chosen = site
+	if to := m.address(url.Values{}); to != "" {
+		return template.URL("/?" + to)
+	}
+	return "/"
 }
 
 // Lines tells whether rooms are lines that are opened one by one.
@@ -70,8 +84,18 @@ func (v *visit) mapOf(q url.Values) (mapView, error) {
 	if err != nil {
 		return view, err
 	}
-	if view.Filters, err = v.Desk.Filters(); err != nil {
+	saved, err := v.Desk.Filters()
+	if err != nil {
 		return view, err
+	}
+	if v.May(people.ActionDeploy) || v.May(people.ActionHealth) { // a teacher's few computers need none
+		view.Filters = v.usualFilters()
+	}
+	for _, x := range saved {
+		view.Filters = append(view.Filters, filterView{Filter: x, Icon: "filter"})
+	}
+	for i := range view.Filters {
+		view.Filters[i].lead("/", view.Query, view.Chosen)
 	}
 	for i := range floor {
 		if c := &floor[i]; c.State == string(fleet.Pending) && v.Desk.May(people.ActionEnrol, c.Site, c.Room) {
@@ -175,7 +199,7 @@ func (v *visit) rows(view *mapView, floor []access.Spot) ([]row, error) {
 // draw makes the boards of a map. open names rooms that are not to be lines.
 func (v *visit) draw(view *mapView, rows []row, open []string) {
 	m := v.boards()
-	m.filtered = view.Found >= 0
+	m.query = view.Query
 	sizes := map[string]int{}
 	for _, x := range rows {
 		sizes[place(x.room.Site, x.room.Name)] = len(x.in)
@@ -228,13 +252,91 @@ func (v *visit) mapLive() live {
 	}
 }
 
+// maxNarrow is how many computers an order names one by one: more are ordered by their filter.
+const maxNarrow = 300
+
+// narrow makes of an order for those who match a filter one for the computers that match it now: what is confirmed is what
+// was seen, whatever happens to them meanwhile.
+func (v *visit) narrow(q url.Values) error {
+	kind, rooms, at := job.Kind(cmp.Or(q.Get("kind"), string(job.KindDeploy))), q["room"], q.Get("site")
+	if actionOf(kind) == "" {
+		return access.Bad("there is no such kind of order")
+	}
+	floor, err := v.Desk.Floor(q.Get("q"), func(site, room string) bool {
+		return (at == "" || strings.EqualFold(at, site)) && (len(rooms) == 0 || slices.Contains(rooms, room)) && v.Desk.May(actionOf(kind), site, room)
+	})
+	if err != nil {
+		return err
+	}
+	to := url.Values{"kind": {string(kind)}, "pc": slices.Clone(q["pc"])}
+	for i := range floor {
+		if c := &floor[i]; c.Match && c.State != string(fleet.Pending) {
+			to.Add("pc", c.ID)
+		}
+	}
+	switch n := len(to["pc"]); {
+	case n == 0:
+		v.leave(flashed{Text: v.say("computers.none")})
+		return v.seeOther("/")
+	case n > maxNarrow && len(rooms) > 0:
+		v.leave(flashed{Text: v.say("order.narrow", maxNarrow)})
+		return v.seeOther("/order?" + url.Values{"kind": {string(kind)}}.Encode())
+	case n > maxNarrow: // too many to name: whoever matches when it is given
+		filter := q.Get("q")
+		if at != "" {
+			filter += " site:" + quoted(at)
+		}
+		to.Del("pc")
+		to.Set("filter", filter)
+	}
+	for _, field := range []string{"master", "script"} {
+		if x := q.Get(field); x != "" {
+			to.Set(field, x)
+		}
+	}
+	return v.seeOther("/order?" + to.Encode())
+}
+
 // orderKinds lists what the person may order in a room; both empty: anywhere.
 func (v *visit) orderKinds(site, room string) []string {
 	var out []string
-	for _, k := range []job.Kind{job.KindDeploy, job.KindReset, kindWake, job.KindVerify, job.KindShutdown, job.KindStage} {
-		if site == "" && room == "" && v.May(actionOf(k)) || v.Desk.May(actionOf(k), site, room) {
+	may := func(k job.Kind) bool {
+		return site == "" && room == "" && v.May(actionOf(k)) || v.Desk.May(actionOf(k), site, room)
+	}
+	for _, k := range usualKinds() {
+		if may(k) {
 			out = append(out, string(k))
 		}
 	}
+	if slices.ContainsFunc(moreKinds(), may) {
+		out = append(out, string(kindOther))
+	}
 	return out
+}
+
+// dailyKinds are the kinds of order of every day: the others stand behind one button.
+func dailyKinds() []job.Kind { return []job.Kind{job.KindDeploy, job.KindReset, kindWake, job.KindShutdown} }
+
+// roomActions are the orders that the person may give a room, as actions are for a computer.
+func (v *visit) roomActions(site, room string) (daily, rare []action) {
+	for _, k := range append(usualKinds(), moreKinds()...) {
+		if !v.Desk.May(actionOf(k), site, room) {
+			continue
+		}
+		a := action{Title: v.say("verb." + string(k)), Icon: string(k), Href: "/order?" + url.Values{"kind": {string(k)}, "room": {room}}.Encode()}
+		switch k {
+		case job.KindDeploy:
+			a.Class = "main"
+		case job.KindShutdown:
+			a.Icon = "power"
+		case job.KindWipe:
+			a.Class = "danger quiet"
+		}
+		if slices.Contains(dailyKinds(), k) {
+			daily = append(daily, a)
+		} else {
+			rare = append(rare, a)
+		}
+	}
+	return daily, rare
 }

@@ -64,7 +64,7 @@ func (v *visit) some(view *mapView, keys []string) ([]boardView, error) {
 		return nil, err
 	}
 	m := v.boards()
-	m.filtered = view.Found >= 0
+	m.query = view.Query
 	by, rooms := group(floor), map[string]access.Room{}
 	for _, r := range v.Desk.RoomsWith(floor) {
 		rooms[r.Name] = r

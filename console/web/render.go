@@ -44,21 +44,22 @@ type Crumb struct{ Title, Href string }
 type navItem struct {
 	Key, Href, Icon string
 	action          people.Action
+	Count, Says     string // of what waits there
 }
 
 // navigation lists the entries, in their order. A person sees those of what they may do somewhere.
 func navigation() []navItem {
 	return []navItem{
-		{"nav.map", "/", "map", people.ActionSee},
-		{"nav.jobs", "/jobs", "jobs", people.ActionSee},
-		{"nav.computers", "/computers", "computer", people.ActionSee},
-		{"nav.masters", "/masters", "master", people.ActionSeeMasters},
-		{"nav.schedules", "/schedules", "clock", people.ActionDeploy},
-		{"nav.requests", "/requests", "request", people.ActionSee},
-		{"nav.health", "/health", "health", people.ActionHealth},
-		{"nav.people", "/people", "people", people.ActionPeople},
-		{"nav.audit", "/audit", "audit", people.ActionAudit},
-		{"nav.settings", "/settings", "settings", people.ActionSettings},
+		{Key: "nav.map", Href: "/", Icon: "map", action: people.ActionSee},
+		{Key: "nav.jobs", Href: "/jobs", Icon: "jobs", action: people.ActionSee},
+		{Key: "nav.computers", Href: "/computers", Icon: "computer", action: people.ActionSee},
+		{Key: "nav.masters", Href: "/masters", Icon: "master", action: people.ActionSeeMasters},
+		{Key: "nav.schedules", Href: "/schedules", Icon: "clock", action: people.ActionDeploy},
+		{Key: "nav.requests", Href: "/requests", Icon: "request", action: people.ActionSee},
+		{Key: "nav.health", Href: "/health", Icon: "health", action: people.ActionHealth},
+		{Key: "nav.people", Href: "/people", Icon: "people", action: people.ActionPeople},
+		{Key: "nav.audit", Href: "/audit", Icon: "audit", action: people.ActionAudit},
+		{Key: "nav.settings", Href: "/settings", Icon: "settings", action: people.ActionSettings},
 	}
 }
 
@@ -109,6 +110,7 @@ func (c *console) functions(t tongue) template.FuncMap {
 		"field": newField, "dict": dict,
 		"role": func(r people.Role) string { return t.say("role." + string(r)) },
 		"kind": func(k any) string { return t.say("kind." + fmt.Sprint(k)) },
+		"code": code,
 		"zero": func(at time.Time) bool { return at.IsZero() },
 		"what": func(e *access.Error) template.HTML { w, _ := t.notice(e); return t.said(w) },
 		"todo": func(e *access.Error) template.HTML { _, d := t.notice(e); return t.said(d) },
@@ -186,6 +188,9 @@ func (v *visit) page(name string, p Page) error {
 	if p.Bare = p.Bare || !v.signedIn; !p.Bare {
 		for _, item := range navigation() {
 			if v.May(item.action) {
+				if item.Key == "nav.requests" {
+					item.count(v)
+				}
 				p.Nav = append(p.Nav, item)
 			}
 		}

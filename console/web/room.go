@@ -1,31 +1,33 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/people"
-	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // roomView is the page of a room.
 type roomView struct {
 	access.Room
-	Name     string
-	Board    boardView
-	Waiting  []access.Computer // that wait for approval, where the person may give it
-	Window   *access.Window    // that is open
-	MayRoom  bool
-	MayEnrol bool
-	Form     *Form
-	Masters  []option
-	Policies []option
-	Names    []option // of its computers
-	ShowForm bool
+	Name                                   string
+	Board                                  boardView
+	Waiting                                []pendingLine  // that wait for approval, where the person may give it
+	Daily, Rare                            []action       // orders
+	Next                                   string         // name that one gets who is given none
+	Window                                 *access.Window // that is open
+	Asked                                  string         // how many open requests there are of it; "": none
+	MayRoom, MayEnrol, MayReport, MayLabel bool
+
+	Form                                               *Form
+	Masters, Policies, Names, Levels, Langs, Keyboards []option
+	Phrase                                             bool // a passphrase can be set
+	ShowForm                                           bool
 }
 
 // roomOf draws a room.
@@ -39,8 +41,12 @@ func (v *visit) roomOf(name string) (roomView, error) {
 		return roomView{}, err
 	}
 	view := roomView{Room: r, Name: r.Name, Board: v.boards().board(r, r.Site, group(floor)[r.Name], everyTile),
-		MayRoom: v.Desk.May(people.ActionRoom, r.Site, r.Name), MayEnrol: v.Desk.May(people.ActionEnrol, r.Site, r.Name)}
+		MayRoom: v.Desk.May(people.ActionRoom, r.Site, r.Name), MayEnrol: v.Desk.May(people.ActionEnrol, r.Site, r.Name),
+		MayReport: v.Desk.May(people.ActionReport, r.Site, r.Name), MayLabel: v.Desk.May(people.ActionComputer, r.Site, r.Name)}
 	view.Board.Big, view.Board.Head.Big = true, true
+	if view.Board.Head.Total > 0 {
+		view.Daily, view.Rare = v.roomActions(r.Site, r.Name)
+	}
 	if view.MayEnrol {
 		if err := v.waiting(&view); err != nil {
 			return view, err
@@ -57,8 +63,12 @@ func (v *visit) waiting(view *roomView) error {
 	}
 	for _, c := range pending {
 		if c.State == "pending" && strings.EqualFold(c.Site, view.Site) {
-			view.Waiting = append(view.Waiting, c)
+			view.Waiting = append(view.Waiting, pendingLine{c, code(c.Code)})
 		}
+	}
+	base := strings.ReplaceAll(view.Name, "/", "-") // as the fleet names them
+	for n := 1; view.Next == "" || slices.Contains(view.Computers, view.Next); n++ {
+		view.Next = fmt.Sprintf("%s-%02d", base[:min(len(base), 58)], n)
 	}
 	windows, err := v.Desk.Windows()
 	if err != nil {
@@ -70,6 +80,16 @@ func (v *visit) waiting(view *roomView) error {
 		}
 	}
 	return nil
+}
+
+// enrolment is the live part of a room's page that names who waits. It is drawn again when somebody comes or goes, not
+// whenever one of them says hello again: a name is being typed there.
+func (v roomView) enrolment() fragment {
+	shape := []any{v.Window, v.Next}
+	for _, c := range v.Waiting {
+		shape = append(shape, c.Code, c.Name, c.Model, c.Address)
+	}
+	return fragment{ID: "enrolment", Template: "enrolment", Data: v, Key: shape}
 }
 
 // showRoom is the page of a room.
@@ -84,21 +104,23 @@ func (v *visit) roomPage(f *Form, status int) error {
 		return err
 	}
 	if view.ShowForm = f != nil; !view.ShowForm {
-		f = newForm(v.tongue, url.Values{"title": {view.Title}, "master": {view.Master}, "policy": {string(view.Policy)}, "night": {view.Night},
-			"from": {view.Hours[0]}, "to": {view.Hours[1]}, "teacher": {view.Teacher}, "spares": view.Spares, "note": {view.Note}})
+		f = v.roomForm(view.Room)
+		view.ShowForm = v.r.URL.Query().Has("settings")
 	}
 	view.Form = f
 	if view.MayRoom {
-		if view.Masters, err = v.masterOptions(); err != nil {
+		if err := v.roomChoices(&view); err != nil {
 			return err
 		}
-		for _, p := range []job.Policy{job.PolicyDemand, job.PolicyStart, job.PolicyNight, job.PolicyNever} {
-			view.Policies = append(view.Policies, option{string(p), v.say("policy." + string(p))})
+	}
+	asked := 0
+	for _, r := range v.unanswered(maxAsked) {
+		if r.Room == view.Name {
+			asked++
 		}
-		view.Names = []option{{"", v.say("app.none")}}
-		for _, n := range view.Computers {
-			view.Names = append(view.Names, option{n, n})
-		}
+	}
+	if asked > 0 {
+		view.Asked = v.count("asked.open", asked)
 	}
 	title := roomTitle(view.Room)
 	return v.page("room", Page{Title: title, Active: "nav.map", Data: view, Status: status, Crumbs: []Crumb{{v.say("nav.map"), "/"}},
@@ -138,7 +160,7 @@ func (v *visit) roomLive(name string) live {
 		if err != nil {
 			return nil, err
 		}
-		return []fragment{view.Board.fragments(), {ID: "enrolment", Template: "enrolment", Data: view, Key: []any{view.Waiting, view.Window}}}, nil
+		return []fragment{view.Board.fragments(), view.enrolment()}, nil
 	}
 }
 
@@ -166,39 +188,6 @@ func (c *console) setPlan(v *visit) error {
 	moved := strings.Fields(f.Value("moved"))
 	_, err = v.Desk.SetRoom(v.r.Context(), name, access.RoomChange{Plan: &plan, Moved: &moved})
 	return v.done(err, roomPath(name), "room.arranged")
-}
-
-// setRoom keeps the settings of a room.
-func (c *console) setRoom(v *visit) error {
-	f, err := v.form()
-	if err != nil {
-		return err
-	}
-	name := v.r.PathValue("room")
-	title, note, master := f.Text("title", 120, false), f.Text("note", 4000, false), f.Value("master")
-	policy := job.Policy(f.Choice("policy", string(job.PolicyDemand), string(job.PolicyStart), string(job.PolicyNight), string(job.PolicyNever)))
-	night, teacher, spares := f.Value("night"), f.Value("teacher"), f.Values("spares")
-	hours := [2]string{f.Value("from"), f.Value("to")}
-	if _, err := time.Parse("15:04", night); err != nil {
-		f.Fail("night", v.say("order.clock"))
-	}
-	if (hours[0] == "") != (hours[1] == "") {
-		f.Fail("to", v.say("room.hours.both"))
-	}
-	if hours[0] >= hours[1] && hours[1] != "" {
-		f.Fail("to", v.say("room.hours.order"))
-	}
-	change := access.RoomChange{Title: &title, Note: &note, Master: &master, Policy: &policy, Night: &night, Hours: &hours, Teacher: &teacher, Spares: &spares}
-	if !f.Bad() {
-		if _, err = v.Desk.SetRoom(v.r.Context(), name, change); err == nil {
-			v.flash("room.saved", name)
-			return v.seeOther(roomPath(name))
-		}
-		if err = v.refused(f, "master", err); err != nil {
-			return err
-		}
-	}
-	return v.roomPage(f, http.StatusUnprocessableEntity)
 }
 
 // newRoom makes a room.

@@ -33,9 +33,12 @@ type tileView struct {
 	Short    string // its name without that of its room
 	State    badge
 	Percent  int    // of the task that runs; -1: none runs
-	More     string // what it runs, or the step that it is at
+	More     string // what it holds, or the step that it is at
+	Holds    string // master that it holds, where that is not its room's
+	Version  int    // of the master that it holds; 0: More is something else
 	Dim      bool   // not what the filter asks for
 	Mark     string // teacher, spare or ""
+	Asked    int    // open requests about it
 }
 
 // Live is the id of what changes of it.
@@ -82,18 +85,21 @@ func stateOf(c *access.Spot, wanted *access.Master) face {
 	return face{"ok", "check"}
 }
 
-// tile is a computer as a tile.
-func (t tongue) tile(c *access.Spot, is face) tileView {
+// tile is a computer as a tile, in a room with a master, "": with none.
+func (t tongue) tile(c *access.Spot, is face, master string) tileView {
 	name := cmp.Or(c.Name, c.ID)
 	v := tileView{ID: c.ID, Name: name, Short: short(name, c.Room), State: t.mark(is.Class, is.Icon), Percent: -1}
 	if c.Master != "" {
-		v.More = fmt.Sprintf("%s@%d", c.Master, c.Version)
+		v.More, v.Version = fmt.Sprintf("%s@%d", c.Master, c.Version), c.Version
+		if own, _, _ := strings.Cut(master, "@"); own != c.Master {
+			v.Holds = c.Master
+		}
 	}
 	if c.State == "pending" && c.Code != "" {
-		v.More = code(c.Code)
+		v.More, v.Version = code(c.Code), 0
 	}
 	if task := c.Task; task != nil && is.Class == "running" {
-		v.Percent, v.More = min(int(share(task)*whole)*100/whole, 99), t.step(task.Step)
+		v.Percent, v.More, v.Version = min(int(share(task)*whole)*100/whole, 99), t.step(task.Step), 0
 		v.State.Word = t.say("tile.percent", v.Percent)
 	}
 	return v

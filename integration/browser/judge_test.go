@@ -58,7 +58,7 @@ func (w *window) judge() {
 func (w *window) fits() {
 	w.t.Helper()
 	at := eval[string](w, "location.pathname")
-	for _, width := range []int64{0, 1440, 390} { // first as it was loaded: another width moves what is centred
+	for _, width := range []int64{0, 1440, 360} { // first as it was loaded: another width moves what is centred
 		if width > 0 {
 			w.resize(width)
 		}

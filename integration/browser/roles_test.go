@@ -74,6 +74,11 @@ func (s *school) pages() {
 	}
 	s.visit("/computers/CDI-02")
 	s.must("<script>")
+	s.visit("/computers")
+	if broken := eval[[]string](s.window, `[...document.querySelectorAll("#rows .row-pick, #rows .whole")].filter((e) => getComputedStyle(e).display !== "table-cell" || getComputedStyle(e).borderLeftWidth !== "0px" ||
+		[...e.querySelectorAll("bdi")].some((b) => b.getClientRects().length > 1)).map((e) => e.outerHTML)`); len(broken) > 0 {
+		s.t.Errorf("in the list of computers, boxes are no cells, or a room or a version is broken in two: %s", broken[0])
+	}
 	// A page that is not there, as a page
 	s.refusals = append(s.refusals, "/rooms/nowhere")
 	s.look("/rooms/nowhere", "lost")

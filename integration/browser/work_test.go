@@ -29,6 +29,7 @@ func TestASchoolAtWork(t *testing.T) {
 	karim := s.joined("technician", "karim")
 	watch := s.schedule()
 	s.mapByMouseAndKeys(karim)
+	s.allButTwo()
 	s.promoteByHand()
 	s.captureAndForget()
 	s.together()

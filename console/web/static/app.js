@@ -61,6 +61,7 @@
 
   // The selection: boxes of tiles, and a bar that sends them on.
   const bar = one("#selection");
+  const boxes = (board) => all(".tile:not(.dim) .tile-pick input", board); // those that a filter asks for
   const picked = () => all(".tile-pick input:checked").map((i) => i.value);
   const count = () => {
     if (!bar) return;
@@ -70,21 +71,34 @@
     all("input[name=pc]", bar).forEach((i) => i.remove());
     const form = one("form", bar);
     ids.forEach((id) => { const i = document.createElement("input"); i.type = "hidden"; i.name = "pc"; i.value = id; form.append(i); });
+    all("[data-pick-all]").forEach((whole) => {
+      const of = boxes(whole.closest(".board")), n = of.filter((i) => i.checked).length;
+      whole.checked = n > 0 && n === of.length; whole.indeterminate = n > 0 && n < of.length;
+    });
   };
   let kept = new Set();
   document.addEventListener("change", (e) => {
-    if (e.target.matches("[data-pick-all]")) all(".tile-pick input", e.target.closest(".board")).forEach((i) => { i.checked = e.target.checked; });
+    if (e.target.matches("[data-pick-all]")) {
+      const on = e.target.checked, board = e.target.closest(".board");
+      (on ? boxes(board) : all(".tile-pick input", board)).forEach((i) => { i.checked = on; });
+    }
     if (e.target.matches(".tile-pick input,[data-pick-all]")) { kept = new Set(picked()); count(); }
     if (e.target.matches("[data-check-all]")) all("input[type=checkbox]", document.getElementById(e.target.dataset.checkAll)).forEach((i) => { if (!i.disabled) i.checked = e.target.checked; });
   });
   document.addEventListener("click", (e) => {
     if (!e.target.closest("[data-pick-none]")) return;
-    all(".tile-pick input:checked,[data-pick-all]:checked").forEach((i) => { i.checked = false; });
+    all(".tile-pick input:checked").forEach((i) => { i.checked = false; });
     kept.clear(); count();
   });
+  let due = false; // a message brings many elements: they are counted once
   document.addEventListener("htmx:oobAfterSwap", () => {
-    if (kept.size) all(".tile-pick input").forEach((i) => { if (kept.has(i.value)) i.checked = true; });
-    count();
+    if (due) return;
+    due = true;
+    queueMicrotask(() => {
+      due = false;
+      if (kept.size) all(".tile-pick input").forEach((i) => { if (kept.has(i.value)) i.checked = true; });
+      count();
+    });
   });
 
   // The shape of a room: tiles are dragged, or moved with the arrow keys, and kept when it is done. The plan is looked up

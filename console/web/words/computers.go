@@ -174,8 +174,6 @@ func computersComputer() map[string]Pair {
 // computersComputerMore holds more of the texts that begin with "computer.".
 func computersComputerMore() map[string]Pair {
 	return map[string]Pair{
-		"computer.wake":               {"Réveiller", "Wake"},
-		"computer.capture":            {"Capturer", "Capture"},
 		"computer.more":               {"Réglages avancés", "Advanced"},
 		"computer.chainload":          {"Démarrer le disque depuis GRUB", "Start the disk from GRUB"},
 		"computer.chainload.says":     {"Pour les micrologiciels qui ne passent pas d’eux-mêmes du réseau au disque.", "For firmware that does not go on from the network to the disk by itself."},
@@ -312,7 +310,7 @@ func computersSmall() map[string]Pair {
 		"offline.agent":       {"son agent n’y a pas encore mis ce qu’il faut", "its agent has not put there yet what that needs"},
 		"offline.grant":       {"il recevra l’autorisation au prochain passage de l’agent", "it gets the grant when it starts the agent next"},
 		"offline.place":       {"son disque n’a pas de place pour cela", "its disk has no place for it"},
-		"disk.silent":         {"Ne dit rien", "Says nothing"},
+		"disk.silent":         {"Santé inconnue", "Health unknown"},
 		"disk.ok":             {"En bonne santé", "Healthy"},
 		"disk.failing":        {"Défaillant", "Failing"},
 		"disk.hours":          {"Allumé", "Powered on"},

@@ -13,6 +13,7 @@ func shell() map[string]Pair {
 		"app.messages":  {"Messages", "Messages"},
 		"app.cancel":    {"Annuler", "Cancel"},
 		"app.save":      {"Enregistrer", "Save"},
+		"app.others":    {"Autres", "More"},
 		"app.none":      {"aucun", "none"},
 		"app.yes":       {"oui", "yes"},
 		"app.no":        {"non", "no"},
