@@ -159,8 +159,8 @@ func helperKey(path string, log *slog.Logger) (k job.HelperKey, fingerprint [32]
 	if k, fingerprint, err = relay.ParseKey(raw); err != nil {
 		return k, fingerprint, &noticeError{"bad-helper-key", path, err.Error()}
 	}
-	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
-		log.Warn("others may read this helper's key: chmod 600", "path", path)
+	if info, err := f.Stat(); err == nil && info.Mode().Perm()&0o007 != 0 {
+		log.Warn("everybody here may read this helper's key: chmod o=", "path", path)
 	}
 	return k, fingerprint, nil
 }

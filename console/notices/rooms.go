@@ -61,7 +61,7 @@ func aboutRooms() []Notice {
 			"{what} a changé de salle : {detail}", "`ardoise room list` montre qui est où"),
 		notice("token", Note, "the token of {what}'s running system: {detail}", "`ardoise computer token {what} --revoke` takes it back",
 			"le jeton du système de {what} : {detail}", "`ardoise computer token {what} --revoke` le reprend"),
-		notice("woken", Note, "{what} was woken {detail}", "if it does not start: allow Wake-on-LAN in its firmware",
-			"{what} a été réveillé {detail}", "s'il ne démarre pas : autorisez le réveil par le réseau dans son firmware"),
+		notice("woken", Note, "{what} was woken {detail}", "if it does not start: allow Wake-on-LAN in its firmware; in another network than the server it needs a helper: `ardoise helper list`",
+			"{what} a été réveillé {detail}", "s'il ne démarre pas : autorisez le réveil par le réseau dans son firmware ; dans un autre réseau que le serveur il lui faut un relais : `ardoise helper list`"),
 	}
 }
