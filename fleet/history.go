@@ -23,6 +23,8 @@ type JobQuery struct {
 	Before    int // jobs with lower numbers than this
 	Kind      job.Kind
 	Computers []string // ids: jobs with a task of one of these; nil: all
+	Task      string   // state of a task: jobs with one in it
+	Active    bool     // jobs that are not over: memory has them all
 	Limit     int      // of OldJobs: at most so many
 }
 
@@ -33,8 +35,9 @@ func (q JobQuery) matcher() func(JobState) bool {
 		among[id] = true
 	}
 	return func(j JobState) bool {
+		has := func(what func(Task) bool) bool { return slices.ContainsFunc(j.Tasks, what) }
 		return (q.ID == "" || j.Job.ID == q.ID) && (q.Before == 0 || jobNumber(j.Job.ID) < q.Before) && (q.Kind == "" || j.Job.Kind == q.Kind) &&
-			(q.Computers == nil || slices.ContainsFunc(j.Tasks, func(t Task) bool { return among[t.Computer] }))
+			(q.Computers == nil || has(func(t Task) bool { return among[t.Computer] })) && (q.Task == "" || has(func(t Task) bool { return t.State == q.Task })) && (!q.Active || j.Active())
 	}
 }
 
@@ -71,15 +74,19 @@ const historyPage = 100
 func (f *Fleet) History(ctx context.Context, q JobQuery) iter.Seq2[JobState, error] {
 	return func(yield func(JobState, error) bool) {
 		matches := q.matcher()
+		all := f.o.Archive == nil || q.Active // of them are in memory
 		f.mu.RLock()
 		whole := f.whole
 		ids := slices.SortedFunc(maps.Keys(f.jobs), func(a, b string) int { return compareNumbers(b, a) })
 		f.mu.RUnlock()
 		for _, id := range ids {
-			if f.o.Archive != nil && jobNumber(id) <= whole {
+			if !all && jobNumber(id) <= whole {
 				break // from here on the store has others between them
 			}
 			j, err := f.JobByID(id)
+			if err != nil && all {
+				continue
+			}
 			if err != nil { // it was dropped meanwhile, with all before it
 				whole = jobNumber(id)
 				break
@@ -88,7 +95,7 @@ func (f *Fleet) History(ctx context.Context, q JobQuery) iter.Seq2[JobState, err
 				return
 			}
 		}
-		if f.o.Archive == nil {
+		if all {
 			return
 		}
 		if q.Limit = historyPage; q.Before == 0 || q.Before > whole+1 {

@@ -14,7 +14,7 @@ import (
 )
 
 // years is a house whose store has more jobs than are kept in memory: 1 to 700 of two computers in turn, every tenth a
-// verification, the second one still waiting.
+// verification, every seventh failed, the fifth was cancelled, the second one still waits.
 func years(t *testing.T) (h *house, pc [2]string) {
 	h = newHouse(t)
 	pc = [2]string{h.enrol("k1", "pc1", hello(1)).ID, h.enrol("k2", "pc2", hello(2)).ID}
@@ -23,6 +23,12 @@ func years(t *testing.T) (h *house, pc [2]string) {
 		id, kind, state := strconv.Itoa(n), job.KindReset, job.TaskDone
 		if n%10 == 0 {
 			kind = job.KindVerify
+		}
+		switch {
+		case n%7 == 0:
+			state = job.TaskFailed
+		case n == 5:
+			state = job.TaskCancelled
 		}
 		if n == 2 {
 			kind, state = job.KindInventory, job.TaskWaiting
@@ -76,6 +82,11 @@ func TestJobsAreListedBeyondMemory(t *testing.T) {
 		"before the first":            {fleet.JobQuery{Before: 1}, func(int) bool { return false }},
 		"of a kind":                   {fleet.JobQuery{Kind: job.KindVerify}, func(n int) bool { return n%10 == 0 }},
 		"of a computer":               {fleet.JobQuery{Computers: []string{pc[0], "gone"}}, func(n int) bool { return n%2 == 0 }},
+		"that failed":                 {fleet.JobQuery{Task: job.TaskFailed}, func(n int) bool { return n%7 == 0 }},
+		"that failed, before":         {fleet.JobQuery{Task: job.TaskFailed, Before: 300}, func(n int) bool { return n%7 == 0 && n < 300 }},
+		"that were cancelled":         {fleet.JobQuery{Task: job.TaskCancelled}, func(n int) bool { return n == 5 }},
+		"that are done":               {fleet.JobQuery{Task: job.TaskDone}, func(n int) bool { return n%7 != 0 && n != 2 && n != 5 }},
+		"that wait":                   {fleet.JobQuery{Active: true}, func(n int) bool { return n == 2 }},
 		"of nobody":                   {fleet.JobQuery{Computers: []string{}}, func(int) bool { return false }},
 		"one, and none with its kind": {fleet.JobQuery{ID: "7", Kind: job.KindVerify}, func(int) bool { return false }},
 	} {

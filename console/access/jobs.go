@@ -74,6 +74,14 @@ const mostJobs = 1000
 // store still has.
 func (d Desk) Jobs(ctx context.Context, f JobFilter) ([]Job, error) {
 	q := fleet.JobQuery{Kind: f.Kind}
+	switch f.State {
+	case "", job.TaskWaiting, job.TaskRunning: // of the last two each may have tasks that are over, or that wait
+		q.Active = f.State != ""
+	case job.TaskDone, job.TaskFailed, job.TaskCancelled:
+		q.Task = f.State // of one of its tasks, and of more
+	default:
+		return nil, Bad(fmt.Sprintf("no job is %q", fleet.Clean(f.State, 32)))
+	}
 	if f.Before != "" {
 		n, err := strconv.Atoi(f.Before)
 		if err != nil || n < 1 {
@@ -194,9 +202,9 @@ func (d Desk) Cancel(ctx context.Context, id string, c Cancel) (Job, error) {
 		for _, t := range j.Tasks {
 			computer, err := d.h.Fleet.Find(t.Computer)
 			switch {
-			case err != nil && d.c.Everywhere(): // its record is gone
+			case err != nil || computer.ID != t.Computer: // its record is gone, and its task over
 				continue
-			case err != nil || !d.sees(computer):
+			case !d.sees(computer):
 				return Job{}, forbidden("job " + id)
 			}
 			e.site, e.room = d.h.Fleet.SiteOf(computer), computer.Room

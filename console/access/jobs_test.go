@@ -177,6 +177,8 @@ func TestJobsAreListedByPlaceAndState(t *testing.T) {
 	}
 	_, err = teacher.Jobs(t.Context(), access.JobFilter{Room: "S105"})
 	s.code("another teacher's room", err, "no-room")
+	_, err = root.Jobs(t.Context(), access.JobFilter{State: "lost"})
+	s.code("a state that there is not", err, "bad-order")
 	for _, before := range []string{"x", "-1", "0"} {
 		_, err = root.Jobs(t.Context(), access.JobFilter{Before: before})
 		s.code("before "+before, err, "bad-order")
@@ -252,5 +254,19 @@ func TestWhatARoomNamesStays(t *testing.T) {
 	for _, v := range []string{"win@2", "win@3"} {
 		_, err = root.ForgetMaster(t.Context(), v)
 		s.must(err)
+	}
+}
+
+// Who may cancel a job may do so after one of its computers has left.
+func TestAJobIsCancelledAfterOneOfItsComputersHasLeft(t *testing.T) {
+	s := newSchool(t)
+	tech := s.For(people.Caller{Login: "t", Role: people.Technician, Sites: []string{""}, Via: people.ViaSession})
+	j, err := tech.Give(t.Context(), access.Order{Kind: job.KindInventory, Rooms: []string{"S104"}})
+	s.must(err)
+	_, err = tech.ForgetComputer(t.Context(), "pc1")
+	s.must(err)
+	got, err := tech.Cancel(t.Context(), j.ID, access.Cancel{})
+	if err != nil || len(got.Tasks) != 3 || got.State != job.TaskCancelled {
+		t.Errorf("cancelled: %+v, %v", got, err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 var _ fleet.Archive = (*Store)(nil)
@@ -27,6 +28,13 @@ func (s *Store) OldJobs(ctx context.Context, q fleet.JobQuery) ([]fleet.JobState
 	}
 	if q.Computers != nil {
 		add("id IN (SELECT job FROM tasks WHERE computer IN (SELECT value FROM json_each(?)))", array(q.Computers))
+	}
+	switch of := "id IN (SELECT job FROM tasks WHERE doc ->> '$.State' = "; q.Task {
+	case "":
+	case job.TaskFailed, job.TaskCancelled: // the text of their indexes
+		where = append(where, of+"'"+q.Task+"')")
+	default:
+		add(of+"?)", q.Task)
 	}
 	jobs, err := load[fleet.Job](ctx, s.read, "SELECT doc FROM jobs WHERE "+strings.Join(where, " AND ")+" ORDER BY number DESC LIMIT ?",
 		append(args, q.Limit)...)
