@@ -16,6 +16,10 @@
 //	button --GET /boards?toggle=KEY&open=KEY...--> the boards that open or close, and #opened with its new stream
 //	   without scripts: the same form; the answer leads to /?open=KEY..., the map with these rooms open
 //
+// An order from a map or a list that a filter narrows is for who matches at that moment, by name (narrow), or, where they are
+// too many to name, for whoever matches when it is given. What is offered for a room or a computer are verbs: those of every
+// day as buttons, the others behind one (actions, roomActions).
+//
 // A room and a job are as far as the work of their tasks (workOf), not as many as are done. Filters are not kept with their
 // results: fleet.Sights looks at 15,000 records in some ten milliseconds, while a cache by the fleet's changes would be
 // empty whenever three hundred agents report.
@@ -41,7 +45,8 @@
 //     v.page("name", Page{...}). An error of the desk is returned as it is: the shell says it in the person's language.
 //     After a change: v.flash(key, ...) and return v.seeOther("/where/to").
 //  3. A file templates/pages/name.html that defines "content"; its data is .Data. What more than one page shows, or what
-//     is live, is a named template in templates/parts.
+//     is live, is a named template in templates/parts. A field in what is live has an id and hx-preserve, and a Key that
+//     changes only when fields come or go: somebody may be typing.
 //  4. Every text is {{t "key" args}} or {{n "key" number}} with its line in words; every state is {{template "badge" .}}:
 //     colour, icon and word (type badge; v.mark, v.taskMark), and after a number v.counted. Names of people, rooms and
 //     computers stand in <bdi>. No style attributes, no inline scripts.

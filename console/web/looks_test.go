@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -191,5 +192,38 @@ func TestWhoWaitsStaysWhileSomebodyTypes(t *testing.T) {
 	same := func(a, b any) bool { return slices.Equal(a.([]any)[1:], b.([]any)[1:]) }
 	if !same(draw("111111", at), draw("111111", at.Add(time.Minute))) || same(draw("111111", at), draw("222222", at)) {
 		t.Error("the fields of who waits are drawn again at each hello, or not when another waits")
+	}
+}
+
+// A class means one thing: what one style says of it another does not change on other pages. Rows of a list had become cards so.
+func TestAClassMeansOneThing(t *testing.T) {
+	said := map[string]string{}
+	for _, name := range []string{"app.css", "pages.css"} {
+		raw, err := staticFiles.ReadFile("static/" + name)
+		check(t, err)
+		style := regexp.MustCompile(`(?s)/\*.*?\*/`).ReplaceAllString(string(raw), "")
+		depth, from := 0, 0
+		for i, r := range style { // rules that hold for some screens only may say more
+			switch r {
+			case '{':
+				if depth == 0 {
+					for _, selector := range strings.Split(style[from:i], ",") {
+						selector = strings.TrimSpace(selector)
+						if in, known := said[selector]; known && in != name && !strings.HasPrefix(selector, "@") {
+							t.Errorf("%s is in %s and in %s", selector, in, name)
+						}
+						said[selector] = name
+					}
+				}
+				depth++
+			case '}':
+				if depth--; depth == 0 {
+					from = i + 1
+				}
+			}
+		}
+	}
+	if len(said) < 300 {
+		t.Fatalf("only %d selectors were read", len(said))
 	}
 }
