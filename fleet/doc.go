@@ -11,9 +11,13 @@
 //	                         |                                                     |
 //	                         +---- a person refuses ----> refused <----- refuse ---+
 //
-// A refusal is taken back by forgetting the key: the computer is then pending at its next hello. Unknown and pending
-// computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the place of a real one.
-// Everything else is committed to the Store before anybody is told of it.
+// A refusal is taken back by forgetting the key: the computer is then pending at its next hello. A record that is forgotten
+// takes key, grant, token, label and place with it, and what waits for the computer is cancelled in the same Change; while a
+// task of it runs it stays. Who comes back is new. What lies on its disk, a grant for resets of that disk too, stays there: a
+// computer that is given away is wiped first.
+//
+// Unknown and pending computers live in memory and are bounded: a flood of invented PCs costs neither disk space nor the
+// place of a real one. Everything else is committed to the Store before anybody is told of it.
 //
 // A room's enrolment window is open for a time and for a number of computers, which is counted in the same decision that
 // lets one in; one room of a site has one, and only who comes from the site's networks is let in. It opens no record that
@@ -34,6 +38,8 @@
 //	 |                  cancelled <-----------------------+    |
 //	 +---------------------------------------------------------+
 //
+// A cancel ends what can be ended and leaves alone whose disk is being written; it is refused only where that is all.
+//
 // Each arrow is one Change, committed whole or not at all, with the events that tell of it. The daemon may be killed at
 // any instruction: what was committed is what happened, and the agent's next request goes on from there. An order that
 // takes the place of others cancels what waits in the same Change that makes its own tasks.
@@ -47,10 +53,20 @@
 //	verify          nothing changes: it is compared with what it was proven to hold
 //
 // A reset makes a disk equal to what its computer was proven to hold when the task is first handed out, not when it was
-// ordered; a computer has at most one task that is due and one whose time has yet to come. Rooms say when their computers
-// are reset and what is each computer's own on its disk; a clock orders their nights, each once, and wakes who is asleep. A
-// name that two computers of a room would have, or an answer file that Windows' set-up would stop at, keeps a computer from its
-// task, with the reason.
+// ordered. That was proven of one disk: a rule that chooses another one is refused, when it is ordered and when it is handed
+// out, unless a version is named, which makes it a deployment by another way. Where several disks fit and none is named, an
+// order means the one that was proven to hold something; a wipe names it.
+//
+// A computer has at most one task that is due and one whose time has yet to come. Rooms say when their computers are reset and
+// what is each computer's own on its disk; a clock orders their nights, each once, and wakes who is asleep. A name that two
+// computers of a room would have, or an answer file that Windows' set-up would stop at, keeps a computer from its task, with
+// the reason.
+//
+// Memory has the jobs that are not over and the newest, all that are newer than some number; the Archive has 20,000 and every
+// wipe, with who the computer was then: name, maker, model, serial number and room, whatever becomes of its record.
+//
+// A version is needed by computers that hold it or are unfinished with it, by tasks, and by the rooms and schedules whose
+// references mean it now.
 //
 // Schedules are orders with a window of days and hours on the clock of the wall:
 //

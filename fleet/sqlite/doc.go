@@ -6,7 +6,8 @@
 //	people(id, login, oidc, hash, invitation, doc)   logins(hash, person, doc)   api_tokens(id, hash, person, doc)   audit(...)
 //	requests(number, computer, room, site, state, doc)   labels(computer, token)
 //
-// The newest million events are kept. A page of them walks one index, the narrowest, from where the page before ended.
+// The newest 20,000 jobs are kept, and all that are not over or wiped something; and the newest million events. A page of
+// these walks one index, the narrowest, from where the page before ended.
 //
 // What is looked up or must be unique is a column; the rest of a record is the JSON in doc, so that a new field needs no
 // migration. user_version counts the migrations that have run; they are embedded, numbered files and run once, in one
