@@ -152,3 +152,55 @@ func TestAWipeRemembersWhoseDiskItWas(t *testing.T) {
 		t.Errorf("a look wiped %+v", got)
 	}
 }
+
+// attic is a store in memory that keeps what is given to it, and not each second's page for the life of a test.
+type attic struct {
+	forgetful
+	jobs  map[string]fleet.Job
+	tasks map[string]fleet.Task
+}
+
+func (a *attic) Commit(_ context.Context, c fleet.Change) error {
+	for _, j := range c.Jobs {
+		a.jobs[j.ID] = j
+	}
+	for _, t := range c.Tasks {
+		a.tasks[t.ID] = t
+	}
+	return nil
+}
+
+// OldJobs implements fleet.Archive.
+func (a *attic) OldJobs(_ context.Context, q fleet.JobQuery) (out []fleet.JobState, err error) {
+	for n := q.Before - 1; n > 0 && len(out) < q.Limit; n-- {
+		if j, ok := a.jobs[strconv.Itoa(n)]; ok {
+			out = append(out, fleet.JobState{Job: j, Tasks: []fleet.Task{a.tasks[j.ID+"-1"]}})
+		}
+	}
+	return out, nil
+}
+
+// What is dropped from memory while the daemon runs is listed from the store, and nothing twice or not at all.
+func TestJobsAreListedBeyondWhatIsDropped(t *testing.T) {
+	h := immortal(t)
+	store := &attic{jobs: map[string]fleet.Job{}, tasks: map[string]fleet.Task{}}
+	var err error
+	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: store, Archive: store, Signer: fakeSigner{}, Now: func() time.Time { return h.now }})
+	check(t, err)
+	h.enrol("k", "pc", hello(1))
+	h.enrol("k2", "other", hello(2))
+	h.order(job.KindInventory, "other")
+	for range 2100 {
+		j := h.order(job.KindInventory, "pc")
+		h.next("k")
+		h.report("k", job.Report{Task: j.Tasks[0].ID, State: job.TaskDone, Outcome: &job.Outcome{Code: "ok"}})
+	}
+	check(t, h.Tick(context.Background()))
+	if n := len(h.Jobs()); n != 1001 {
+		t.Fatalf("%d jobs are in memory", n)
+	}
+	all := h.numbers(fleet.JobQuery{}, 0)
+	if !slices.IsSortedFunc(all, func(a, b int) int { return b - a }) || len(all) != 2101 || len(slices.Compact(all)) != 2101 {
+		t.Errorf("%d jobs are listed, %v ...", len(all), all[:min(len(all), 5)])
+	}
+}
