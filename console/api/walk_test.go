@@ -452,15 +452,6 @@ func TestEverybodyGetsWhatIsHis(t *testing.T) {
 			t.Errorf("%s wakes: %d %s", who, status, body)
 		}
 	}
-	for who, want := range map[string]int{"tech-zola": 200, "teacher-zola": 404, "reader-zola": 403} {
-		path := api.Prefix + "/helpers"
-		if status, body := d.ask(who, route{"DELETE", path + "/helper-zola"}, ""); status != want {
-			t.Errorf("%s forgets a helper: %d %s", who, status, body)
-		}
-		if status, body := d.ask(who, route{"POST", path}, `{"name":"helper-zola","site":"zola"}`); status != want && (status != 403 || want == 200) {
-			t.Errorf("%s adds a helper: %d %s", who, status, body)
-		}
-	}
 	if status, body := d.ask("teacher-zola", route{"POST", api.Prefix + "/jobs"}, `{"kind":"deploy","master":"salle","computers":["`+zola.pc+`"]}`); status != 403 {
 		t.Errorf("a teacher deploys: %d %s", status, body)
 	}
