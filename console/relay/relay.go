@@ -53,9 +53,11 @@ func (r *Relay) Run(ctx context.Context) {
 		work, err := r.ask(ctx, server)
 		if err == nil {
 			pause = firstPause
+			rest := stagger // also after no work, or a server that answers at once would keep it busy
 			if !r.wake(ctx, work) {
-				r.sleep(ctx, failPause)
+				rest = failPause
 			}
+			r.sleep(ctx, rest)
 			continue
 		}
 		if ctx.Err() != nil {
