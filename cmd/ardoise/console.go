@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -222,7 +223,8 @@ func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	pages := web.Server{House: s.house, People: s.people, OIDC: provider, OIDCName: s.o.console.name, Log: s.log.With("part", "console")}
+	pages := web.Server{House: s.house, People: s.people, OIDC: provider, OIDCName: s.o.console.name, Log: s.log.With("part", "console"),
+		MenuHash: func(phrase, keyboard string) ([]string, error) { return menuHash(phrase, keyboard, rand.Reader) }}
 	console, err := pages.Handler(ctx)
 	if err != nil {
 		return nil, err

@@ -151,6 +151,9 @@ func (d Desk) Label(ctx context.Context, ref string) (string, error) {
 	if err == nil {
 		err = d.mayOn(people.ActionComputer, c)
 	}
+	if err == nil && c.State != fleet.Enrolled { // its record is not kept, and a label would have nothing to stand for
+		err = &fleet.RefusedError{Code: fleet.CodeNotEnrolled, What: c.Name}
+	}
 	if err != nil {
 		return "", err
 	}

@@ -37,7 +37,7 @@ type headView struct {
 	Rate, Left          string // "" where nobody can tell
 	Orders              []string
 	Narrow              string // filter that an order from here is narrowed by; "": it is for all
-	Pick                bool   // tiles can be chosen
+	Pick                string // id of the box that chooses all of its tiles; "": none can be chosen
 	Big                 bool
 }
 
@@ -120,7 +120,9 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 	wanted := m.wanted(r.Master)
 	b.Head = headView{Room: r.Name, Title: b.Title, Master: r.Master, Total: len(in), Found: -1, Orders: m.v.orderKinds(site, r.Name)}
 	b.Pick = len(b.Head.Orders) > 0
-	b.Head.Pick = b.Pick
+	if b.Pick {
+		b.Head.Pick = "p-" + key(b.Key)
+	}
 	places := map[string][2]int{}
 	if how == everyTile {
 		for _, p := range r.Plan {

@@ -157,13 +157,15 @@ func TestTheReportTellsOfEachComputerInBothLanguages(t *testing.T) {
 			t.Error("the French report has English sentences")
 		}
 		text := b.want(path+"/report.csv", 200)
-		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))).ReadAll()
+		sheet := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+		sheet.Comma = ';'
+		rows, err := sheet.ReadAll()
 		check(t, err)
-		if len(rows) != 5 || len(rows[0]) != 6 {
+		if len(rows) != 5 || len(rows[0]) != 7 {
 			t.Fatalf("%d lines: %q", len(rows), rows)
 		}
 		for _, row := range rows[1:] {
-			if done := row[0] == "S104-01"; done != (row[2] == "") || done != (row[3] == "") || row[1] == "" {
+			if done := row[1] == "S104-01"; row[0] != "S104" || done != (row[3] == "") || done != (row[4] == "") || row[2] == "" {
 				t.Errorf("in %s: %q", language, row)
 			}
 		}

@@ -2,54 +2,56 @@ package web
 
 import (
 	"cmp"
-	"encoding/csv"
 	"fmt"
 	"html/template"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
-	"github.com/ardoise/ardoise/console/notices"
-	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/fleet/sessions"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // jobView is the page of a job, while it runs and afterwards.
 type jobView struct {
-	ID, Master, By, Note, Schedule string
-	Kind                           job.Kind
-	State                          badge
-	Over                           bool
-	Created                        time.Time
-	NotBefore                      *time.Time
-	Expires                        time.Time
-	Counts                         []countView
-	Progress                       int
-	Left                           string
-	Wire, Disk                     string // rates now
-	Sent, Repairs, HTTPS           int64
-	Joined, Expected               int
-	Took                           string // of a job that is over
-	Curve                          template.HTML
-	CurveDisk                      string // whose disk it shows beside the wire; "": none
-	Soon                           bool   // its curve is still to come: its place is kept
-	Rows                           []rowView
-	LeftOut                        []lineView
-	Laggards                       []lineView
-	Marks                          []markView
-	Done, Failed                   int
-	Writing                        int // disks that are being written: only --force ends those
-	Bar                            []part
-	MayCancel                      bool
+	ID, Master, By, Note string
+	Where                string // its computer, its rooms, or how many computers
+	Rooms                []string
+	Facts                []string // what it was ordered with
+	Schedule             *Crumb   // that has given it
+	Again, AgainHref     string   // what did not succeed, once more; "": nothing to offer
+	Kind                 job.Kind
+	State                badge
+	Over                 bool
+	Created              time.Time
+	NotBefore            *time.Time
+	Expires              time.Time
+	Counts               []countView
+	Progress             int
+	Left                 string
+	Wire, Disk           string // rates now
+	Sent, Repairs, HTTPS int64
+	Joined, Expected     int
+	Took                 string // of a job that is over
+	Curve                template.HTML
+	CurveDisk            string // whose disk it shows beside the wire; "": none
+	Soon                 bool   // its curve is still to come: its place is kept
+	Rows                 []rowView
+	LeftOut              []lineView
+	Laggards             []lineView
+	Marks                []markView
+	Done, Failed         int
+	Writing              int // disks that are being written: only --force ends those
+	Bar                  []part
+	MayCancel            bool
 }
 
 // rowView is a computer's part of a job.
 type rowView struct {
-	ID, Computer, Task string
+	ID, Computer, Task string // ID "": it is not there any more
+	Room               string
 	State              badge
 	Percent            int // -1: not running
 	Step, Rate, Left   string
@@ -60,10 +62,12 @@ type rowView struct {
 	Written            int64
 	Tries              int
 	Certificate        string // address of a wipe's
+	Script             bool   // ran, with this output
+	Output, Exit       string
 }
 
 // lineView is a computer and a sentence about it.
-type lineView struct{ Computer, Says string }
+type lineView struct{ Computer, ID, Says string }
 
 // markView is a moment of a session.
 type markView struct{ At, Computer, Says string }
@@ -95,15 +99,19 @@ func (v *visit) jobOf(id string) (jobView, error) {
 	})
 	for _, l := range j.LeftOut {
 		what, do := v.notice(&l.Refusal)
-		view.LeftOut = append(view.LeftOut, lineView{l.Computer, strings.TrimSpace(what + " " + do)})
+		view.LeftOut = append(view.LeftOut, v.line(l.Computer, strings.TrimSpace(what+" "+do)))
 	}
-	view.MayCancel = !view.Over && v.May(actionOf(j.Kind))
+	view.Facts, view.Schedule = v.facts(j, view.Over), v.scheduleOf(j.Schedule)
+	view.MayCancel = !view.Over && v.May(access.ActionOf(access.Order{Kind: j.Kind, Master: named(j)}))
+	if view.Over {
+		v.again(j, &view)
+	}
 	return view, nil
 }
 
 // jobHead is what a job says of itself without its session.
 func (v *visit) jobHead(j access.Job) jobView {
-	view := jobView{ID: j.ID, Kind: j.Kind, By: v.by(j.OrderedBy), Note: j.Note, Schedule: j.Schedule, State: v.taskMark(j.State), Created: j.Created,
+	view := jobView{ID: j.ID, Kind: j.Kind, By: v.by(j.OrderedBy), Note: j.Note, State: v.jobMark(j), Created: j.Created, Where: v.where(j), Rooms: j.Rooms,
 		NotBefore: j.NotBefore, Expires: j.Expires, Progress: -1, Over: j.State != job.TaskRunning && j.State != job.TaskWaiting}
 	if j.Master != "" {
 		view.Master = j.Master
@@ -165,7 +173,7 @@ func (v *visit) session(view *jobView, s *sessions.Report) {
 	}
 	for _, m := range s.Now.Members {
 		if m.Reason != "" && (m.State == "slow" || m.State == "https" || m.State == "silent") {
-			view.Laggards = append(view.Laggards, lineView{m.Computer, v.say("lag."+m.State) + " · " + v.in("", m.Reason)})
+			view.Laggards = append(view.Laggards, v.line(m.Computer, v.say("lag."+m.State)+" · "+v.in("", m.Reason)))
 		}
 	}
 	for i := len(s.Marks) - 1; i >= 0 && len(view.Marks) < maxMarks; i-- {
@@ -231,6 +239,7 @@ func told(j access.Job) bool {
 // row makes a task readable.
 func (v *visit) row(t access.Task, m sessions.Member, view *jobView) rowView {
 	r := rowView{Computer: t.Computer, Task: t.ID, State: v.taskMark(t.State), Percent: -1, Written: t.Written, Tries: t.Tries, Version: t.Target}
+	r.ID, r.Room, _ = v.Desk.Whereabouts(t.Computer)
 	if t.State == job.TaskRunning {
 		r.Percent, r.Step = hundredths(share(&t)), v.step(t.Step)
 		if t.Written > 0 {
@@ -255,6 +264,12 @@ func (v *visit) row(t access.Task, m sessions.Member, view *jobView) rowView {
 		}
 		if o.Wipe != nil {
 			r.Certificate = "/certificates/" + url.PathEscape(t.Job) + "/" + url.PathEscape(t.ID)
+		}
+		if view.Kind == job.KindScript {
+			r.Script, r.Output, r.Exit = true, o.Output, v.say("job.exit", o.Exit)
+			if o.Exit < 0 {
+				r.Exit = v.say("job.exit.signal")
+			}
 		}
 	}
 	return r
@@ -292,7 +307,7 @@ func (c *console) showJob(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := Page{Title: v.say("job.title", v.say("kind."+string(view.Kind)), view.ID), Active: "nav.jobs", Data: view,
+	p := Page{Title: v.say("job.where", v.say("kind."+string(view.Kind)), view.Where, view.ID), Active: "nav.jobs", Data: view,
 		Crumbs: []Crumb{{v.say("nav.jobs"), "/jobs"}}}
 	if !view.Over {
 		p.Live = "/events?" + url.Values{"page": {"job"}, "job": {view.ID}}.Encode()
@@ -309,75 +324,4 @@ func (c *console) cancelJob(v *visit) error {
 	id := v.r.PathValue("id")
 	_, err = v.Desk.Cancel(v.r.Context(), id, access.Cancel{Force: f.Value("force") == "1"})
 	return v.done(err, "/jobs/"+url.PathEscape(id), "job.cancelled", id)
-}
-
-// jobCSV is the report of a job for a spreadsheet.
-func (c *console) jobCSV(v *visit) error {
-	view, err := v.jobOf(v.r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	h := v.w.Header()
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	h.Set("Content-Disposition", `attachment; filename="ardoise-`+url.PathEscape(view.ID)+`.csv"`)
-	h.Set("Cache-Control", "no-store")
-	w := csv.NewWriter(v.w)
-	head := []string{}
-	for _, k := range []string{"job.computer", "job.state", "job.reason", "job.todo", "job.took", "job.written"} {
-		head = append(head, v.say(k))
-	}
-	_ = w.Write(head) // who has gone does not read
-	for _, r := range view.Rows {
-		_ = w.Write([]string{cell(r.Computer), r.State.Word, cell(r.Why), cell(r.What), r.Took, strconv.FormatInt(r.Written, 10)})
-	}
-	for _, l := range view.LeftOut {
-		_ = w.Write([]string{cell(l.Computer), v.say("job.leftout"), cell(l.Says), "", "", "0"})
-	}
-	w.Flush()
-	return nil
-}
-
-// cell keeps a spreadsheet from taking a text for a formula, and from marks that only pages know.
-func cell(s string) string {
-	s = notices.Plain(s)
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
-}
-
-// maxJobs is how many jobs the list shows.
-const maxJobs = 60
-
-// jobsOf lists the newest jobs.
-func (v *visit) jobsOf() ([]jobView, error) {
-	all, err := v.Desk.Jobs(v.r.Context(), access.JobFilter{Limit: maxJobs})
-	if err != nil {
-		return nil, err
-	}
-	var out []jobView
-	for _, j := range all {
-		out = append(out, v.jobHead(j))
-	}
-	return out, nil
-}
-
-func (c *console) showJobs(v *visit) error {
-	all, err := v.jobsOf()
-	if err != nil {
-		return err
-	}
-	return v.page("jobs", Page{Title: v.say("nav.jobs"), Active: "nav.jobs", Live: "/events?page=jobs",
-		Data: map[string]any{"Jobs": all, "May": v.May(people.ActionDeploy)}})
-}
-
-// jobsLive makes the live parts of the list of jobs.
-func (v *visit) jobsLive() live {
-	return func() ([]fragment, error) {
-		all, err := v.jobsOf()
-		if err != nil {
-			return nil, err
-		}
-		return []fragment{{ID: "jobs", Template: "jobs", Data: all}}, nil
-	}
 }

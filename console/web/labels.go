@@ -95,13 +95,21 @@ func (c *console) showLabelled(v *visit) error {
 	return v.labelledPage(l, newForm(v.tongue, nil), http.StatusOK, false)
 }
 
-// labelledPage shows no more of the house than the label on the computer says itself.
+// labelledPage shows no more of the house than the label on the computer says itself, and how its reports stand.
 func (v *visit) labelledPage(l access.Labelled, f *Form, status int, done bool) error {
 	if v.signedIn && v.May(people.ActionReport) {
 		f.Default("name", v.Caller.Name)
 	}
+	known, err := v.c.House.LabelRequests(v.r.Context(), v.r.PathValue("token"))
+	if err != nil {
+		return err
+	}
+	var told []requestView
+	for _, r := range known {
+		told = append(told, requestView{Request: r, Mark: v.requestMark(r.State)})
+	}
 	return v.page("labelled", Page{Title: v.say("labelled.title", l.Computer), Bare: true, Status: status,
-		Data: map[string]any{"Computer": l.Computer, "Room": l.Room, "Form": f, "Done": done, "Token": v.r.PathValue("token")}})
+		Data: map[string]any{"Computer": l.Computer, "Room": l.Room, "Form": f, "Done": done, "Token": v.r.PathValue("token"), "Known": told}})
 }
 
 // labelGone says that a label is worthless; other errors come back.

@@ -89,7 +89,7 @@ func TestAReportNamesWhoFailedAndWhatToDo(t *testing.T) {
 	s.person("paul", people.Technician, nil, nil)
 	b := s.as("paul")
 	b.want("/jobs/"+j.Job.ID, 200, "calc&#39;!A0 &lt;b&gt;", "Order it again", "Report")
-	if csv := b.want("/jobs/"+j.Job.ID+"/report.csv", 200, "S104-01", "'=cmd"); strings.Contains(csv, ",=cmd") {
+	if csv := b.want("/jobs/"+j.Job.ID+"/report.csv", 200, "S104-01", "'=cmd"); strings.Contains(csv, ";=cmd") {
 		t.Errorf("a cell became a formula:\n%s", csv)
 	}
 	b.want("/", 200, "s-failed")

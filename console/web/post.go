@@ -71,7 +71,7 @@ func (v *visit) postPage(f *Form, s access.PostState, tried []triedView, status 
 	}
 	for i := range s.Why {
 		what, do := v.notice(&s.Why[i])
-		view.Why = append(view.Why, lineView{s.Why[i].What, what + " " + do})
+		view.Why = append(view.Why, lineView{Computer: s.Why[i].What, Says: what + " " + do})
 	}
 	sites, err := v.Desk.Sites()
 	if err != nil {

@@ -68,7 +68,7 @@ func (c *console) showRequests(v *visit) error {
 	if !slices.Contains([]string{"open", "answered", "closed", "all"}, view.State) {
 		view.State = "open"
 	}
-	filter := access.RequestFilter{State: view.State, Room: view.Room, Before: q.Get("before"), Limit: requestsPage + 1}
+	filter := access.RequestFilter{State: view.State, Room: view.Room, Computer: q.Get("computer"), Before: q.Get("before"), Limit: requestsPage + 1}
 	if view.State == "all" {
 		filter.State = ""
 	}

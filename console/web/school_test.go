@@ -85,7 +85,7 @@ func schoolWith(t testing.TB, known fleet.Change) *school {
 		},
 		Helping: func() ([]string, string) { return []string{"192.0.2.1:7443"}, strings.Repeat("ab", 32) }}
 	ctx, cancel := context.WithCancel(context.Background())
-	s.handler, err = (&Server{House: s.house, People: s.people, Now: clock, Zone: time.UTC}).Handler(ctx)
+	s.handler, err = (&Server{House: s.house, People: s.people, Now: clock, Zone: time.UTC, MenuHash: menuHash}).Handler(ctx)
 	check(t, err)
 	s.web = httptest.NewTLSServer(s.handler)
 	t.Cleanup(func() { cancel(); s.web.Close() })

@@ -24,6 +24,10 @@ type Server struct {
 	Log      *slog.Logger   // nil: none
 	Now      func() time.Time
 	Zone     *time.Location // of the times on pages; nil: the server's
+
+	// MenuHash makes of a passphrase, as it is typed on a keyboard ("fr" or "us"), the lines that a room's start menu keeps.
+	// Its errors are for people. nil: passphrases are not set from the console.
+	MenuHash func(passphrase, keyboard string) ([]string, error)
 }
 
 // console is a Server with what it has made ready.

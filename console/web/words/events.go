@@ -36,6 +36,8 @@ func deeds() map[string]Pair {
 		"deed.computer.approve":      {"Poste approuvé", "Computer approved"},
 		"deed.computer.refuse":       {"Poste refusé", "Computer refused"},
 		"deed.computer.rename":       {"Poste renommé", "Computer renamed"},
+		"deed.computer.amend":        {"Fiche de poste modifiée", "Record of a computer changed"},
+		"deed.computer.forget":       {"Poste oublié", "Computer forgotten"},
 		"deed.computer.rekey":        {"Clé de poste remplacée", "Key of a computer replaced"},
 		"deed.computer.chainload":    {"Démarrage du disque réglé", "How a disk starts was set"},
 		"deed.computer.note":         {"Note de poste modifiée", "Note on a computer changed"},
@@ -65,9 +67,9 @@ func deeds() map[string]Pair {
 // deedsOfTheHouse holds those that concern masters, requests, scripts and the server.
 func deedsOfTheHouse() map[string]Pair {
 	return map[string]Pair{
-		"deed.script.add":          {"Script ajouté", "Script added"},
 		"deed.helper.add":          {"Relais de réveil ajouté", "Wake helper added"},
 		"deed.helper.forget":       {"Relais de réveil supprimé", "Wake helper deleted"},
+		"deed.script.add":          {"Script ajouté", "Script added"},
 		"deed.script.approve":      {"Script approuvé", "Script approved"},
 		"deed.script.forget":       {"Script supprimé", "Script deleted"},
 		"deed.request.open":        {"Demande ouverte", "Request opened"},

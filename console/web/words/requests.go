@@ -28,7 +28,7 @@ func requestsRequest() map[string]Pair {
 		"request.to.answered":   {"répondue", "answered"},
 		"request.to.closed":     {"close", "closed"},
 		"request.answer.label":  {"Réponse", "Answer"},
-		"request.answer.hint":   {"La personne qui a signalé la panne la lira ici.", "Who reported it will read it here."},
+		"request.answer.hint":   {"Qui a signalé la panne la lira ici, ou en photographiant de nouveau l’étiquette du poste.", "Who reported it reads it here, or by scanning the computer’s label again."},
 		"request.answer":        {"Répondre", "Answer"},
 		"request.close":         {"Clore", "Close"},
 		"request.reopen":        {"Rouvrir", "Open again"},
@@ -62,7 +62,7 @@ func requestsSmall() map[string]Pair {
 		"labelled.name":        {"Votre nom", "Your name"},
 		"labelled.name.hint":   {"Facultatif, pour que l’on puisse vous demander des précisions.", "Optional, so that somebody can ask you more."},
 		"labelled.thanks":      {"Merci !", "Thank you!"},
-		"labelled.thanks.says": {"C’est envoyé. Un technicien s’en occupe ; vous pouvez fermer cette page.", "It is sent. A technician will look after it; you can close this page."},
+		"labelled.thanks.says": {"C’est envoyé. Un technicien s’en occupe ; photographiez de nouveau l’étiquette pour lire sa réponse.", "It is sent. A technician will look after it; scan the label again to read the answer."},
 		"labelled.gone":        {"Cette étiquette n’est plus valable", "This label is not good any more"},
 		"labelled.gone.do":     {"Elle a été remplacée, ou le poste n’est plus là. Dites-le à un enseignant ou à un technicien.", "It was replaced, or the computer is gone. Tell a teacher or a technician."},
 	}

@@ -22,7 +22,7 @@ func All() map[string]Pair { return maps.Clone(all()) }
 
 var all = sync.OnceValue(func() map[string]Pair {
 	out := map[string]Pair{}
-	for _, part := range []map[string]Pair{shell(), door(), states(), places(), orders(), plans(), jobs(), admin(), events(), deeds(), deedsOfTheHouse()} {
+	for _, part := range []map[string]Pair{shell(), door(), states(), places(), orders(), plans(), ordering(), scheduling(), jobs(), admin(), events(), deeds(), deedsOfTheHouse(), reports()} {
 		maps.Copy(out, part)
 	}
 	return out
