@@ -106,14 +106,14 @@ func (s *school) certificate() {
 func (s *school) instead(karim *window) {
 	order := "/order?kind=reset&room=S104"
 	s.visit(order)
-	s.tick("input[name=when][value=tonight]")
+	s.later()
 	s.sentence()
 	s.goes("#go")
 	s.until(`location.pathname.startsWith("/jobs/")`)
 	first := eval[string](s.window, "location.pathname")
 
 	karim.visit(order)
-	karim.tick("input[name=when][value=tonight]")
+	karim.later()
 	karim.sentence()
 	karim.refusals = append(karim.refusals, "/order")
 	karim.goes("#go")
