@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -30,6 +31,26 @@ func (d Desk) ComputersPart(query string, after, limit int, compare func(a, b st
 	out := Part{Total: len(found), Computers: []Computer{}}
 	for _, i := range at[min(max(after, 0), len(at)):min(max(after, 0)+limit, len(at))] {
 		out.Computers = append(out.Computers, d.wire(found[i].Now()))
+	}
+	return out, nil
+}
+
+// ComputersAfter is a page of the computers that a query matches and the caller sees, by id: those after an id, at most limit
+// of them; 0: all. An id stays a computer's own, so that nobody is missed where one is renamed between two pages.
+func (d Desk) ComputersAfter(query, after string, limit int) ([]Computer, error) {
+	all, err := d.sights(query, nil)
+	if err != nil {
+		return nil, err
+	}
+	byID := func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) } // of a million, too
+	found := slices.DeleteFunc(all, func(s fleet.Sight) bool { return !s.Match || byID(s.Computer.ID, after) <= 0 })
+	slices.SortFunc(found, func(a, b fleet.Sight) int { return byID(a.Computer.ID, b.Computer.ID) })
+	if limit > 0 && len(found) > limit {
+		found = found[:limit]
+	}
+	out := make([]Computer, 0, len(found))
+	for _, s := range found {
+		out = append(out, d.wire(s.Now()))
 	}
 	return out, nil
 }

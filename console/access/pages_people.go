@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ardoise/ardoise/fleet/people"
@@ -40,7 +41,12 @@ func (d Desk) EndLogin(ctx context.Context, ref, id string) error {
 		if x, err := d.h.People.Find(owner); err == nil {
 			e.what = x.Login
 		}
-		return struct{}{}, d.h.People.EndLogin(ctx, owner, id)
+		err = d.h.People.EndLogin(ctx, owner, id)
+		var refused *people.RefusedError
+		if errors.As(err, &refused) { // who asks has a session, or needs none: the one that he names is gone
+			err = notFound("no-login", id)
+		}
+		return struct{}{}, err
 	})
 	return err
 }
@@ -76,8 +82,11 @@ func (d Desk) Myself() (Person, error) {
 // cookie keep end.
 func (d Desk) ChangePassword(ctx context.Context, old, password, keep string) error {
 	_, err := change(ctx, d, whole("password change", d.c.Login), func(*deed) (struct{}, error) {
-		if d.h.People == nil {
+		switch {
+		case d.h.People == nil:
 			return struct{}{}, nobody()
+		case d.c.Via != people.ViaSession: // a token is no hand at the keyboard
+			return struct{}{}, forbidden("password")
 		}
 		return struct{}{}, d.h.People.ChangePassword(ctx, d.c.ID, old, password, keep, d.c.Address)
 	})

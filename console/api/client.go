@@ -155,7 +155,7 @@ func (c *Client) Order(ctx context.Context, o access.Order) (access.Job, error) 
 
 // Jobs lists jobs, newest first.
 func (c *Client) Jobs(ctx context.Context) ([]access.Job, error) {
-	return ask[[]access.Job](ctx, c, http.MethodGet, "/jobs", nil)
+	return c.ListJobs(ctx, access.JobFilter{})
 }
 
 // Job returns one job.
@@ -196,8 +196,7 @@ func (c *Client) Cancel(ctx context.Context, id string, force bool) (access.Job,
 
 // Events returns stored events, newest first; computer and job may be "".
 func (c *Client) Events(ctx context.Context, computer, job string) ([]access.Event, error) {
-	q := url.Values{"computer": {computer}, "job": {job}}
-	return ask[[]access.Event](ctx, c, http.MethodGet, "/events?"+q.Encode(), nil)
+	return c.ListEvents(ctx, access.EventFilter{Computer: computer, Job: job})
 }
 
 // Doctor asks the daemon to look around.

@@ -9,9 +9,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet/people"
 )
+
+// eventStream is the path of the route that events are followed by.
+const eventStream = "/events/stream"
 
 func eventRoutes(t *table) {
 	type which struct {
@@ -22,16 +27,20 @@ func eventRoutes(t *table) {
 		Kind     string `query:"kind" maxLength:"64"`
 		Severity string `query:"severity" enum:"info,warning,alarm"`
 		Before   int64  `query:"before" minimum:"0" doc:"only lower numbers: the next page"`
-		Limit    int    `query:"limit" minimum:"0" maximum:"1000"`
+		Limit    int    `query:"limit" minimum:"0" maximum:"1000" doc:"at most so many; 0: 200"`
+
+		Since time.Time `query:"since" doc:"not before this time"`
 	}
 	route(t, "GET /events", "what happened, newest first",
 		func(ctx context.Context, d access.Desk, in *which) ([]access.Event, error) {
 			return d.Events(ctx, access.EventFilter{Computer: in.Computer, Job: in.Job, Site: in.Site, Room: in.Room, Kind: in.Kind,
-				Severity: in.Severity, Before: in.Before, Limit: in.Limit})
+				Severity: in.Severity, Since: in.Since, Before: in.Before, Limit: in.Limit})
 		})
-	op := stream(t, "GET /events/stream", "events as they happen, as server-sent events; a comment every 15 s; who reads too slowly is "+
-		"let go and comes back with Last-Event-ID", "text/event-stream", t.s.follow)
-	asks(op, "after", "number of the last event that is known; Last-Event-ID says the same")
+	op := gives[access.Event](t, stream(t, "GET "+eventStream, "events as they happen, as server-sent events whose data is one event each; a comment "+
+		"every 15 s; who reads too slowly is let go and comes back with Last-Event-ID", "text/event-stream", t.s.follow))
+	op.Parameters = append(op.Parameters, &huma.Param{Name: "Last-Event-ID", In: "header", Description: "number of the last event that is known: what came since is told first",
+		Schema: &huma.Schema{Type: huma.TypeInteger}})
+	asks(op, "after", huma.TypeInteger, "number of the last event that is known; Last-Event-ID says the same")
 }
 
 // follow sends events as they happen (HTML Living Standard, section 9.2, server-sent events).

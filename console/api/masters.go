@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters/chunk"
@@ -48,16 +50,17 @@ func masterRoutes(t *table) {
 	route(t, "POST /keys/rotate", "replace the signing key",
 		func(ctx context.Context, d access.Desk, _ *none) ([]access.Key, error) { return d.RotateKey(ctx) })
 	const octets = "application/octet-stream"
-	in := stream(t, "POST /import", "take a version from an export file", "application/json", importMaster)
+	in := gives[access.Imported](t, stream(t, "POST /import", "take a version from an export file", "application/json", importMaster))
 	takes(in, octets, "the file that `ardoise master export` made")
-	asks(in, "as", "another name for its master")
-	asks(in, "trust", "fingerprint of a foreign key to be trusted; several times for several")
+	asks(in, "as", huma.TypeString, "another name for its master")
+	asks(in, "trust", huma.TypeArray, "fingerprint of a foreign key to be trusted; several times for several")
 	stream(t, "GET /manifests/{hash}", "a version's manifest, signed in the header "+job.SignatureHeader, octets, sendManifest)
 	stream(t, "GET /names/{hash}", "a version's table of names", octets, sendNames)
 	takes(stream(t, "POST /chunks", "frames of chunks, one after the other", octets, sendChunks), octets,
 		fmt.Sprintf("ids of 1 to %d chunks, %d bytes each", access.MaxFetch, len(chunk.ID{})))
-	takes(stream(t, "POST /store/{verb}", "stats, gc, scrub, recompress, rebuild-index or check: JSON lines of progress, "+
-		"at last the result or an error", "application/jsonl", workOnStore), "application/json", "how it is done")
+	work := gives[access.StoreLine](t, stream(t, "POST /store/{verb}", "stats, gc, scrub, recompress, rebuild-index or check: JSON lines of "+
+		"progress, at last the result or an error", "application/jsonl", workOnStore))
+	takes(work, "application/json", "how it is done").Schema = schemaOf[access.StoreOrder](t)
 }
 
 // importMaster takes an export file as its body.

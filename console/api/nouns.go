@@ -3,6 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/post"
@@ -120,11 +123,13 @@ func requestRoutes(t *table) {
 		State  string `query:"state" enum:"open,answered,closed"`
 		Room   string `query:"room" maxLength:"300"`
 		Before string `query:"before" maxLength:"32" doc:"only lower numbers: the next page"`
-		Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+		Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"at most so many; 0: 200"`
+
+		Computer string `query:"computer" maxLength:"300" doc:"name, id, code or MAC address"`
 	}
 	route(t, "GET /requests", "list what people reported to be broken, newest first",
 		func(ctx context.Context, d access.Desk, in *which) ([]access.Request, error) {
-			return d.Requests(ctx, access.RequestFilter{State: in.State, Room: in.Room, Before: in.Before, Limit: in.Limit})
+			return d.Requests(ctx, access.RequestFilter{State: in.State, Room: in.Room, Before: in.Before, Limit: in.Limit, Computer: in.Computer})
 		})
 	route(t, "GET /requests/{id}", "one request",
 		func(ctx context.Context, d access.Desk, in *ByID) (access.Request, error) {
@@ -142,14 +147,10 @@ func requestRoutes(t *table) {
 				return d.ChangeRequest(ctx, in.ID, v.verb, in.Body)
 			})
 	}
-	type label struct {
-		Code string `json:"code"`
-		Path string `json:"path"` // of the page that the label's QR code opens, below the console's address
-	}
 	route(t, "GET /computers/{ref}/label", "the code of the label on a computer",
-		func(ctx context.Context, d access.Desk, in *ByRef) (label, error) {
+		func(ctx context.Context, d access.Desk, in *ByRef) (access.Label, error) {
 			code, err := d.Label(ctx, in.Ref)
-			return label{code, access.LabelPath + code}, err
+			return access.Label{Code: code, Path: access.LabelPath + code}, err
 		})
 }
 
@@ -200,26 +201,28 @@ func peopleRoutes(t *table) {
 		Action string `query:"action" maxLength:"64"`
 		What   string `query:"what" maxLength:"300"`
 		Before int64  `query:"before" minimum:"0" doc:"only lower numbers: the next page"`
-		Limit  int    `query:"limit" minimum:"0" maximum:"1000"`
+		Limit  int    `query:"limit" minimum:"0" maximum:"1000" doc:"at most so many; 0: 200"`
+
+		Since time.Time `query:"since" doc:"not before this time"`
+		Until time.Time `query:"until" doc:"only before this time"`
 	}
 	route(t, "GET /audit", "who did what, newest first",
 		func(ctx context.Context, d access.Desk, in *which) ([]access.AuditEntry, error) {
-			return d.Audit(ctx, access.AuditFilter{Who: in.Who, Action: in.Action, What: in.What, Before: in.Before, Limit: in.Limit})
+			return d.Audit(ctx, access.AuditFilter{Who: in.Who, Action: in.Action, What: in.What, Before: in.Before, Limit: in.Limit,
+				Since: in.Since, Until: in.Until})
 		})
 	route(t, "GET /audit/verify", "whether the audit log is what was written",
 		func(ctx context.Context, d access.Desk, _ *none) (access.AuditState, error) {
 			return d.VerifyAudit(ctx)
 		})
-	route(t, "GET /me", "who asks, as far as is known",
-		func(_ context.Context, d access.Desk, _ *none) (access.Me, error) { return d.Me(), nil })
 }
 
 func sheetRoutes(t *table) {
-	asks(stream(t, "GET /computers.csv", "computers as a list for a spreadsheet", "text/csv", exportSheet), "q", "a filter")
-	in := stream(t, "POST /computers.csv", "take names, rooms, tags and notes from a spreadsheet", "application/json", importSheet)
+	asks(stream(t, "GET /computers.csv", "computers as a list for a spreadsheet", "text/csv", exportSheet), "q", huma.TypeString, "a filter")
+	in := gives[access.SheetReport](t, stream(t, "POST /computers.csv", "take names, rooms, tags and notes from a spreadsheet", "application/json", importSheet))
 	takes(in, "text/csv", "columns, in any order: name, room, mac, uuid, serial, tags, note")
-	asks(in, "partly", "1: take the right lines where others are wrong")
-	asks(in, "try", "1: say what would be done, and do nothing")
+	asks(in, "partly", huma.TypeBoolean, "take the right lines where others are wrong")
+	asks(in, "try", huma.TypeBoolean, "say what would be done, and do nothing")
 }
 
 func exportSheet(w http.ResponseWriter, r *http.Request, d access.Desk) error {
@@ -239,8 +242,7 @@ func exportSheet(w http.ResponseWriter, r *http.Request, d access.Desk) error {
 const maxSheet = 32 << 20
 
 func importSheet(w http.ResponseWriter, r *http.Request, d access.Desk) error {
-	q := r.URL.Query()
-	out, err := d.ImportSheet(r.Context(), http.MaxBytesReader(w, r.Body, maxSheet+1), access.Sheet{Partly: q.Get("partly") == "1", Try: q.Get("try") == "1"})
+	out, err := d.ImportSheet(r.Context(), http.MaxBytesReader(w, r.Body, maxSheet+1), access.Sheet{Partly: isOn(r, "partly"), Try: isOn(r, "try")})
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
+	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/post"
@@ -133,6 +133,11 @@ func (c *Client) Schedules(ctx context.Context) ([]access.Schedule, error) {
 	return ask[[]access.Schedule](ctx, c, http.MethodGet, "/schedules", nil)
 }
 
+// Schedule returns one schedule.
+func (c *Client) Schedule(ctx context.Context, id string) (access.Schedule, error) {
+	return ask[access.Schedule](ctx, c, http.MethodGet, "/schedules/"+segment(id), nil)
+}
+
 // SetSchedule makes a schedule, or changes the one with its id.
 func (c *Client) SetSchedule(ctx context.Context, s access.Schedule) (access.Schedule, error) {
 	if s.ID == "" {
@@ -171,13 +176,8 @@ func (c *Client) ForgetScript(ctx context.Context, hash string) (access.Script, 
 
 // Requests lists requests.
 func (c *Client) Requests(ctx context.Context, f access.RequestFilter) ([]access.Request, error) {
-	q := url.Values{}
-	for name, v := range map[string]string{"state": f.State, "room": f.Room, "before": f.Before} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	return ask[[]access.Request](ctx, c, http.MethodGet, "/requests?"+q.Encode(), nil)
+	return ask[[]access.Request](ctx, c, http.MethodGet, "/requests?"+query(map[string]string{"state": f.State, "room": f.Room, "before": f.Before,
+		"computer": f.Computer}, map[string]int64{"limit": int64(f.Limit)}, nil), nil)
 }
 
 // ChangeRequest answers, closes or reopens a request.
@@ -246,16 +246,8 @@ func (c *Client) TryPost(ctx context.Context) (access.PostState, error) {
 
 // Audit lists entries of the audit log, newest first.
 func (c *Client) Audit(ctx context.Context, f access.AuditFilter) ([]access.AuditEntry, error) {
-	q := url.Values{}
-	for name, v := range map[string]string{"who": f.Who, "action": f.Action, "what": f.What} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	if f.Limit > 0 {
-		q.Set("limit", strconv.Itoa(f.Limit))
-	}
-	return ask[[]access.AuditEntry](ctx, c, http.MethodGet, "/audit?"+q.Encode(), nil)
+	return ask[[]access.AuditEntry](ctx, c, http.MethodGet, "/audit?"+query(map[string]string{"who": f.Who, "action": f.Action, "what": f.What},
+		map[string]int64{"before": f.Before, "limit": int64(f.Limit)}, map[string]time.Time{"since": f.Since, "until": f.Until}), nil)
 }
 
 // VerifyAudit reads the whole audit log.

@@ -12,10 +12,21 @@ import (
 
 func computerRoutes(t *table) {
 	type query struct {
-		Q string `query:"q" maxLength:"1000" doc:"a filter, such as: room:S104 -runs:Bureautique@7 unseen>30d"`
+		Q     string `query:"q" maxLength:"1000" doc:"a filter, such as: room:S104 -runs:Bureautique@7 unseen>30d"`
+		After string `query:"after" maxLength:"64" doc:"id of the last computer of the page before"`
+		Limit int    `query:"limit" minimum:"0" maximum:"10000" doc:"a page of at most so many, by id; 0: all, by name"`
 	}
 	route(t, "GET /computers", "list computers, those that wait for approval with their codes",
-		func(_ context.Context, d access.Desk, in *query) ([]access.Computer, error) { return d.Computers(in.Q) })
+		func(_ context.Context, d access.Desk, in *query) ([]access.Computer, error) {
+			if in.Limit == 0 && in.After == "" {
+				return d.Computers(in.Q)
+			}
+			return d.ComputersAfter(in.Q, in.After, in.Limit)
+		})
+	route(t, "DELETE /computers/{ref}", "forget a computer, with its key, grant, token and label; one that comes back is new",
+		func(ctx context.Context, d access.Desk, in *ByRef) (access.Computer, error) {
+			return d.ForgetComputer(ctx, in.Ref)
+		})
 	route(t, "GET /computers/{ref}", "one computer, with its newest events",
 		func(_ context.Context, d access.Desk, in *ByRef) (access.Computer, error) { return d.Computer(in.Ref) })
 	route(t, "POST /computers/approve", "enrol the computer that shows this code on its screen",
@@ -96,7 +107,7 @@ func orderRoutes(t *table) {
 		func(ctx context.Context, d access.Desk, in *idWith[access.Cancel]) (access.Job, error) {
 			return d.Cancel(ctx, in.ID, in.Body)
 		})
-	stream(t, "GET /jobs/{id}/watch", "a job as JSON lines, one at each change, until it is over", "application/jsonl", watch)
+	gives[access.Job](t, stream(t, "GET /jobs/{id}/watch", "a job as JSON lines, one at each change, until it is over", "application/jsonl", watch))
 }
 
 func houseRoutes(t *table) {

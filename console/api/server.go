@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strings"
 	"time"
@@ -63,6 +64,10 @@ func (s *Server) Handler(who func(*http.Request) (people.Caller, error)) http.Ha
 			s.tell(w, r, err)
 			return
 		}
+		if _, err := url.ParseQuery(r.URL.RawQuery); err != nil { // what cannot be read of it would be left out
+			s.tell(w, r, access.Bad("the query cannot be read"))
+			return
+		}
 		ctx := context.WithValue(r.Context(), callerKey{}, c)
 		ctx = context.WithValue(ctx, againKey{}, func() (people.Caller, error) { return who(r) })
 		mux.ServeHTTP(w, r.WithContext(ctx))
@@ -87,10 +92,13 @@ func (s *Server) routes() (*http.ServeMux, *huma.OpenAPI) {
 	t.failure = &huma.Response{Description: "refused: code is one of the notices'", Content: map[string]*huma.MediaType{
 		"application/json": {Schema: registry.Schema(reflect.TypeFor[access.Error](), true, "")}}}
 	for _, part := range []func(*table){computerRoutes, sheetRoutes, roomRoutes, siteRoutes, masterRoutes,
-		orderRoutes, scheduleRoutes, requestRoutes, peopleRoutes, eventRoutes, houseRoutes} {
+		orderRoutes, scheduleRoutes, requestRoutes, peopleRoutes, accountRoutes, eventRoutes, houseRoutes, lookRoutes} {
 		part(t)
 	}
-	delete(registry.Map(), "HumaErrorModel") // huma's own, which nobody gets to see
+	delete(registry.Map(), "HumaErrorModel")             // huma's own, which nobody gets to see
+	if err := t.describe(); err != nil && s.Log != nil { // of what is not described everything else goes on
+		s.Log.Error("describing the API", "error", err)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.tell(w, r, &access.Error{Status: http.StatusNotFound, Code: "no-route"})
 	})

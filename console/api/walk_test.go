@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +49,7 @@ type district struct {
 	schools map[string]*school
 	cookies map[string]string // by login
 	token   string            // of the administrator, to read
+	ahead   atomic.Int64      // of the clock that sessions end by, before ours, nanoseconds
 	master  masters.Version
 	script  string
 }
@@ -75,7 +77,8 @@ func newDistrict(t *testing.T) *district {
 		Wake: func(context.Context, []string) error { return nil }})
 	check(t, err)
 	cost := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
-	d.house.People, err = people.Open(t.Context(), people.Options{Store: store, Cost: cost})
+	d.house.People, err = people.Open(t.Context(), people.Options{Store: store, Cost: cost,
+		Now: func() time.Time { return time.Now().Add(time.Duration(d.ahead.Load())) }})
 	check(t, err)
 	d.house.Requests, err = requests.Open(t.Context(), requests.Options{Store: store})
 	check(t, err)
@@ -245,6 +248,7 @@ func (d *district) body(r route, s *school) (string, bool) {
 		"POST /api/v1/people":         `{"login":"intruder","name":"x","role":"administrator"}`,
 		"PATCH /api/v1/people/{name}": `{"role":"administrator"}`,
 		"POST /api/v1/tokens":         fmt.Sprintf(`{"person":"tech-%s","name":"x","scopes":["admin"]}`, s.name),
+		"POST /api/v1/me/password":    `{"old":"wrong","new":"quatre autres mots pour entrer"}`,
 		"POST /api/v1/import":         "x", "POST /api/v1/chunks": strings.Repeat("x", 32),
 	}
 	if b, ok := bodies[r.String()]; ok {
@@ -279,7 +283,7 @@ func (d *district) aimed(r route, s *school) []route {
 	}
 	part := strings.Split(strings.TrimPrefix(r.path, "/api/v1/"), "/")[0]
 	names := map[string][]string{"rooms": {s.room}, "enrolment": {s.room}, "sites": {s.name}, "filters": {s.filter}, "people": {"tech-" + s.name}, "helpers": {"helper-" + s.name}}
-	ids := map[string][]string{"jobs": {s.job}, "schedules": {s.schedule}, "requests": {s.request}, "scripts": {d.script}, "tokens": {"x"}}
+	ids := map[string][]string{"jobs": {s.job}, "schedules": {s.schedule}, "requests": {s.request}, "scripts": {d.script}, "tokens": {"x"}, "me": {"x"}}
 	refs := []string{s.id, s.pc, s.mac}
 	if part == "masters" {
 		refs = []string{"salle@1"}
@@ -288,11 +292,15 @@ func (d *district) aimed(r route, s *school) []route {
 	switch {
 	case strings.Contains(r.path, "{ref}"):
 		for _, ref := range refs {
-			out = append(out, fill(map[string]string{"ref": ref}))
+			one := fill(map[string]string{"ref": ref})
+			if strings.HasSuffix(r.path, "/compare") {
+				one.path += "?to=" + ref
+			}
+			out = append(out, one)
 		}
 	case strings.Contains(r.path, "{name}"):
 		for _, name := range names[part] {
-			out = append(out, fill(map[string]string{"name": name}))
+			out = append(out, fill(map[string]string{"name": name, "id": d.login("tech-" + s.name)}))
 		}
 	case strings.Contains(r.path, "{id}"):
 		for _, id := range ids[part] {
@@ -313,6 +321,17 @@ func (d *district) aimed(r route, s *school) []route {
 		d.t.Fatalf("the walk does not know what to fill %s with: teach it", r)
 	}
 	return out
+}
+
+// login is the id of somebody's session.
+func (d *district) login(who string) string {
+	d.t.Helper()
+	x, err := d.house.People.Find(who)
+	check(d.t, err)
+	if all := d.house.People.Logins(x.ID); len(all) > 0 {
+		return all[0].ID
+	}
+	return "x"
 }
 
 // state is everything that a change could change, but the audit log.
@@ -355,6 +374,9 @@ func (d *district) state() string {
 	}
 	put(everybody, err)
 	put(len(d.house.People.Tokens("")), nil)
+	for _, x := range everybody {
+		put(len(d.house.People.Logins(x.ID)), nil)
+	}
 	return out.String()
 }
 
