@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ardoise/ardoise/fleet"
@@ -74,22 +75,31 @@ func TestAComputerLeaves(t *testing.T) {
 
 // Who waits for work when its record goes must hear of it, and not at its next request.
 func TestWhoWaitsForWorkHearsThatItIsForgotten(t *testing.T) {
-	h := newHouse(t)
-	c := h.enrol("k", "pc", hello(1))
-	ended := make(chan error, 1)
-	go func() {
-		_, err := h.Next(t.Context(), "k")
-		ended <- err
-	}()
-	for !h.InAgent(c.ID) {
-		time.Sleep(time.Millisecond)
-	}
-	_, err := h.Forget(context.Background(), c.ID, "marie")
-	check(t, err)
-	wantCode(t, "who waited", <-ended, fleet.CodeNotEnrolled)
-	if h.InAgent(c.ID) {
-		t.Error("a computer that is not there has an agent")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		h := immortal(t)
+		c := h.enrol("k", "pc", hello(1))
+		ended := make(chan error, 1)
+		go func() {
+			_, err := h.Next(t.Context(), "k")
+			ended <- err
+		}()
+		synctest.Wait()
+		if !h.InAgent(c.ID) {
+			t.Error("who waits for work is not there")
+		}
+		_, err := h.Forget(context.Background(), c.ID, "marie")
+		check(t, err)
+		synctest.Wait()
+		select {
+		case err := <-ended:
+			wantCode(t, "who waited", err, fleet.CodeNotEnrolled)
+		default:
+			t.Error("who waited still does")
+		}
+		if h.InAgent(c.ID) {
+			t.Error("a computer that is not there has an agent")
+		}
+	})
 }
 
 func TestWhoIsMeantIsForgotten(t *testing.T) {

@@ -43,7 +43,7 @@ func (d Desk) Plan(order Order) (Plan, error) {
 		out.Bytes = d.h.largest(ready)
 	}
 	var most int64
-	out.AirBytes, most = d.h.travel(o, ready)
+	out.AirBytes, most = d.h.travel(o, ready, out.Stored)
 	out.Seconds = seconds(o, out, len(ready), most)
 	return out, nil
 }
@@ -127,14 +127,14 @@ func (h *House) largest(planned []fleet.Planned) int64 {
 // maxBases is how many versions of a master a plan compares with another one: each is read whole.
 const maxBases = 8
 
-// travel estimates the bytes that are sent to some computers for an order: all together, and to the one that needs most. What
-// a disk was proven to hold of the same master is found there again, and what its cache has is not asked for; a reset to what
-// a computer holds finds nearly all of it in both, and asks for nothing.
-func (h *House) travel(o resolved, ready []fleet.Planned) (all, most int64) {
+// travel estimates the bytes that are sent for an order whose version takes stored bytes: to all together, and to the one that
+// needs most. What a disk was proven to hold of the same master is found there again, and what its cache has is not asked for;
+// a reset to what a computer holds finds nearly all of it in both, and asks for nothing.
+func (h *House) travel(o resolved, ready []fleet.Planned, stored int64) (all, most int64) {
 	if o.manifest == nil || len(ready) == 0 || o.Kind == job.KindVerify {
 		return 0, 0
 	}
-	lacks := h.lacking(o, ready)
+	lacks := h.lacking(o, ready, stored)
 	sent, added := map[chunk.ID]struct{}{}, map[*lack]bool{} // by a session: each once, whoever lacks it
 	together := (o.Kind == job.KindDeploy || o.Kind == job.KindStage) && !o.Unicast && len(ready) > 1
 	var cached, sum int64 // of a cache only the number of bytes is known
@@ -180,18 +180,17 @@ type lack struct {
 }
 
 // lacking returns what tells what the disk of a computer lacks of an order's version, by what it was proven to hold.
-func (h *House) lacking(o resolved, ready []fleet.Planned) func(fleet.Computer) *lack {
+func (h *House) lacking(o resolved, ready []fleet.Planned, stored int64) func(fleet.Computer) *lack {
 	base := func(c fleet.Computer) string {
 		if c.Runs == nil || c.Runs.Master != o.Master || o.Kind == job.KindStage { // what is staged is a copy beside the disk's content
 			return ""
 		}
 		return c.Runs.Manifest
 	}
-	whole := &lack{ids: map[chunk.ID]struct{}{}}
+	whole := &lack{ids: make(map[chunk.ID]struct{}, o.manifest.Chunks.Len()), bytes: stored}
 	for _, e := range o.manifest.Chunks.All() {
 		whole.ids[e.ID] = struct{}{}
 	}
-	whole.bytes = h.Masters.StoredBytes(o.manifest)
 	known := map[string]*lack{"": whole}
 	for _, p := range ready {
 		r := p.Computer.Runs

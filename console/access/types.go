@@ -137,10 +137,10 @@ type Order struct {
 	Master    string       `json:"master,omitempty"` // NAME or NAME@V to deploy or stage, NAME to capture; reset: "" for what each holds
 	Note      string       `json:"note,omitempty"`
 	AsIs      bool         `json:"as_is,omitempty"`
-	Disk      job.DiskRule `json:"disk,omitzero"`
+	Disk      job.DiskRule `json:"disk,omitzero"`       // zero: the only disk, else the one that was proven to hold something; a wipe names one of several
 	Countdown int          `json:"countdown,omitempty"` // seconds
 	Ending    job.Ending   `json:"ending,omitempty"`
-	Within    int          `json:"within,omitempty"`  // seconds after At; 0: a week
+	Within    int          `json:"within,omitempty"`  // seconds after At, else now, in which it may begin; 0: a week, of a shutdown ten minutes
 	Unicast   bool         `json:"unicast,omitempty"` // deploy: each computer fetches for itself
 	Room      string       `json:"room,omitempty"`    // also all computers of this room
 	At        time.Time    `json:"at,omitzero"`       // not before; zero: now
