@@ -111,7 +111,7 @@ func TestATeachersOneActionIsAWord(t *testing.T) {
 	}
 	s.as("marie").want("/", 200, "</svg>Deploy</a>", `title="Reset" aria-label="Reset"`)
 	for _, who := range []string{"marie", "claire"} {
-		s.as(who).want("/", 200, `data-pick-all`, "Choose all")
+		s.as(who).want("/", 200, ` hx-preserve><input type="checkbox" data-pick-all>`, "Choose all")
 	}
 	if body := s.as("remi").want("/", 200); strings.Contains(body, "data-pick-all") {
 		t.Error("a reader can choose, and do nothing with it")

@@ -59,6 +59,7 @@ func (s *school) promoteByHand() {
 // is not.
 func (s *school) captureAndForget() {
 	s.visit("/computers/S104-02")
+	s.click("main .head .others summary")
 	s.goes("main .head a[href^='/capture']")
 	if who := eval[string](s.window, `document.querySelector("[name=computer]").value`); who != "S104-02" {
 		s.t.Errorf("the computer to capture is %q", who)

@@ -15,9 +15,13 @@ func (s *school) allButTwo() {
 	}
 	six := fmt.Sprintf(`!%s.checked && %s.indeterminate && document.querySelector("#selection [data-count]").innerText.startsWith("%d ")`, whole, whole, room-2)
 	s.until(six)
-	s.order(s.t, "computer", "rename", "S104-08", "PROF") // who draws the room again
+	eval[bool](s.window, whole+".focus(), true")
+	s.order(s.t, "computer", "rename", "S104-08", "PROF") // which draws the room again
 	s.until(`!!document.querySelector('.tile[data-name="PROF"]')`)
 	s.until(six)
+	if !eval[bool](s.window, "document.activeElement === "+whole) {
+		s.t.Error("the keyboard loses its place whenever there is news of the room")
+	}
 	s.order(s.t, "computer", "rename", "PROF", "S104-08")
 	s.goes("#selection button[value=reset]")
 	s.must(fmt.Sprintf("%d computers", room-2))
