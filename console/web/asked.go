@@ -20,7 +20,7 @@ func (v *visit) unanswered(limit int) []access.Request {
 	}
 	found, err := v.Desk.Requests(v.r.Context(), access.RequestFilter{State: string(requests.StateOpen), Limit: limit})
 	if err != nil {
-		v.c.Log.Warn("asking for open requests", "path", v.r.URL.Path, "error", err)
+		v.c.Log.Warn("asking for open requests", "route", v.r.Pattern, "error", err)
 	}
 	return found
 }

@@ -75,7 +75,8 @@ func (s *Server) Handler(ctx context.Context) (http.Handler, error) {
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard adds what every answer says, and keeps a page that panics from ending more than itself.
+// guard adds what every answer says, and keeps a page that panics from ending more than itself. The log names routes, never
+// paths: those of first administrators, invitations and labels are secrets.
 func (c *console) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -90,7 +91,7 @@ func (c *console) guard(next http.Handler) http.Handler {
 			case http.ErrAbortHandler:
 				panic(p)
 			default:
-				c.Log.Error("a page panicked", "path", r.URL.Path, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				c.Log.Error("a page panicked", "route", r.Pattern, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				http.Error(w, "500", http.StatusInternalServerError)
 			}
 		}()
@@ -117,7 +118,7 @@ func (c *console) serve(rt route) http.Handler {
 		if err := rt.handle(v); err != nil {
 			e := access.ErrorOf(err)
 			if e.Status >= 500 && r.Context().Err() == nil {
-				c.Log.Error("a page went wrong", "path", r.URL.Path, "error", err)
+				c.Log.Error("a page went wrong", "route", r.Pattern, "error", err)
 			}
 			v.must(v.fail(e.Status, e))
 		}
@@ -127,7 +128,7 @@ func (c *console) serve(rt route) http.Handler {
 // must logs what went wrong while an error was told: there is no page left to say it on.
 func (v *visit) must(err error) {
 	if err != nil {
-		v.c.Log.Error("telling an error", "path", v.r.URL.Path, "error", err)
+		v.c.Log.Error("telling an error", "route", v.r.Pattern, "error", err)
 		http.Error(v.w, "500", http.StatusInternalServerError)
 	}
 }
