@@ -18,6 +18,7 @@ import (
 type jobView struct {
 	ID, Master, By, Note string
 	Where                string // its computer, its rooms, or how many computers
+	One                  bool   // it is for one computer
 	Rooms                []string
 	Facts                []string // what it was ordered with
 	Schedule             *Crumb   // that has given it
@@ -111,7 +112,7 @@ func (v *visit) jobOf(id string) (jobView, error) {
 
 // jobHead is what a job says of itself without its session.
 func (v *visit) jobHead(j access.Job) jobView {
-	view := jobView{ID: j.ID, Kind: j.Kind, By: v.by(j.OrderedBy), Note: j.Note, State: v.jobMark(j), Created: j.Created, Where: v.where(j), Rooms: j.Rooms,
+	view := jobView{ID: j.ID, Kind: j.Kind, By: v.by(j.OrderedBy), Note: j.Note, State: v.jobMark(j), Created: j.Created, Where: v.where(j), One: len(j.Tasks) == 1, Rooms: j.Rooms,
 		NotBefore: j.NotBefore, Expires: j.Expires, Progress: -1, Over: j.State != job.TaskRunning && j.State != job.TaskWaiting}
 	if j.Master != "" {
 		view.Master = j.Master

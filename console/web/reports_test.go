@@ -45,6 +45,9 @@ func TestAJobSaysWhereItIsAndWhatWasOrdered(t *testing.T) {
 	if body := s.as("claire").want("/jobs", 200, "<bdi>S104</bdi>"); strings.Contains(body, "B12") {
 		t.Error("a teacher reads of a room of others")
 	}
+	if body := b.want("/jobs/"+j.Job.ID, 200); strings.Contains(body, "<bdi>S104, zola/B12</bdi>") {
+		t.Error("its page says twice where it is")
+	}
 	csv := b.want("/jobs/"+j.Job.ID+"/report.csv", 200, "\ufeffSalle;Poste;État;", "zola/B12;B12-01;En attente;")
 	if strings.Count(csv, "\r\n") != 6 {
 		t.Errorf("the report has other lines than a list of computers:\n%q", csv)

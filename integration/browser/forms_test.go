@@ -164,7 +164,7 @@ func (s *school) hostileNames() {
 	title := "مدرسة <script>document.title='owned'</script> 🖍️ \"&amp;"
 	note := strings.Repeat("<img src=x onerror=\"document.title='owned'\">", 88) // 3,960 characters
 	for path, form := range map[string]url.Values{
-		"/rooms/S104":                   {"title": {title}, "note": {note}, "policy": {"demand"}, "night": {"23:00"}},
+		"/rooms/S104":                   {"title": {title}, "note": {note}, "policy": {"demand"}, "night": {"23:00"}, "lang": {"fr"}, "level": {"full"}},
 		"/computers/S104-01":            {"name": {"S104-01"}, "room": {"S104"}, "note": {note[:1800]}, "tags": {"portable"}},
 		"/masters/" + masters + "/note": {"version": {"2"}, "note": {note}},
 		"/settings/sites/-":             {"title": {title}},
@@ -193,7 +193,7 @@ func (s *school) hostileNames() {
 	s.must("<script>document.title='owned'</script> 🖍️", "onerror=")
 	s.visit("/labels?room=S104")
 	s.printed()
-	if status, _ := s.fetch("/rooms/S104", url.Values{"title": {"Salle 104"}, "note": {""}, "policy": {"demand"}, "night": {"23:00"}}.Encode()); status >= 400 {
+	if status, _ := s.fetch("/rooms/S104", url.Values{"title": {"Salle 104"}, "note": {""}, "policy": {"demand"}, "night": {"23:00"}, "lang": {"fr"}, "level": {"full"}}.Encode()); status >= 400 {
 		s.t.Errorf("the room cannot be called something else again: %d", status)
 	}
 }

@@ -56,7 +56,7 @@ func places() map[string]Pair {
 		"room.settings":    {"Réglages de la salle", "Settings of the room"},
 		"room.title":       {"Nom affiché", "Name shown"},
 		"room.master":      {"Master de la salle", "The room’s master"},
-		"room.master.hint": {"Un canal suit les promotions ; c’est lui que la remise à zéro rétablit.", "A channel follows promotions; it is what a reset restores."},
+		"room.master.hint": {"Ce que ses postes doivent contenir ; un canal suit les promotions. Une remise à zéro rétablit ce que chaque poste contient : pour passer à ce master, déployez-le.", "What its computers are to hold; a channel follows promotions. A reset restores what each computer holds: deploy this master to change that."},
 		"room.newest":      {"{0} : la plus récente", "{0}: the newest"},
 		"room.policy":      {"Remise à zéro", "Reset"},
 		"policy.demand":    {"Remise à zéro à la demande", "Reset on demand"},
