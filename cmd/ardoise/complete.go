@@ -120,7 +120,8 @@ func fixed() map[[2]string][]string {
 	return map[[2]string][]string{
 		{"", "end"}: {"disk", "poweroff", "stay"}, {"", "bus"}: {"nvme", "sata", "scsi", "usb", "mmc", "virtio"},
 		{"", "role"}: {"administrator", "technician", "teacher", "reader"}, {"wipe", "method"}: {"auto", "sanitize", "secure-erase", "overwrite"},
-		{"list", "state"}: {"open", "answered", "closed"}, {"serve", "unknown"}: {"agent", "disk"},
+		{"request list", "state"}: {"open", "answered", "closed"}, {"job list", "state"}: {"waiting", "running", "done", "failed", "cancelled"},
+		{"", "severity"}: {"info", "warning", "alarm"}, {"", "level"}: {"full", "quick"}, {"", "kind"}: {"deploy", "reset", "stage", "inventory", "verify", "script", "shutdown", "wipe", "capture"}, {"serve", "unknown"}: {"agent", "disk"},
 		{"make", "scope"}: {"read", "reset", "deploy", "capture", "computers", "masters", "people", "admin"},
 	}
 }
@@ -155,13 +156,13 @@ func offered(from names) cobra.CompletionFunc {
 // complete lets a shell complete names: of flags, and of the first argument by what the usage calls it.
 func complete(c *cobra.Command) {
 	for flag, from := range map[string]names{"computer": computerNames, "room": roomNames, "site": siteNames, "master": masterNames,
-		"script": scriptNames, "person": logins} {
+		"script": scriptNames, "person": logins, "teacher": computerNames, "spare": computerNames} {
 		if c.Flags().Lookup(flag) != nil {
 			_ = c.RegisterFlagCompletionFunc(flag, offered(from)) // fails only for a flag that is not there
 		}
 	}
 	for where, words := range fixed() {
-		if c.Flags().Lookup(where[1]) != nil && (where[0] == "" || where[0] == c.Name()) {
+		if c.Flags().Lookup(where[1]) != nil && (where[0] == "" || strings.HasSuffix(c.CommandPath(), " "+where[0])) {
 			_ = c.RegisterFlagCompletionFunc(where[1], cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 		}
 	}

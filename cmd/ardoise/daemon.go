@@ -24,7 +24,7 @@ const defaultData = "/var/lib/ardoise"
 func daemonCommands() []*cobra.Command {
 	return []*cobra.Command{newServe(), newComputer(), newRoom(), newCapture(), newDeploy(), newStage(), newJob(), newEvent(), newDoctor(),
 		newVerify(), newWipe(), newInventory(), newShutdown(), newWake(), newSite(), newHelper(), newFilter(), newSchedule(), newScript(), newRequest(),
-		newPerson(), newToken(), newAudit(), newPost()}
+		newPerson(), newToken(), newAudit(), newPost(), newLabel()}
 }
 
 func dataFlag(c *cobra.Command, data *string) {
@@ -79,7 +79,7 @@ func newComputer() *cobra.Command {
 			"rekey", 1),
 		computerVerb("wake COMPUTER", "send Wake-on-LAN", "wake", 1),
 		computerVerb("chainload COMPUTER on|off", "start its disk from GRUB, for firmware that stops after a failed network boot",
-			"chainload", 2), computerRoom(), computerToken(), computerTag(), computerNote(), computerExport(), computerImport(), enrolWindow())
+			"chainload", 2), computerRoom(), computerToken(), computerTag(), computerNote(), computerExport(), computerImport(), enrolWindow(), computerForget())
 	return c
 }
 

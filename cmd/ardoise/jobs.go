@@ -40,6 +40,11 @@ type orderFlags struct {
 
 func (o *orderFlags) add(c *cobra.Command) {
 	o.flags(c)
+	o.when(c)
+}
+
+// when adds the flags that say for which computers an order is, and when.
+func (o *orderFlags) when(c *cobra.Command) {
 	f := c.Flags()
 	f.StringSliceVar(&o.computers, "computer", nil, "computers, by name, id or MAC address")
 	f.DurationVar(&o.within, "within", 0, "cancel where it has not begun by then (default a week)")
@@ -215,37 +220,6 @@ func loses(p access.Plan) bool {
 	return slices.ContainsFunc(p.Targets, func(t access.Target) bool { return t.Loses != "" })
 }
 
-// showPlan prints what an order would do.
-func showPlan(w io.Writer, p access.Plan) {
-	if p.Bytes > 0 {
-		_, _ = fmt.Fprintf(w, "%s: %s on the disk, %s to fetch at most\n", p.Master, bytesText(p.Bytes), bytesText(p.Stored))
-	}
-	rows := [][]string{{"COMPUTER", "DISK", "BECOMES", "LOSES", "OFFLINE RESET"}}
-	for _, t := range p.Targets {
-		disk, loses := "-", dash(t.Loses)
-		if t.Disk.Path != "" {
-			disk = fmt.Sprintf("%s %s", t.Disk.Path, bytesText(t.Disk.Size))
-		}
-		if t.Refusal != nil {
-			loses = "refused: " + t.Refusal.Code
-		}
-		becomes := t.Target
-		if becomes == "" && p.Kind == job.KindDeploy {
-			becomes = p.Master
-		}
-		rows = append(rows, []string{t.Computer, disk, dash(becomes), loses, dash(t.OfflineReset)})
-	}
-	table(w, rows)
-	for _, t := range p.Targets {
-		if x := t.Conflict; x != nil {
-			_, _ = fmt.Fprintf(w, "%s: job %s of %s, a %s, is %s\n", fleet.Clean(t.Computer, 63), x.Job, fleet.Clean(x.By, 64), x.Kind, x.State)
-		}
-		if t.Warning != "" {
-			_, _ = fmt.Fprintf(w, "%s: %s\n", fleet.Clean(t.Computer, 63), fleet.Clean(t.Warning, 100))
-		}
-	}
-}
-
 // confirm asks a person, by the word that names what is lost.
 func confirm(in io.Reader, out io.Writer, p access.Plan) error {
 	var names []string
@@ -266,8 +240,12 @@ func confirm(in io.Reader, out io.Writer, p access.Plan) error {
 	case job.KindScript:
 		verb, what = "run", "This lets a script change %d disk(s), of %s. What they hold is not proven any more."
 	}
-	wanted := fmt.Sprintf("%s %d", verb, len(names))
-	_, _ = fmt.Fprintf(out, what+"\nType \"%s\" to go on: ", len(names), fleet.Clean(strings.Join(names, ", "), 400), wanted)
+	return agreed(in, out, fmt.Sprintf(what, len(names), fleet.Clean(strings.Join(names, ", "), 400)), fmt.Sprintf("%s %d", verb, len(names)))
+}
+
+// agreed says what is lost, and refuses unless a person types the words that say so.
+func agreed(in io.Reader, out io.Writer, what, wanted string) error {
+	_, _ = fmt.Fprintf(out, "%s\nType \"%s\" to go on: ", what, wanted)
 	line, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fmt.Errorf("reading the answer: %w", err)
@@ -286,27 +264,26 @@ func newJob() *cobra.Command {
 }
 
 func jobList() *cobra.Command {
-	var k client
-	return k.flags(&cobra.Command{
-		Use: "list", Short: "list jobs, newest first", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			d, err := k.dial(c.Context())
-			if err != nil {
-				return err
+	var f access.JobFilter
+	var kind string
+	c := asking(&cobra.Command{Use: "list", Short: "list jobs, newest first", Args: cobra.NoArgs},
+		func(ctx context.Context, d *api.Client, _ []string) ([]access.Job, error) {
+			f.Kind = job.Kind(kind)
+			return d.ListJobs(ctx, f)
+		}, func(w io.Writer, all []access.Job) {
+			rows := [][]string{{"JOB", "STATE", "WHAT", "WHERE", "BY", "SINCE"}}
+			for _, j := range all {
+				rows = append(rows, []string{j.ID, jobState(j), jobText(j), dash(strings.Join(j.Rooms, " ")), j.OrderedBy, ago(j.Created)})
 			}
-			all, err := d.Jobs(c.Context())
-			if err != nil {
-				return err
-			}
-			return k.show(c.OutOrStdout(), all, func(w io.Writer) {
-				rows := [][]string{{"JOB", "STATE", "WHAT", "BY", "SINCE"}}
-				for _, j := range all {
-					rows = append(rows, []string{j.ID, jobState(j), jobText(j), j.OrderedBy, ago(j.Created)})
-				}
-				table(w, rows)
-			})
-		},
-	})
+			table(w, rows)
+		})
+	l := c.Flags()
+	l.StringVar(&f.Room, "room", "", "only those with a computer of this room")
+	l.StringVar(&f.State, "state", "", "only those that are waiting, running, done, failed or cancelled")
+	l.StringVar(&kind, "kind", "", "only deployments (deploy), resets (reset) and so on")
+	l.StringVar(&f.Before, "before", "", "only jobs with lower numbers: the next page")
+	pageFlags(c, &f.Limit, 100_000)
+	return c
 }
 
 // jobState says how a job stands, and until when it waits.
@@ -367,6 +344,10 @@ func showJob(w io.Writer, j access.Job, events []access.Event) {
 		if text := receptionText(t.Reception); text != "" {
 			_, _ = fmt.Fprintf(w, "    session: %s\n", text)
 		}
+		showOutcome(w, j.Kind, t)
+	}
+	for _, l := range j.LeftOut {
+		_, _ = fmt.Fprintf(w, "\n%s  left out: %s\n", fleet.Clean(l.Computer, 63), fleet.Clean(l.Refusal.Error(), 400))
 	}
 	showSession(w, j.Session)
 	_, _ = fmt.Fprintln(w)
@@ -431,7 +412,12 @@ func jobCancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return k.show(c.OutOrStdout(), j, func(w io.Writer) { _, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, j.State) })
+			return k.show(c.OutOrStdout(), j, func(w io.Writer) {
+				_, _ = fmt.Fprintf(w, "job %s: %s\n", j.ID, j.State)
+				if len(j.Going) > 0 {
+					_, _ = fmt.Fprintf(w, "their disks are being written, they go on: %s\n", fleet.Clean(strings.Join(j.Going, ", "), 1000))
+				}
+			})
 		},
 	})
 	c.Flags().BoolVar(&force, "force", false, "also where a disk is being written: it stays unfinished and does not start")

@@ -10,7 +10,7 @@
 //	ardoise master capture                               from a disk or image file here, without a daemon
 //	ardoise master restore | verify                      a disk or image file here, with or without a daemon
 //	ardoise reset NAME --disk PATH                       the same, reading as little as it can with --quick
-//	ardoise reset --room | --computer                    an order to the daemon
+//	ardoise reset --room | --computer | --site ...       an order to the daemon
 //	ardoise master list | show | diff | note | ...       with or without a daemon
 //	ardoise backup create | restore                      the box itself, also while the daemon runs
 //	ardoise session send | receive                       a master to many disks at once, without a daemon
@@ -86,7 +86,7 @@ untrusted; 5 input or output.`
 func groups() []struct{ title, nouns string } {
 	return []struct{ title, nouns string }{
 		{"The box:", "serve doctor backup store cache"},
-		{"Computers and where they are:", "computer room site helper filter"},
+		{"Computers and where they are:", "computer room site helper filter label"},
 		{"Orders to computers:", "deploy reset capture stage verify wipe inventory script wake shutdown job schedule session"},
 		{"Masters:", "master"},
 		{"People, and what they are told:", "person token audit request event post"},

@@ -37,13 +37,26 @@ func newRequest() *cobra.Command {
 		}, list)
 	ls.Flags().StringVar(&f.State, "state", "", "only those that are open, answered or closed")
 	ls.Flags().StringVar(&f.Room, "room", "", "only those of this room")
+	ls.Flags().StringVar(&f.Computer, "computer", "", "only those of this computer")
+	pageFlags(ls, &f.Limit, 1000)
+	ls.Flags().StringVar(&f.Before, "before", "", "only those with lower numbers: the next page")
 	verb := func(use, short, verb string) *cobra.Command {
 		return asking(&cobra.Command{Use: use, Short: short, Args: cobra.RangeArgs(1, 2)},
 			func(ctx context.Context, d *api.Client, args []string) (access.Request, error) {
 				return d.ChangeRequest(ctx, args[0], verb, strings.Join(args[1:], " "))
 			}, one)
 	}
-	return noun("request", "see and answer what people report to be broken", ls,
+	var r access.Report
+	add := asking(&cobra.Command{Use: "add TEXT --computer COMPUTER | --room ROOM", Short: "report what is broken", Args: cobra.ExactArgs(1)},
+		func(ctx context.Context, d *api.Client, args []string) (access.Request, error) {
+			if r.Text = args[0]; (r.Computer == "") == (r.Room == "") {
+				return access.Request{}, usagef("say with --computer which one, or with --room of which room as a whole")
+			}
+			return d.Report(ctx, r)
+		}, one)
+	add.Flags().StringVar(&r.Computer, "computer", "", "of this computer")
+	add.Flags().StringVar(&r.Room, "room", "", "of this room as a whole")
+	return noun("request", "see and answer what people report to be broken", ls, add,
 		verb("answer ID TEXT", "answer who reported", "answer"), verb("close ID [TEXT]", "close a request", "close"),
 		verb("reopen ID [TEXT]", "open a request again", "reopen"))
 }
@@ -158,13 +171,32 @@ func newPerson() *cobra.Command {
 	return noun("person", "say who may do what",
 		asking(&cobra.Command{Use: "list", Short: "list people", Args: cobra.NoArgs},
 			func(ctx context.Context, d *api.Client, _ []string) ([]access.Person, error) { return d.People(ctx) }, listPeople),
-		invite, set, personPassword(), disabled("disable LOGIN", "let nobody in by this account, and end its sessions", true),
+		invite, set, personPassword(), personSession(), disabled("disable LOGIN", "let nobody in by this account, and end its sessions", true),
 		disabled("enable LOGIN", "let this account in again", false),
 		asking(&cobra.Command{Use: "forget LOGIN", Short: "forget a person, with sessions and tokens", Args: cobra.ExactArgs(1)},
 			func(ctx context.Context, d *api.Client, args []string) (access.Person, error) {
 				return d.ForgetPerson(ctx, args[0])
 			},
 			func(w io.Writer, p access.Person) { done(w, p.Login, "forgotten") }))
+}
+
+func personSession() *cobra.Command {
+	list := func(w io.Writer, all []access.Login) {
+		rows := [][]string{{"ID", "SINCE", "USED", "FROM"}}
+		for _, l := range all {
+			rows = append(rows, []string{l.ID, l.Created.Local().Format(time.DateTime), ago(l.Seen), dash(l.Address)})
+		}
+		table(w, rows)
+	}
+	return noun("session", "see where a person is logged in to the console, and end it",
+		asking(&cobra.Command{Use: "list LOGIN", Short: "list a person's sessions in the console", Args: cobra.ExactArgs(1)},
+			func(ctx context.Context, d *api.Client, args []string) ([]access.Login, error) {
+				return d.Logins(ctx, args[0])
+			}, list),
+		asking(&cobra.Command{Use: "end LOGIN ID", Short: "end one of a person's sessions; the others are listed", Args: cobra.ExactArgs(2)},
+			func(ctx context.Context, d *api.Client, args []string) ([]access.Login, error) {
+				return d.EndLogin(ctx, args[0], args[1])
+			}, list))
 }
 
 func personPassword() *cobra.Command {
@@ -277,14 +309,21 @@ func newPost() *cobra.Command {
 
 func newAudit() *cobra.Command {
 	var f access.AuditFilter
+	var since, until string
 	ls := asking(&cobra.Command{Use: "list", Short: "list who did what, newest first", Args: cobra.NoArgs},
-		func(ctx context.Context, d *api.Client, _ []string) ([]access.AuditEntry, error) {
+		func(ctx context.Context, d *api.Client, _ []string) (_ []access.AuditEntry, err error) {
+			if f.Since, err = instantOf("since", since, time.Now()); err != nil {
+				return nil, err
+			}
+			if f.Until, err = instantOf("until", until, time.Now()); err != nil {
+				return nil, err
+			}
 			return d.Audit(ctx, f)
 		},
 		func(w io.Writer, all []access.AuditEntry) {
-			rows := [][]string{{"TIME", "WHO", "VIA", "FROM", "DID", "WHAT", "RESULT", "DETAIL"}}
+			rows := [][]string{{"NUMBER", "TIME", "WHO", "VIA", "FROM", "DID", "WHAT", "RESULT", "DETAIL"}}
 			for _, e := range all {
-				rows = append(rows, []string{e.Time.Local().Format(time.DateTime), dash(e.Who), e.Via, dash(e.Address), e.Action, dash(e.What),
+				rows = append(rows, []string{fmt.Sprint(e.Number), e.Time.Local().Format(time.DateTime), dash(e.Who), e.Via, dash(e.Address), e.Action, dash(e.What),
 					e.Result, dash(e.Detail)})
 			}
 			table(w, rows)
@@ -292,7 +331,10 @@ func newAudit() *cobra.Command {
 	ls.Flags().StringVar(&f.Who, "who", "", "only what this login did")
 	ls.Flags().StringVar(&f.Action, "action", "", "only this action")
 	ls.Flags().StringVar(&f.What, "what", "", "only what was done to this")
-	ls.Flags().IntVar(&f.Limit, "limit", 0, "at most so many (default 200)")
+	ls.Flags().StringVar(&since, "since", "", "not before this time: 2026-11-23, 2026-11-23T02:00, or 36h for the last 36 hours")
+	ls.Flags().StringVar(&until, "until", "", "only before this time, written the same")
+	ls.Flags().Int64Var(&f.Before, "before", 0, "only entries with lower numbers: the next page")
+	pageFlags(ls, &f.Limit, 1000)
 	var k client
 	verify := k.flags(&cobra.Command{Use: "verify", Short: "tell whether the audit log is what was written", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -17,7 +17,7 @@ import (
 // resetting are the flags of reset.
 type resetting struct {
 	bench
-	order             resetOrder
+	order             orderFlags
 	full, quick, trim bool
 }
 
@@ -48,7 +48,7 @@ func resetCommand() *cobra.Command {
 		Long: "With --disk: on a block device or an image file here. It is read, and what differs is written and read back. With " +
 			"--quick, files whose own records (inode, $MFT) did not change are not read, but for a random 2 %; any doubt makes it a " +
 			"full one, and says why. The start menu of Ardoise stays; " +
-			"names and keys of a computer's own become the master's.\n\nWith --room or --computer: ordered from the daemon, for the version that each computer holds.",
+			"names and keys of a computer's own become the master's.\n\nWith --room, --computer, --site or --filter: ordered from the daemon, for the version that each computer holds, as a deployment is.",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return r.run(c, args) },
 	}
@@ -58,11 +58,10 @@ func resetCommand() *cobra.Command {
 	f.BoolVar(&r.full, "full", false, "read every byte that the master uses (the default)")
 	f.BoolVar(&r.quick, "quick", false, "read what has changed by the file systems' own records, and a sample of the rest")
 	f.BoolVar(&r.trim, "discard", false, "tell the disk at the end that it need not keep what lies in free space")
-	f.StringVar(&r.order.Room, "room", "", "reset the computers of a room")
-	f.StringVar(&r.order.Computer, "computer", "", "reset one computer")
-	f.StringVar(&r.order.At, "at", "", "when, with --room or --computer")
 	f.BoolVar(&r.json, "json", false, "print JSON")
-	r.order.add(c)
+	r.order.when(c)
+	r.order.end(c, job.EndDisk)
+	r.order.several(c)
 	return c
 }
 
@@ -70,29 +69,31 @@ func (r *resetting) run(c *cobra.Command, args []string) error {
 	if r.full && r.quick {
 		return usagef("say --full or --quick, not both")
 	}
-	if r.order.Room != "" || r.order.Computer != "" {
-		if len(args) > 0 {
-			r.order.Master = args[0]
-		}
+	if r.order.aims() {
 		if r.disk != "" || r.trim {
-			return usagef("a disk here is reset with NAME and --disk, computers with --room or --computer")
+			return usagef("a disk here is reset with NAME and --disk, computers with --room, --computer, --site or --filter")
+		}
+		master, level := "", job.Level("")
+		if len(args) > 0 {
+			master = args[0]
 		}
 		switch {
 		case r.full:
-			r.order.Level = job.LevelFull
+			level = job.LevelFull
 		case r.quick:
-			r.order.Level = job.LevelQuick
+			level = job.LevelQuick
 		}
 		r.order.client = client{data: r.data, json: r.json}
-		return resetThroughDaemon(c, r.order)
+		return resetThroughDaemon(c, &r.order, master, level)
+	}
+	if flag := misplaced(c.Flags()); flag != "" {
+		return usagef("--%s is for computers, and none is named: name them with --room, --computer, --site or --filter", flag)
 	}
 	switch {
 	case len(args) == 0:
-		return usagef("say which master a disk should hold (NAME --disk PATH), or which --room or --computer to reset")
+		return usagef("say which master a disk should hold (NAME --disk PATH), or with --room, --computer, --site or --filter what to reset")
 	case r.disk == "":
 		return usagef("say with --disk which block device or image file")
-	case r.order.At != "":
-		return usagef("--at goes with --room or --computer: a disk here is reset now")
 	}
 	return r.withMaster(c.Context(), args[0], func(o opened) error { return r.reset(c, o) })
 }

@@ -20,8 +20,10 @@ import (
 
 func newRoom() *cobra.Command {
 	c := &cobra.Command{Use: "room", Short: "say how the computers of a room are kept", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return usagef("say what to do: list, show, set, forget") }}
-	c.AddCommand(roomList(), roomShow(), roomSet(), roomForget())
+		RunE: func(*cobra.Command, []string) error {
+			return usagef("say what to do: list, show, set, arrange, forget")
+		}}
+	c.AddCommand(roomList(), roomShow(), roomSet(), roomArrange(), roomForget())
 	return c
 }
 
@@ -104,7 +106,14 @@ func showRoom(w io.Writer, r access.Room) {
 	if r.Template.Answer != "" {
 		add("answer file", fmt.Sprintf("%d bytes", len(r.Template.Answer)))
 	}
+	add("title", r.Title)
+	add("note", r.Note)
+	if r.Hours != ([2]string{}) {
+		add("lessons", r.Hours[0]+" to "+r.Hours[1])
+	}
 	add("computers", strings.Join(r.Computers, " "))
+	add("teacher's", r.Teacher)
+	add("spare", strings.Join(r.Spares, " "))
 	table(w, rows)
 }
 
@@ -113,7 +122,7 @@ type roomFlags struct {
 	client
 	policy, level, menu, lang, night, master     string
 	passphrase, keyboard, hostname, answer, path string
-	keys                                         string
+	keys, title, note, hours                     string
 }
 
 func roomSet() *cobra.Command {
@@ -149,6 +158,9 @@ func roomSet() *cobra.Command {
 	f.StringVar(&o.keys, "keys", "", "machine-id and SSH host keys are each computer's own: on or off")
 	f.StringVar(&o.answer, "answer-file", "", "file with {name} {room} {number} {serial} {mac} to be filled in for each computer; \"-\": none")
 	f.StringVar(&o.path, "answer-path", "", "where it lies on the system's volume (default Windows/Panther/unattend.xml)")
+	f.StringVar(&o.title, "title", "", "what people call it; \"-\": by its name")
+	f.StringVar(&o.note, "note", "", "a note on it; \"-\": none")
+	f.StringVar(&o.hours, "hours", "", "when lessons begin and end, 08:00-18:00: orders within are warned of; \"-\": not said")
 	return c
 }
 
@@ -184,6 +196,14 @@ func (o *roomFlags) change(c *cobra.Command) (access.RoomChange, error) {
 	}
 	out.Lang, out.Night, out.Master = text("lang", o.lang), text("night", o.night), text("master", o.master)
 	out.Hostname, out.Path = text("hostname", o.hostname), text("answer-path", o.path)
+	out.Title, out.Note = text("title", o.title), text("note", o.note)
+	if hours := text("hours", o.hours); hours != nil {
+		from, to, two := strings.Cut(*hours, "-")
+		if *hours != "" && !two {
+			return out, usagef("--hours is like 08:00-18:00, not %q", *hours)
+		}
+		out.Hours = &[2]string{from, to}
+	}
 	var err error
 	if out.Answer, err = content(text("answer-file", o.answer)); err != nil {
 		return out, err

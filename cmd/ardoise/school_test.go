@@ -74,7 +74,7 @@ func TestASchoolIsRunFromTheCommandLine(t *testing.T) {
 	if all := order[[]access.Filter](d, "filter", "list"); len(all) != 1 || all[0].Query != "tag:old" {
 		t.Errorf("filters %+v", all)
 	}
-	s := order[access.Schedule](d, "schedule", "set", "fridays", "--master", "bureautique@stable", "--room", "zola/S104", "--days", "fri")
+	s := order[access.Schedule](d, "schedule", "set", "fridays", "--master", "bureautique@stable", "--room", "zola/S104", "--days", "fri", "--yes")
 	if s.Next == nil || s.Order.Kind != job.KindDeploy {
 		t.Errorf("the schedule is %+v", s)
 	}

@@ -109,6 +109,13 @@ func computerNote() *cobra.Command {
 		}, func(w io.Writer, x access.Computer) { done(w, x.Name, dash(x.Note)) })
 }
 
+func computerForget() *cobra.Command {
+	return asking(&cobra.Command{Use: "forget COMPUTER", Short: "forget a computer that is gone, with its key; one that comes back is new", Args: cobra.ExactArgs(1)},
+		func(ctx context.Context, d *api.Client, args []string) (access.Computer, error) {
+			return d.ForgetComputer(ctx, args[0])
+		}, func(w io.Writer, x access.Computer) { done(w, x.Name, "forgotten") })
+}
+
 func computerExport() *cobra.Command {
 	var k client
 	var query string

@@ -18,6 +18,8 @@ func aboutPeople() []Notice {
 		notice("login-busy", Refusal, "many people log in at this moment", "try again in a few seconds",
 			"beaucoup de personnes se connectent en ce moment", "réessayez dans quelques secondes"),
 		notice("no-session", Refusal, "your session has ended", "log in again", "votre session est terminée", "connectez-vous à nouveau"),
+		notice("no-login", Refusal, "there is no session {what}, or it has ended", "`ardoise person session list LOGIN` shows those there are",
+			"il n'y a pas de session {what}, ou elle est terminée", "`ardoise person session list IDENTIFIANT` montre celles qui existent"),
 		notice("no-token", Refusal, "no API token like this counts", "make another: `ardoise token make NAME --scope read`",
 			"aucun jeton d'API de ce genre n'est valable", "faites-en un autre : `ardoise token make NOM --scope read`"),
 		notice("wrong-link", Refusal, "this link does not work any more", "ask an administrator for a new one; that of the first "+
