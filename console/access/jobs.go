@@ -18,53 +18,49 @@ import (
 // wireJob says a job in the words of the wire, with the tasks of the computers that the caller sees. A job without any of
 // them is not there.
 func (d Desk) wireJob(j fleet.JobState) (Job, error) {
-	if !d.c.Everywhere() {
-		j.Tasks = slices.DeleteFunc(slices.Clone(j.Tasks), func(t fleet.Task) bool { return d.nameOf(t) == "" })
-		if len(j.Tasks) == 0 {
-			return Job{}, &fleet.RefusedError{Code: fleet.CodeNoJob, What: fleet.Clean(j.Job.ID, 32)}
+	names, rooms := map[string]string{}, []string{}
+	seen := make([]fleet.Task, 0, len(j.Tasks))
+	for _, t := range j.Tasks {
+		name, room := d.whose(t)
+		if names[t.Computer] = name; name == "" && !d.c.Everywhere() {
+			continue
+		}
+		if seen = append(seen, t); room != "" && !slices.Contains(rooms, room) {
+			rooms = append(rooms, room)
 		}
 	}
-	out := wireJob(j, d.name)
-	for i, t := range j.Tasks {
-		out.Tasks[i].Computer = d.nameOf(t)
+	if j.Tasks = seen; len(seen) == 0 && !d.c.Everywhere() {
+		return Job{}, &fleet.RefusedError{Code: fleet.CodeNoJob, What: fleet.Clean(j.Job.ID, 32)}
 	}
-	out.Rooms = d.roomsOf(j.Tasks)
+	out := wireJob(j, func(id string) string {
+		if name, known := names[id]; known {
+			return name
+		}
+		return d.name(id)
+	})
+	if slices.Sort(rooms); len(rooms) > maxRoomsOf {
+		rooms = append(rooms[:maxRoomsOf], "...")
+	}
+	out.Rooms = rooms
 	return out, nil
-}
-
-// nameOf is the name of a task's computer, if the caller sees it: of one that is gone and was wiped, the name that it had
-// then, to who sees what was where it stood.
-func (d Desk) nameOf(t fleet.Task) string {
-	if w := t.Wiped; w != nil && d.c.May(people.ActionSee, w.Site, w.Room) {
-		if c, err := d.h.Fleet.Find(t.Computer); err != nil || c.ID != t.Computer {
-			return w.Name
-		}
-	}
-	return d.name(t.Computer)
 }
 
 // maxRoomsOf is how many rooms a job names.
 const maxRoomsOf = 8
 
-// roomsOf names the rooms of tasks that the caller sees.
-func (d Desk) roomsOf(tasks []fleet.Task) []string {
-	var out []string
-	for _, t := range tasks {
-		room := ""
-		if c, err := d.h.Fleet.Find(t.Computer); err == nil && c.ID == t.Computer {
-			room = c.Room
-		} else if t.Wiped != nil {
-			room = t.Wiped.Room
-		}
-		if room != "" && !slices.Contains(out, room) {
-			out = append(out, room)
-		}
+// whose is the name of a task's computer, and its room, if the caller sees it: of one that is gone and was wiped, those that it
+// had then; of others that are gone, the id, to who sees everything.
+func (d Desk) whose(t fleet.Task) (name, room string) {
+	c, err := d.h.Fleet.Find(t.Computer)
+	switch gone := err != nil || c.ID != t.Computer; {
+	case !gone && d.sees(c):
+		return c.Name, c.Room
+	case gone && t.Wiped != nil && d.c.May(people.ActionSee, t.Wiped.Site, t.Wiped.Room):
+		return t.Wiped.Name, t.Wiped.Room
+	case gone && d.c.Everywhere():
+		return t.Computer, ""
 	}
-	slices.Sort(out)
-	if len(out) > maxRoomsOf {
-		out = append(out[:maxRoomsOf:maxRoomsOf], "...")
-	}
-	return out
+	return "", ""
 }
 
 // mostJobs is how many jobs are listed where nobody says how many.
@@ -217,8 +213,8 @@ func (d Desk) Cancel(ctx context.Context, id string, c Cancel) (Job, error) {
 		}
 		out, err := d.wireJob(j)
 		for _, t := range j.Tasks {
-			if t.Active() && t.Wrote {
-				out.Going = append(out.Going, d.nameOf(t))
+			if name, _ := d.whose(t); t.Active() && t.Wrote {
+				out.Going = append(out.Going, name)
 			}
 		}
 		if n := len(out.Going); n > 0 {
