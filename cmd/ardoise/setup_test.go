@@ -13,6 +13,7 @@ import (
 	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/fleet/requests"
 	"github.com/ardoise/ardoise/fleet/sqlite"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters"
@@ -59,7 +60,8 @@ func evening(t *testing.T) (*site, time.Time) {
 	s := &site{}
 	s.fleet, err = fleet.Open(t.Context(), fleet.Options{Store: store, Signer: library.Key(), Now: clock, Zone: time.UTC})
 	must(err)
-	s.post, err = post.Open(post.Options{Path: filepath.Join(dir, "post.json"), Source: s.report, Sites: s.audiences, Now: clock})
+	s.post = post.Open(post.Options{Path: filepath.Join(dir, "post.json"), Source: s.report, Sites: s.audiences, Now: clock})
+	s.requests, err = requests.Open(t.Context(), requests.Options{Store: store, Now: clock})
 	must(err)
 	for _, name := range []string{"zola", "hugo"} {
 		_, err = s.fleet.SetSite(t.Context(), fleet.Site{Name: name, Title: "Lycée " + name, Mail: []string{name + "@example.org"}}, "marie")
@@ -95,6 +97,15 @@ func evening(t *testing.T) (*site, time.Time) {
 		_, err = s.fleet.Report(t.Context(), fmt.Sprint("key", i), job.Report{Task: j.Tasks[i].ID, State: x.state, Outcome: &job.Outcome{Code: x.code, Detail: x.detail}})
 		must(err)
 	}
+	first, err := s.fleet.Find(names[0])
+	must(err)
+	for _, x := range []requests.Report{{Computer: first.ID, Room: "zola/S1", Site: "zola", By: "claire", Text: "no picture"},
+		{Room: "hugo/S1", Site: "hugo", By: "ines", Text: "no light"}, {Room: "hugo/S1", Site: "hugo", By: "ines", Text: "answered"}} {
+		_, err = s.requests.Open(t.Context(), x)
+		must(err)
+	}
+	_, err = s.requests.Answer(t.Context(), "3", "marie", "look again")
+	must(err)
 	now = now.Add(2 * time.Hour)
 	must(s.fleet.Tick(t.Context()))
 	return s, now
@@ -125,6 +136,14 @@ func TestTheMorningsReportIsOfOnesOwnSite(t *testing.T) {
 		want := map[string]string{"zola": "1 0 0 [PC0]", "hugo": "3 1 1 [PC3]", "": "4 1 1 [PC0 PC3]"}[of.Site]
 		if got += " " + fmt.Sprint(failed); got != want || r.Site != of.Title {
 			t.Errorf("%s reads %s, want %s", of.Site, got, want)
+		}
+		asked := ""
+		for _, q := range r.Requests {
+			asked += fmt.Sprintf("%s %s %s;", q.Computer, q.Room, q.Text)
+		}
+		zola, hugo := "PC0 zola/S1 no picture;", " hugo/S1 no light;"
+		if want := map[string]string{"zola": zola, "hugo": hugo, "": hugo + zola}[of.Site]; asked != want || r.Open != len(r.Requests) || !r.Tells() {
+			t.Errorf("%s reads of %d requests, %q, want %q", of.Site, r.Open, asked, want)
 		}
 	}
 	if s.post.Standing().Settings.Language != notices.French {
