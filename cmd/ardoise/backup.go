@@ -27,8 +27,11 @@ import (
 
 const databaseName = "ardoise.db"
 
+// postName is the file, in the data folder, that says where reports go. The password and the secret in it are sealed with the rest.
+const postName = "post.json"
+
 // backedUp is the files and folders of a data folder that a backup holds: all but chunks, and what is made again.
-func backedUp() []string { return []string{"ca", "keys", "masters", databaseName, "format"} }
+func backedUp() []string { return []string{"ca", "keys", "masters", databaseName, postName, "format"} }
 
 // backupResult is what `backup create` and `restore` print. Its JSON keys are stable.
 type backupResult struct {
@@ -211,7 +214,7 @@ func gather(ctx context.Context, data, database string, w *backup.Writer) (versi
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a bench without a daemon has none
 		return 0, err
 	}
-	for _, name := range []string{"format", "ca/ca.pem", "keys/signing.key", "keys/rotations", secretName} {
+	for _, name := range []string{"format", "ca/ca.pem", "keys/signing.key", "keys/rotations", secretName, postName} {
 		if _, err := addFiles(w, data, map[string]string{name: name}); err != nil {
 			return 0, err
 		}

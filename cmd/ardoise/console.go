@@ -117,9 +117,9 @@ func (s *site) openPeople(ctx context.Context) error {
 	if s.requests, err = requests.Open(ctx, requests.Options{Store: s.store}); err != nil {
 		return err
 	}
-	s.post, err = post.Open(post.Options{Path: filepath.Join(s.o.data, "post.json"), Source: s.report, Sites: s.audiences,
+	s.post = post.Open(post.Options{Path: filepath.Join(s.o.data, postName), Source: s.report, Sites: s.audiences,
 		Log: s.log.With("part", "post")})
-	return err
+	return nil
 }
 
 // openConsole takes the console's address.

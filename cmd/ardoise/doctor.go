@@ -13,6 +13,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/doctor"
+	"github.com/ardoise/ardoise/console/post"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/pxe"
 	"github.com/ardoise/ardoise/pxe/grub"
@@ -30,6 +31,11 @@ func (s *site) doctor(ctx context.Context) []access.Check {
 			said[e.Detail] = true
 			out = append(out, doctor.Bad("network boot", "find that server and switch it off, or keep these PCs out of its configuration",
 				"heard %s: %s", ago(e.Time), e.Detail))
+		}
+	}
+	for _, t := range post.Troubles(s.post.Standing().Failure) {
+		if t.Code == post.Unread {
+			out = append(out, doctor.Warn("reports", "set anew where they go: `ardoise post set`, or the console", "none are sent: %s", t.Says))
 		}
 	}
 	return append(append(out, helpers(s.fleet)...), strays(s.fleet)...)

@@ -5,6 +5,10 @@ func aboutPost() []Notice {
 	return []Notice{
 		notice("bad-post", Usage, "the report cannot be sent like that: {detail}", "`ardoise post show` prints the settings as they are",
 			"le rapport ne peut pas être envoyé ainsi : {detail}", "`ardoise post show` affiche les réglages actuels"),
+		notice("post-unread", Failure, "no reports are sent: {what} cannot be read: {detail}",
+			"set anew where they go; what cannot be read is kept beside it, under another name",
+			"aucun rapport n'est envoyé : {what} n'est pas lisible : {detail}",
+			"réglez à nouveau où ils vont ; ce qui n'est pas lisible est gardé à côté, sous un autre nom"),
 		notice("mail-no-name", Failure, "nobody knows the mail server {what}: {detail}", "check its name for a typing mistake, and the DNS server of this machine",
 			"personne ne connaît le serveur de courrier {what} : {detail}", "vérifiez l'orthographe du nom, et le serveur DNS de cette machine"),
 		notice("mail-no-answer", Failure, "the mail server {what} does not answer: {detail}",

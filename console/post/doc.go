@@ -14,5 +14,7 @@
 //
 // Guaranteed: a secret that is kept goes only where it went before, and is never shown; names from computers cannot add
 // headers, recipients or markup; passwords go over TLS only; no server can hold a report up for longer than it has patience;
-// the file is readable by the daemon's user alone. Not guaranteed: that a server which took a mail delivers it.
+// the file is readable by the daemon's user alone; one that cannot be read, or makes no sense, stops nothing but reports, says
+// so where they are set and to the doctor, and is kept under another name (post.json.bad-TIME) when new settings take its
+// place. Not guaranteed: that a server which took a mail delivers it.
 package post

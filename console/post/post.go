@@ -59,8 +59,9 @@ type Post struct {
 	failure error
 }
 
-// Open reads the settings.
-func Open(o Options) (*Post, error) {
+// Open reads the settings. Where they cannot be read, or make no sense, reports go nowhere until they are Set anew: Standing
+// says why, and the file stays, then under another name. A box does not stand still for a report.
+func Open(o Options) *Post {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -77,13 +78,14 @@ func Open(o Options) (*Post, error) {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	s, err := load(o.Path, o.Now())
-	if err != nil {
-		return nil, err
-	}
 	p := &Post{o: o, state: s}
+	if err != nil {
+		p.failure = &TroubleError{Code: Unread, Where: o.Path, Says: printable(err.Error()), Err: err}
+		o.Log.Error("reports go nowhere", "error", err)
+	}
 	p.client = &http.Client{Timeout: o.Patience, Transport: &http.Transport{TLSClientConfig: o.TLS, Proxy: http.ProxyFromEnvironment},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	return p, nil
+	return p
 }
 
 // Standing is where reports go, and how it went.
@@ -91,7 +93,7 @@ type Standing struct {
 	Settings Settings  // secrets hidden
 	Sent     time.Time // when a morning's report was last taken by all; zero: none was
 	Next     time.Time // when the next is due; zero: none is
-	Failure  error     // why the last report was not taken; nil when it was. See Troubles
+	Failure  error     // why the last report was not taken, or the settings could not be read; nil: all is well. See Troubles
 }
 
 // Standing returns where reports go, and how it went.
@@ -121,11 +123,22 @@ func (p *Post) Set(s Settings) error {
 	if p.state.Settings.At == "" || p.state.Settings.Mail == nil && p.state.Settings.Hook == nil {
 		next.Told = p.o.Now() // what happened before anybody wanted to know is not told
 	}
+	if p.unread() {
+		if err := aside(p.o.Path, p.o.Now()); err != nil {
+			return err
+		}
+	}
 	if err := next.save(p.o.Path); err != nil {
 		return err
 	}
 	p.state, p.failure, p.taken, p.due, p.tried = next, nil, nil, time.Time{}, time.Time{}
 	return nil
+}
+
+// unread tells whether a file lies there that could not be read. The caller holds mu.
+func (p *Post) unread() bool {
+	var t *TroubleError
+	return errors.As(p.failure, &t) && t.Code == Unread
 }
 
 // way is one of those that a report goes.

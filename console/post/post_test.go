@@ -54,10 +54,7 @@ func morning(hour, minute int) time.Time {
 func opened(t *testing.T, c *clock, source post.Source, trust *tls.Config, s post.Settings) (*post.Post, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "post.json")
-	p, err := post.Open(post.Options{Path: path, Source: source, Now: c.Now, Zone: time.UTC, TLS: trust})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := post.Open(post.Options{Path: path, Source: source, Now: c.Now, Zone: time.UTC, TLS: trust})
 	if err := p.Set(s); err != nil {
 		t.Fatal(err)
 	}
@@ -196,10 +193,7 @@ func TestTheMorningsReportArrivesOnceByMail(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again, err := post.Open(post.Options{Path: path, Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust})
-	if err != nil {
-		t.Fatal(err)
-	}
+	again := post.Open(post.Options{Path: path, Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust})
 	if err := again.Tick(t.Context()); err != nil { // a restart sends nothing again
 		t.Fatal(err)
 	}
@@ -353,6 +347,42 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// A file of settings that is damaged, or that a stricter Check refuses, keeps nobody from their work: it is said, nothing is
+// sent, and what lay there is kept when new settings take its place.
+func TestSettingsThatCannotBeReadStopNothingElse(t *testing.T) {
+	for name, bad := range map[string]string{"cut": `{"settings": {"at": "07:`, "refused": `{"settings": {"at": "7", "language": "fr"}}`} {
+		path := filepath.Join(t.TempDir(), "post.json")
+		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c := &clock{morning(6, 0)}
+		p := post.Open(post.Options{Path: path, Source: hostile, Now: c.Now, Zone: time.UTC})
+		told := post.Troubles(p.Standing().Failure)
+		if len(told) != 1 || told[0].Code != post.Unread || told[0].Where != path || told[0].Says == "" {
+			t.Fatalf("%s: the troubles are %+v", name, told)
+		}
+		if _, ok := notices.Find(told[0].Code); !ok {
+			t.Errorf("%s has no sentence", told[0].Code)
+		}
+		c.now = morning(8, 0)
+		if err := p.Tick(t.Context()); err != nil || p.Standing().Failure == nil {
+			t.Errorf("%s: a tick: %v, %v", name, err, p.Standing().Failure)
+		}
+		if raw, err := os.ReadFile(path); err != nil || string(raw) != bad {
+			t.Errorf("%s: before anybody set anything the file is %q, %v", name, raw, err)
+		}
+		if err := p.Set(post.Settings{At: "07:00", Language: notices.French}); err != nil || p.Standing().Failure != nil {
+			t.Errorf("%s: new settings: %v, %v", name, err, p.Standing().Failure)
+		}
+		if raw, err := os.ReadFile(path + ".bad-20261123T080000"); err != nil || string(raw) != bad {
+			t.Errorf("%s: what lay there is %q, %v", name, raw, err)
+		}
+		if s := post.Open(post.Options{Path: path, Source: hostile, Now: c.Now}).Standing(); s.Failure != nil || s.Settings.At != "07:00" {
+			t.Errorf("%s: after a restart: %+v", name, s)
+		}
+	}
+}
+
 // Each site's people get a report of their own computers, and a way that took it is not tried again because of another.
 func TestASitesPeopleGetTheirOwnReportOnce(t *testing.T) {
 	address, box, trust := smtp(t)
@@ -364,13 +394,10 @@ func TestASitesPeopleGetTheirOwnReportOnce(t *testing.T) {
 	}))
 	defer server.Close()
 	c := &clock{morning(1, 0)}
-	p, err := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust,
+	p := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Now: c.Now, Zone: time.UTC, TLS: trust,
 		Sites: func() []post.Audience {
 			return []post.Audience{{Site: "zola", Title: "Lycée Zola", To: []string{"zola@example.org"}}, {Site: "hugo"}}
 		}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := p.Set(post.Settings{At: "07:00", Language: notices.French, Mail: &post.Mail{Server: address, TLS: post.StartTLS, From: "a@example.org"},
 		Hook: &post.Hook{URL: server.URL}}); err != nil {
 		t.Fatal(err)
@@ -492,10 +519,7 @@ func TestAServerThatSaysNothingIsGivenUp(t *testing.T) {
 			close(let)
 		}
 	}()
-	p, err := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Patience: 200 * time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	p := post.Open(post.Options{Path: filepath.Join(t.TempDir(), "post.json"), Source: hostile, Patience: 200 * time.Millisecond})
 	if err := p.Set(post.Settings{Language: notices.French, Mail: &post.Mail{Server: silent.Addr().String(), TLS: post.StartTLS, From: "a@example.org", To: []string{"b@example.org"}}}); err != nil {
 		t.Fatal(err)
 	}

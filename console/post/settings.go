@@ -153,7 +153,8 @@ type state struct {
 	Sent     time.Time `json:"sent,omitzero"` // when a morning's report was last taken by all
 }
 
-// load reads the file; without one nothing is sent.
+// load reads the file; without one nothing is sent. Of one that cannot be read, or makes no sense, the error says why: nothing
+// is sent then, either.
 func load(path string, now time.Time) (state, error) {
 	fresh := state{Settings: Settings{Language: notices.French}, Told: now}
 	raw, err := os.ReadFile(path)
@@ -174,6 +175,15 @@ func load(path string, now time.Time) (state, error) {
 		s.Told = now
 	}
 	return s, nil
+}
+
+// aside gives a file that could not be read another name, so that what a person may want of it outlives what is kept now.
+func aside(path string, now time.Time) error {
+	err := os.Rename(path, path+".bad-"+now.UTC().Format("20060102T150405"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("keeping the unread file of where reports go: %w", err)
+	}
+	return nil
 }
 
 func (s state) save(path string) error {

@@ -36,19 +36,23 @@ const (
 	HookNoAnswer   = "hook-no-answer"   // nothing answers there, or not in time
 	HookUntrusted  = "hook-untrusted"   // nobody vouches for the host's certificate
 	HookRefused    = "hook-refused"     // it answers with another status than 2xx, or not by HTTP
+	Unread         = "post-unread"      // the file of the settings cannot be read, or makes no sense: there are none
 )
 
 // TroubleError says why a report was not taken.
 type TroubleError struct {
-	Way   string // WayMail or WayHook
+	Way   string // WayMail or WayHook; "": none is known
 	Code  string // one of the constants above
-	Where string // HOST:PORT of the server, or the host of the hook: its path may be a secret
+	Where string // HOST:PORT of the server, or the host of the hook: its path may be a secret; of Unread the file
 	Says  string // what the other side, or the network, said; without line ends
 	Err   error  // nil where the other side said it
 }
 
 // Error implements error.
 func (e *TroubleError) Error() string {
+	if e.Code == Unread {
+		return e.Says
+	}
 	return fmt.Sprintf("sending a report to %s: %s: %s", e.Where, e.Code, e.Says)
 }
 

@@ -22,7 +22,7 @@ import (
 // posts gives a school a post, whose reports tell of one computer that failed.
 func (s *school) posts() {
 	s.t.Helper()
-	p, err := post.Open(post.Options{Path: filepath.Join(s.t.TempDir(), "post.json"), Now: s.house.Now, Zone: time.UTC,
+	s.house.Post = post.Open(post.Options{Path: filepath.Join(s.t.TempDir(), "post.json"), Now: s.house.Now, Zone: time.UTC,
 		Sites: func() []post.Audience {
 			return []post.Audience{{Site: "zola", Title: "Lycée Émile-Zola", To: []string{"zola@example.org"}}}
 		},
@@ -30,8 +30,6 @@ func (s *school) posts() {
 			return post.Report{Box: "ardoise", Site: of.Title, Since: since, Until: until, Jobs: []post.Job{{ID: "1", Kind: "deploy", Total: 2, Done: 1, Ended: since,
 				Failed: []post.Failure{{Computer: "S104-07", Happened: "Le disque signale une panne.", Do: "Remplacez-le."}}}}}, nil
 		}})
-	check(s.t, err)
-	s.house.Post = p
 }
 
 // mailServer is a real SMTP server without TLS, and its mailbox.

@@ -184,6 +184,7 @@ func Checks() map[string]Pair {
 		"clock":            {"Horloge", "Clock"},
 		"boot environment": {"Environnement de démarrage", "Boot environment"},
 		"grub-mkimage":     {"grub-mkimage", "grub-mkimage"},
+		"reports":          {"Rapport du matin", "Morning's report"},
 		"network boot":     {"Démarrage par le réseau", "Network boot"},
 		"network":          {"Réseau", "Network"},
 		"daemon":           {"Service", "Daemon"},
