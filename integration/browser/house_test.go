@@ -24,6 +24,7 @@ func (s *school) rest(karim *window) {
 		s.t.Errorf("the health of the house is told in %d characters", n)
 	}
 	s.look("/settings", "settings")
+	s.helpers()
 	if status, body := s.fetch("/settings/post", url.Values{"at": {"07:00"}, "language": {"fr"}, "mail": {"1"}, "host": {"smtp.lycee.test"}, "port": {"587"},
 		"tls": {"starttls"}, "user": {"ardoise"}, "password": {"secret"}, "from": {"ardoise@lycee.test"}, "to": {"marie@lycee.test karim@lycee.test"},
 		"hook": {"1"}, "url": {"https://chat.lycee.test/hooks/ardoise"}}.Encode()); status != http.StatusOK {
