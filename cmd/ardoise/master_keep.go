@@ -38,9 +38,9 @@ func masterRollback() *cobra.Command {
 	})
 }
 
-// move changes a channel and says how.
+// move changes a channel and says how. One that a room or a schedule names is not taken away.
 func (k *client) move(c *cobra.Command, verb, ref, channel string) error {
-	return k.at(c.Context(), needs{}, func(d *desk) error {
+	return k.at(c.Context(), needs{fleet: verb == "withdraw"}, func(d *desk) error {
 		m, err := d.Channel(c.Context(), verb, ref, channel)
 		if err != nil {
 			return err
