@@ -38,6 +38,9 @@
 // Where computers have several disks, a rule that chooses one is a link to the plan with that rule: what is confirmed is
 // what was shown.
 //
+// A page offers what its reader may do and no more: a test follows all links that each role is shown. Who reads a label has
+// no account, and sees when its computer was reported, how that stands, and the answers; never what others wrote.
+//
 // How a page is made:
 //
 //  1. A line in routes.go: the pattern, the action that the caller needs somewhere, the handler.

@@ -39,7 +39,7 @@ func TestAJobSaysWhereItIsAndWhatWasOrdered(t *testing.T) {
 	b := s.as("marie")
 	b.language = "fr"
 	j := s.give(fleet.Order{Kind: job.KindDeploy, Rooms: []string{"S104", "zola/B12"}, Retries: 2, Ending: job.EndPowerOff}, versions[0])
-	b.want("/jobs/"+j.Job.ID, 200, "<title>Déploiement, S104, zola/B12, travail "+j.Job.ID, `href="/rooms/zola%2FB12"`, "jusqu’au plus tard : 1er déc. 2026, 10:12",
+	b.want("/jobs/"+j.Job.ID, 200, "<title>Déploiement, S104, zola/B12, travail "+j.Job.ID, `href="/rooms/zola%2FB12"`, "à commencer avant : 1er déc. 2026, 10:12",
 		"puis éteindre", "jusqu’à 2 nouveaux essais", `href="/computers/`+s.id("S104-01")+`"`, `action="/jobs/`+j.Job.ID+`/cancel"`)
 	b.want("/jobs", 200, "<bdi>S104, zola/B12</bdi>")
 	if body := s.as("claire").want("/jobs", 200, "<bdi>S104</bdi>"); strings.Contains(body, "B12") {

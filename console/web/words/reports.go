@@ -7,7 +7,7 @@ func reports() map[string]Pair {
 		"job.room":               {"Salle", "Room"},
 		"job.where":              {"{0}, {1}, travail {2}", "{0}, {1}, job {2}"},
 		"job.some":               {"{n} sur {0} réussi|{n} sur {0} réussis", "{n} of {0} succeeded|{n} of {0} succeeded"},
-		"job.until":              {"jusqu’au plus tard : {0}", "until {0} at the latest"},
+		"job.until":              {"à commencer avant : {0}", "to begin before: {0}"},
 		"job.level":              {"profondeur {0}", "depth {0}"},
 		"job.end.disk":           {"puis démarrer sur le disque", "then start from the disk"},
 		"job.end.poweroff":       {"puis éteindre", "then switch off"},
