@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"time"
@@ -24,6 +25,27 @@ func (s *site) audiences() (out []post.Audience) {
 	return out
 }
 
+// lately yields the jobs that may have ended since a time: those that were ordered since then or in the eight days before, for
+// an order begins within a week, and those in memory that were planned long ago.
+func (s *site) lately(ctx context.Context, since time.Time) iter.Seq2[fleet.JobState, error] {
+	return func(yield func(fleet.JobState, error) bool) {
+		seen := map[string]bool{}
+		for j, err := range s.fleet.History(ctx, fleet.JobQuery{}) {
+			if err == nil && j.Job.Created.Before(since.AddDate(0, 0, -8)) {
+				break
+			}
+			if seen[j.Job.ID] = true; !yield(j, err) || err != nil {
+				return
+			}
+		}
+		for _, j := range s.fleet.Jobs() {
+			if !seen[j.Job.ID] && !yield(j, nil) {
+				return
+			}
+		}
+	}
+}
+
 // report tells an audience of the jobs that ended in a span of time, oldest first.
 func (s *site) report(ctx context.Context, of post.Audience, since, until time.Time) (post.Report, error) {
 	box, err := os.Hostname()
@@ -35,7 +57,10 @@ func (s *site) report(ctx context.Context, of post.Audience, since, until time.T
 		language = notices.French
 	}
 	out := post.Report{Box: box, Site: of.Title, Link: s.consoleAddress(), Since: since, Until: until, Jobs: []post.Job{}}
-	for _, j := range s.fleet.Jobs() {
+	for j, err := range s.lately(ctx, since) {
+		if err != nil {
+			return out, err
+		}
 		if j.Active() {
 			continue
 		}
