@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/net/netutil"
 
 	"github.com/ardoise/ardoise/console/api"
 	"github.com/ardoise/ardoise/console/door"
@@ -146,13 +145,17 @@ func (s *site) openConsole(ctx context.Context) error {
 		}
 		return fmt.Errorf("listening for the console: %w", err)
 	}
-	s.console = tls.NewListener(netutil.LimitListener(l, maxConsole), &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: s.certificate,
+	s.console = tls.NewListener(door.Share(l, maxEach, maxConsole), &tls.Config{MinVersion: tls.VersionTLS13, GetCertificate: s.certificate,
 		NextProtos: []string{"h2", "http/1.1"}})
 	return nil
 }
 
-// maxConsole is how many connections the console takes at once; more wait.
-const maxConsole = 4096
+// The bounds of the console's connections. A school may come from one address, its proxy's.
+const (
+	maxEach    = 1024             // of an address
+	maxConsole = 4096             // in all; of more the oldest of the greediest gives way
+	pieceTime  = 30 * time.Second // for each 32 KiB of an answer to be taken; streams have their own times
+)
 
 // certFiles are a certificate and its key as they are on the disk: who renews them need not restart us.
 type certFiles struct {
@@ -238,7 +241,7 @@ func (s *site) consoleHandler(ctx context.Context) (http.Handler, error) {
 		_, err := who(r)
 		return err == nil
 	}
-	return s.names.Watch(mux, s.covers, known), nil
+	return door.Patient(s.names.Watch(mux, s.covers, known), pieceTime), nil
 }
 
 // consoleAddress is where people find the console: how they write it, else its first address.
