@@ -30,6 +30,7 @@ func (s *school) rest(karim *window) {
 		"hook": {"1"}, "url": {"https://chat.lycee.test/hooks/ardoise"}}.Encode()); status != http.StatusOK {
 		s.t.Errorf("where the report goes is answered with %d: %.300s", status, body)
 	}
+	s.fetch("/settings/sites/-", url.Values{"title": {"Lycée Zola"}, "mail": {"proviseur@lycee.test"}}.Encode())
 	s.look("/settings/post", "post")
 	if at := eval[string](s.window, `document.querySelector("#f-host").value + " " + document.querySelector("#f-url").value`); at != "smtp.lycee.test https://chat.lycee.test/hooks/ardoise" {
 		s.t.Errorf("the page says that the report goes to %s", at)

@@ -38,11 +38,15 @@ func open(t *testing.T, d *daemon) *window {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath("/usr/bin/chromium"),
 		chromedp.Flag("ignore-certificate-errors", true), chromedp.Flag("lang", "en"), chromedp.Flag("accept-lang", "en"))
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	shots, patience := os.Getenv("ARDOISE_SCREENSHOTS"), 8*time.Minute
+	if shots != "" { // four pictures of each page
+		patience = 25 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	ctx, stop := chromedp.NewExecAllocator(ctx, options...)
 	ctx, end := chromedp.NewContext(ctx)
 	t.Cleanup(func() { end(); stop(); cancel() })
-	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: os.Getenv("ARDOISE_SCREENSHOTS")}
+	w := &window{t: t, ctx: ctx, home: d.base, axe: string(axe), shots: shots}
 	w.listen()
 	return w
 }
