@@ -39,7 +39,7 @@ func TestAJobSaysWhereItIsAndWhatWasOrdered(t *testing.T) {
 	b := s.as("marie")
 	b.language = "fr"
 	j := s.give(fleet.Order{Kind: job.KindDeploy, Rooms: []string{"S104", "zola/B12"}, Retries: 2, Ending: job.EndPowerOff}, versions[0])
-	b.want("/jobs/"+j.Job.ID, 200, "<title>Déploiement, S104, zola/B12, travail "+j.Job.ID, `href="/rooms/zola%2FB12"`, "à commencer avant : 1er déc. 2026, 10:12",
+	b.want("/jobs/"+j.Job.ID, 200, "<title>Déploiement, S104, zola/B12, travail "+j.Job.ID, `href="/rooms/zola%2FB12"`, "1er déc. 2026, 10:12</span>",
 		"puis éteindre", "jusqu’à 2 nouveaux essais", `href="/computers/`+s.id("S104-01")+`"`, `action="/jobs/`+j.Job.ID+`/cancel"`)
 	b.want("/jobs", 200, "<bdi>S104, zola/B12</bdi>")
 	if body := s.as("claire").want("/jobs", 200, "<bdi>S104</bdi>"); strings.Contains(body, "B12") {
@@ -55,7 +55,7 @@ func TestAJobSaysWhereItIsAndWhatWasOrdered(t *testing.T) {
 	if _, err := s.desk("marie").Cancel(t.Context(), j.Job.ID, access.Cancel{}); err != nil {
 		t.Fatal(err)
 	}
-	for kind, says := range map[job.Kind]string{job.KindWipe: "méthode : Écraser de zéros et relire", job.KindInventory: "S104-03", job.KindVerify: "S104-03"} {
+	for kind, says := range map[job.Kind]string{job.KindWipe: "Écraser de zéros et relire", job.KindInventory: "S104-03", job.KindVerify: "S104-03"} {
 		o := fleet.Order{Kind: kind, Computers: []string{"S104-03"}}
 		if kind == job.KindWipe {
 			o.Wipe.Method = job.WipeOverwrite
