@@ -21,9 +21,6 @@ func (f *Fleet) Forget(ctx context.Context, ref, by string) (Computer, error) {
 	if !ok {
 		return c, refuse(CodeNotEnrolled, c.Name, "it is %s", c.Shown())
 	}
-	if ref != c.ID && f.waitsAs(c.Name) { // as where one is refused
-		return c, refuse(CodeSeveral, Clean(ref, 64), "one is enrolled, another waits to be it")
-	}
 	by = Clean(by, 64)
 	change := Change{Forgotten: []string{c.ID}, Rooms: f.withdraw(map[string]map[string]bool{fold(c.Room): {c.ID: true}})}
 	for _, id := range f.active[c.ID] {
