@@ -61,14 +61,19 @@ func (f *Fleet) Boot(r BootRequest) BootChoice {
 	mac := NormalMAC(r.MAC)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	b := f.sighting(mac)
+	b := boot{Seen: f.o.Now().UTC()}
+	if mac != "" { // what has no address of a network card is known by its UUID, or not at all, and is not remembered
+		b = f.sighting(mac)
+	}
 	if r.UUID != "" {
 		b.UUID = strings.ToLower(Clean(r.UUID, 36))
 	}
 	if r.Address != "" {
 		b.Address = Clean(r.Address, 64)
 	}
-	f.boots[mac] = b
+	if mac != "" {
+		f.boots[mac] = b
+	}
 	c, known := f.bootRecord(mac, b.UUID)
 	choice := BootChoice{Style: b.Style}
 	if known {

@@ -158,6 +158,24 @@ func TestAFloodOfBootRequestsIsBounded(t *testing.T) {
 	}
 }
 
+// Who asks in the name of a group, or of nobody, is answered and leaves no computer behind that nobody could name.
+func TestABootRequestWithoutAnAddressOfACardIsNotRemembered(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	h.order(job.KindDeploy, "pc")
+	for _, m := range []string{"01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00", ""} {
+		h.Boot(fleet.BootRequest{MAC: m, Address: "10.0.0.9"})
+		if got := h.Boot(fleet.BootRequest{MAC: m, UUID: uuid(1)}); !got.Agent {
+			t.Errorf("%q with the UUID of a computer whose task waits starts its disk: %s", m, got.Why)
+		}
+	}
+	for _, c := range h.Computers() {
+		if c.ID == "" || c.Name != "pc" {
+			t.Errorf("there is a computer %+v", c)
+		}
+	}
+}
+
 func TestSightingsReachTheStore(t *testing.T) {
 	h := newHouse(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -67,7 +67,8 @@ func Quote(word string) (string, error) {
 	return "'" + word + "'", nil
 }
 
-// MAC reads the MAC out of a per-PC configuration's name; ok is false for any other name.
+// MAC reads the MAC out of a per-PC configuration's name; ok is false for any other name, and for an address that no network
+// card has: one of a group (IEEE 802, the lowest bit of the first byte), or none at all.
 func MAC(name string) (mac net.HardwareAddr, ok bool) {
 	rest, ok := strings.CutPrefix(name, prefix)
 	if !ok {
@@ -78,7 +79,10 @@ func MAC(name string) (mac net.HardwareAddr, ok bool) {
 		return nil, false
 	}
 	mac, err := net.ParseMAC(rest)
-	return mac, err == nil && len(mac) == 6
+	if err != nil || len(mac) != 6 || mac[0]&1 != 0 || [6]byte(mac) == [6]byte{} {
+		return nil, false
+	}
+	return mac, true
 }
 
 // ending keeps GRUB from its shell: it says what happened, and starts the PC anew.

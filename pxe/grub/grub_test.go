@@ -50,6 +50,7 @@ func TestMAC(t *testing.T) {
 	for _, name := range []string{
 		"grub/mac-.cfg", "grub/mac-52:54:00:12:34.cfg", "grub/mac-5254.0012.3456.cfg", "grub/grub.cfg", "mac-52:54:00:12:34:56.cfg",
 		"grub/mac-52:54:00:12:34:56.cfg/x", "grub/mac-zz:54:00:12:34:56.cfg", "grub/mac-00:00:00:00:fe:80:00:00.cfg",
+		"grub/mac-01:00:5e:00:00:01.cfg", "grub/mac-ff:ff:ff:ff:ff:ff.cfg", "grub/mac-00:00:00:00:00:00.cfg",
 	} {
 		if mac, ok := grub.MAC(name); ok {
 			t.Errorf("%s gave %v", name, mac)
