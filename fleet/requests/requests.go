@@ -64,7 +64,8 @@ type Query struct {
 type Store interface {
 	// LoadRequests returns the labels, computer id to code, and the highest number ever given.
 	LoadRequests(ctx context.Context) (labels map[string]string, last int64, err error)
-	// CommitRequest keeps a new or changed request, if r is not nil, and labels, computer id to code.
+	// CommitRequest keeps a new or changed request, if r is not nil, and labels, computer id to code. One without notes is new:
+	// where its number is given already it fails, and keeps nothing.
 	CommitRequest(ctx context.Context, r *Request, labels map[string]string) error
 	// FindRequests returns requests, the newest first.
 	FindRequests(ctx context.Context, q Query) ([]Request, error)
@@ -203,10 +204,10 @@ func (r *Requests) open(ctx context.Context, x Report, limit int) (Request, erro
 	now := r.o.Now().UTC()
 	out := Request{ID: strconv.FormatInt(r.last+1, 10), Computer: x.Computer, Room: x.Room, Site: x.Site, By: x.By,
 		Name: fleet.Clean(x.Name, maxName), Text: words, State: StateOpen, Created: now, Changed: now}
+	r.last++ // whatever comes of it: what was kept although the store says otherwise keeps its number
 	if err := r.o.Store.CommitRequest(context.WithoutCancel(ctx), &out, nil); err != nil {
 		return Request{}, fmt.Errorf("keeping a request: %w", err)
 	}
-	r.last++
 	return out, nil
 }
 

@@ -284,3 +284,38 @@ func TestManyReportAtOnce(t *testing.T) {
 		t.Errorf("%d requests", len(list))
 	}
 }
+
+// doubtful is a store that keeps a request and says that it did not, as a disk may whose last word is lost.
+type doubtful struct {
+	requests.Store
+	doubt bool
+}
+
+func (d *doubtful) CommitRequest(ctx context.Context, r *requests.Request, labels map[string]string) error {
+	err := d.Store.CommitRequest(ctx, r, labels)
+	if d.doubt && err == nil {
+		return errors.New("the disk says nothing")
+	}
+	return err
+}
+
+// A request that was kept although the store said otherwise is never written over by the next one.
+func TestANumberIsGivenOnce(t *testing.T) {
+	d := open(t)
+	s := &doubtful{Store: d.store, doubt: true}
+	r, err := requests.Open(t.Context(), requests.Options{Store: s, Now: d.now})
+	check(t, err)
+	if _, err := r.Open(t.Context(), requests.Report{Computer: "c1", Room: "S104", By: "prof", Text: "no picture"}); err == nil {
+		t.Fatal("the doubt is not told")
+	}
+	s.doubt = false
+	second, err := r.Open(t.Context(), requests.Report{Computer: "c2", Room: "S105", By: "prof", Text: "no sound"})
+	check(t, err)
+	if x, err := r.Find(t.Context(), "1"); err != nil || x.Computer != "c1" || x.Text != "no picture" || second.ID != "2" {
+		t.Errorf("the first is %+v, %v, the second %s", x, err, second.ID)
+	}
+	second.ID = "1" // nor does the store take a new one for a change
+	if err := d.store.CommitRequest(t.Context(), &second, nil); err == nil {
+		t.Error("a new request took the place of another")
+	}
+}

@@ -51,8 +51,11 @@ func (s *Store) CommitRequest(ctx context.Context, r *requests.Request, labels m
 		if err != nil {
 			return fmt.Errorf("keeping request %q: %w", r.ID, err)
 		}
-		err = put(ctx, tx, r, `INSERT INTO requests(doc, number, computer, room, site, state) VALUES(?, ?, ?, ?, ?, ?)
-			ON CONFLICT(number) DO UPDATE SET state = excluded.state, doc = excluded.doc`, number, r.Computer, r.Room, r.Site, string(r.State))
+		changed := ""
+		if len(r.Notes) > 0 {
+			changed = " ON CONFLICT(number) DO UPDATE SET state = excluded.state, doc = excluded.doc"
+		}
+		err = put(ctx, tx, r, "INSERT INTO requests(doc, number, computer, room, site, state) VALUES(?, ?, ?, ?, ?, ?)"+changed, number, r.Computer, r.Room, r.Site, string(r.State))
 		if err != nil {
 			return fmt.Errorf("keeping request %s: %w", r.ID, err)
 		}
