@@ -141,6 +141,7 @@ func (f *Fleet) wakeUp(ctx context.Context) error {
 type Woken struct {
 	Computer Computer
 	How      string // "through the helper cdi-pi", and what that lacks; "": through the server's own interfaces
+	Lack     string // "no helper is in its network": why it may not wake; "": nothing is known to be in the way
 }
 
 // WakeNow wakes computers by Wake-on-LAN. It returns those that a packet was sent for.
@@ -166,7 +167,7 @@ func (f *Fleet) WakeNow(ctx context.Context, refs []string, by string) ([]Woken,
 			return nil, err
 		}
 		x := sleeper{c, ways.to(f.siteOf(&c), c.Address)}
-		out, all = append(out, Woken{c, x.through()}), append(all, x)
+		out, all = append(out, Woken{c, x.through(), x.lack}), append(all, x)
 		change.Events = append(change.Events, f.woken(x, Task{}, Clean(by, 64)))
 	}
 	err := f.commit(ctx, change)

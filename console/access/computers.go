@@ -182,7 +182,7 @@ func (d Desk) ApproveAll(ctx context.Context, all []Approve) ([]Computer, error)
 
 // Change does a verb with one computer: refuse, rename, rekey, chainload, note or wake.
 func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Computer, error) {
-	how := ""
+	var woken fleet.Woken
 	verbs := map[string]struct {
 		may people.Action
 		do  func(id string) (fleet.Computer, error)
@@ -192,7 +192,7 @@ func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Comput
 		"rekey":     {people.ActionEnrol, func(id string) (fleet.Computer, error) { return d.h.Fleet.Rekey(ctx, id, d.by()) }},
 		"chainload": {people.ActionComputer, func(id string) (fleet.Computer, error) { return d.h.Fleet.SetChainload(ctx, id, body.On) }},
 		"note":      {people.ActionComputer, func(id string) (fleet.Computer, error) { return d.h.Fleet.Annotate(ctx, id, body.Note, d.by()) }},
-		"wake":      {people.ActionWake, func(id string) (fleet.Computer, error) { return d.wake(ctx, id, &how) }},
+		"wake":      {people.ActionWake, func(id string) (fleet.Computer, error) { return d.wake(ctx, id, &woken) }},
 	}
 	v, ok := verbs[verb]
 	if !ok {
@@ -207,18 +207,17 @@ func (d Desk) Change(ctx context.Context, ref, verb string, body Change) (Comput
 			return Computer{}, err
 		}
 		out := d.wire(c)
-		out.Woken = how
+		out.Woken, out.Asleep = woken.How, woken.Lack
 		return out, nil
 	})
 }
 
-func (d Desk) wake(ctx context.Context, id string, how *string) (fleet.Computer, error) {
+func (d Desk) wake(ctx context.Context, id string, how *fleet.Woken) (fleet.Computer, error) {
 	woken, err := d.h.Fleet.WakeNow(ctx, []string{id}, d.by())
-	if len(woken) == 0 {
-		return fleet.Computer{}, err
+	if len(woken) > 0 {
+		*how = woken[0]
 	}
-	*how = woken[0].How
-	return woken[0].Computer, err
+	return how.Computer, err
 }
 
 // several finds the computers of a change that is for all of them or none.

@@ -54,6 +54,7 @@ type Computer struct {
 
 	Twin   *Twin  `json:"twin,omitempty"`    // pending: the computer of another site that it looks like
 	Woken  string `json:"woken,omitempty"`   // after it was woken: through which helpers, and what that lacks
+	Asleep string `json:"asleep,omitempty"`  // after it was woken: why it may not wake
 	SeenAt string `json:"seen_at,omitempty"` // site in whose network it was seen last, where that is not its own
 }
 

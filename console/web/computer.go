@@ -403,6 +403,10 @@ func (c *console) changeComputer(v *visit) error {
 	switch verb {
 	case "wake", "refuse", "rekey", "chainload":
 		pc, err := v.Desk.Change(ctx, id, verb, access.Change{On: f.Has("on", "1")})
+		if err == nil && pc.Woken != "" {
+			v.leave(flashed{Good: pc.Asleep == "", Text: v.say("computer.done.wake", pc.Name) + " " + notices.Plain(sentence(v.in("woken", pc.Woken)))})
+			return v.seeOther(to)
+		}
 		return v.done(err, to, "computer.done."+verb, pc.Name)
 	case "approve":
 		pc, err := v.Desk.Approve(ctx, access.Approve{Code: f.Value("code"), Name: f.Value("name"), Room: f.Value("room")})

@@ -86,3 +86,24 @@ func TestAPlanSaysWhoMayNotWake(t *testing.T) {
 		t.Errorf("the plan does not warn:\n%s", body)
 	}
 }
+
+// Who wakes computers that nobody's network has is told so at once.
+func TestAWakeSaysWhatItLacks(t *testing.T) {
+	s, _ := furnished(t)
+	b := s.as("paul")
+	b.language = "fr"
+	pc, err := s.fleet.Find("S104-01")
+	check(t, err)
+	if status, _ := b.post("/computers/"+pc.ID+"/wake", nil); status != http.StatusSeeOther {
+		t.Errorf("waking one: %d", status)
+	}
+	if _, body := b.get("/computers/" + pc.ID); !strings.Contains(body, "Sans relais : aucun relais n’est dans son réseau.") && !strings.Contains(body, "aucun relais n&#39;est dans son réseau.") {
+		t.Errorf("the page does not say that it may not wake:\n%s", body)
+	}
+	if status, body := b.post("/order", url.Values{"kind": {"wake"}, "room": {"S104"}}); status != http.StatusSeeOther {
+		t.Errorf("waking a room: %d\n%s", status, body)
+	}
+	if _, body := b.get("/rooms/S104"); !strings.Contains(body, "3 postes réveillés. S104-01, S104-02, S104-03") || !strings.Contains(body, "il pourrait ne pas se réveiller") {
+		t.Errorf("the room's page does not say it:\n%s", body)
+	}
+}

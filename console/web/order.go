@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/notices"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -459,17 +460,26 @@ func (v *visit) wakeAll(view orderView) error {
 		view.Form.Fail("plan", v.say("order.wake.many", maxWoken))
 		return v.orderPage(view)
 	}
+	var lack string
+	var asleep []string
 	for _, ref := range refs {
-		if _, err := v.Desk.Change(v.r.Context(), ref, string(kindWake), access.Change{}); err != nil {
+		pc, err := v.Desk.Change(v.r.Context(), ref, string(kindWake), access.Change{})
+		if err != nil {
 			failed = err
 			continue
 		}
-		woken++
+		if woken++; pc.Asleep != "" {
+			lack, asleep = pc.Asleep, append(asleep, pc.Name)
+		}
 	}
 	if woken == 0 && failed != nil {
 		return v.done(failed, "/", "")
 	}
-	v.leave(flashed{Good: true, Text: v.count("order.woken", woken)})
+	text := v.count("order.woken", woken)
+	if len(asleep) > 0 { // a room is in one network, as a rule
+		text += " " + firsts(asleep) + v.say("app.colon") + " " + notices.Plain(v.in("woken", "it may not wake: "+lack)) + "."
+	}
+	v.leave(flashed{Good: len(asleep) == 0, Text: text})
 	if len(view.Rooms) == 1 {
 		return v.seeOther(roomPath(view.Rooms[0]))
 	}
