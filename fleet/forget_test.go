@@ -156,3 +156,32 @@ func TestACancelOfWhatIsPartlyWritten(t *testing.T) {
 		t.Errorf("forced: %s, %v", got.Tasks[0].State, err)
 	}
 }
+
+// Whenever the daemon dies, a computer is either there, with what waits for it, or gone, with nothing left of it.
+func TestADaemonThatDiesForgetsWholeOrNotAtAll(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		h := newHouse(t)
+		c := h.enrol("k", "pc", hello(1))
+		h.room("S104", asItIs, c.ID)
+		h.room("S104", func(r *fleet.Room) { r.Spares = []string{c.ID} })
+		j := h.order(job.KindInventory, "pc")
+		h.dying(0, after)
+		if _, err := h.Forget(context.Background(), c.ID, "marie"); !errors.Is(err, errDied) {
+			t.Fatalf("the daemon lives: %v", err)
+		}
+		if _, err := h.Find("pc"); err != nil {
+			t.Error("it is gone although nobody may know yet")
+		}
+		h.kill()
+		r, err := h.Room("S104")
+		check(t, err)
+		_, err = h.Authorise("k")
+		state := h.state(j.Job.ID).State
+		if after && (err == nil || state != job.TaskCancelled || len(r.Spares) != 0) {
+			t.Errorf("after its commit: %v, its task is %s, its room %+v", err, state, r)
+		}
+		if !after && (err != nil || state != job.TaskWaiting || len(r.Spares) != 1) {
+			t.Errorf("before its commit: %v, its task is %s, its room %+v", err, state, r)
+		}
+	}
+}
