@@ -130,13 +130,13 @@ func TestASchedulesPageNamesWhoIsOwed(t *testing.T) {
 		t.Error("who has its task is owed it")
 	}
 	b.language = "fr"
-	b.want("/schedules", 200, "2 postes attendent encore leur tour, occupés par un autre ordre : Inventaire", "Inventaire par marie, travail")
+	b.want("/schedules", 200, "2 postes attendent encore leur tour, occupés par un autre ordre\u00a0: Inventaire", "Inventaire par marie, travail")
 	ends := func(n int) {
 		s.report(n, func(*job.Report) {})
 		s.report(n, func(r *job.Report) { r.State, r.Outcome = job.TaskDone, &job.Outcome{Code: "ok"} })
 	}
 	ends(2)
-	b.want("/schedules", 200, "2 postes attendent encore leur tour, occupés par un autre ordre : Inventaire", "libéré</li>")
+	b.want("/schedules", 200, "2 postes attendent encore leur tour, occupés par un autre ordre\u00a0: Inventaire", "libéré</li>")
 	ends(3)
 	b.want("/schedules", 200, "2 postes libérés vont recevoir leur tâche")
 	s.now = s.now.Add(time.Minute)

@@ -75,7 +75,7 @@ func TestAJobWithoutASessionHasItsCurve(t *testing.T) {
 	s.done(1)
 	b.want(path, 200, `class="curve"`, "Report")
 	b.language = "fr"
-	b.want(path, 200, "réseau, 30,0\u00a0Mo/s au plus ; disque, 60,0\u00a0Mo/s au plus")
+	b.want(path, 200, "réseau, 30,0\u00a0Mo/s au plus\u00a0; disque, 60,0\u00a0Mo/s au plus")
 	b.language = "en"
 
 	both := s.give(fleet.Order{Kind: job.KindDeploy, Room: "S104"}, v)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/web/words"
 	"github.com/ardoise/ardoise/fleet"
 )
 
@@ -225,5 +226,18 @@ func TestAClassMeansOneThing(t *testing.T) {
 	}
 	if len(said) < 300 {
 		t.Fatalf("only %d selectors were read", len(said))
+	}
+}
+
+// No French line begins with the mark that ends a word, and none ends with the quote that begins one.
+func TestFrenchMarksStayWithTheirWords(t *testing.T) {
+	apart := regexp.MustCompile(` [:;!?»]|« `)
+	for k, p := range words.All() {
+		if found := apart.FindString(p.French); found != "" {
+			t.Errorf("%s breaks at %q", k, found)
+		}
+	}
+	if got := words.Say("fr", "plan.moved", "S104-01", 2, 3); got != "S104-01\u00a0: colonne 2, rangée 3" {
+		t.Errorf("a move is said as %q", got)
 	}
 }

@@ -315,7 +315,9 @@ func (v *visit) orderKinds(site, room string) []string {
 }
 
 // dailyKinds are the kinds of order of every day: the others stand behind one button.
-func dailyKinds() []job.Kind { return []job.Kind{job.KindDeploy, job.KindReset, kindWake, job.KindShutdown} }
+func dailyKinds() []job.Kind {
+	return []job.Kind{job.KindDeploy, job.KindReset, kindWake, job.KindShutdown}
+}
 
 // roomActions are the orders that the person may give a room, as actions are for a computer.
 func (v *visit) roomActions(site, room string) (daily, rare []action) {

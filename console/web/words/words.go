@@ -23,10 +23,15 @@ func All() map[string]Pair { return maps.Clone(all()) }
 var all = sync.OnceValue(func() map[string]Pair {
 	out := map[string]Pair{}
 	for _, part := range []map[string]Pair{shell(), door(), states(), places(), orders(), plans(), ordering(), scheduling(), jobs(), admin(), events(), deeds(), deedsOfTheHouse(), reports()} {
-		maps.Copy(out, part)
+		for key, text := range part {
+			out[key] = Pair{apart.Replace(text.French), text.English}
+		}
 	}
 	return out
 })
+
+// apart keeps what French sets apart from a word in that word's line: no line begins with a colon.
+var apart = strings.NewReplacer(" :", "\u00a0:", " ;", "\u00a0;", " !", "\u00a0!", " ?", "\u00a0?", " »", "\u00a0»", "« ", "«\u00a0")
 
 // Say returns a text in a language ("fr", else English), with its arguments filled in.
 func Say(language, key string, args ...any) string {
