@@ -1,23 +1,19 @@
 package main
 
 import (
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
-	"strings"
 
+	"github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-const (
-	maxToken     = 128      // characters
-	maxTokenFile = 64 << 10 // bytes
-)
+// maxTokenFile is how much of the token file is read, bytes.
+const maxTokenFile = 64 << 10
 
 // readToken reads the token file and the CA fingerprint in it.
 func (p *pc) readToken(path string) (t job.RunningToken, fingerprint [32]byte, err error) {
@@ -55,21 +51,14 @@ func parseToken(b []byte) (t job.RunningToken, fingerprint [32]byte, err error) 
 	if err := json.Unmarshal(b, &t); err != nil {
 		return t, fingerprint, err
 	}
-	host, port, err := net.SplitHostPort(t.Server)
-	if err != nil || host == "" || port == "" || strings.Trim(port, "0123456789") != "" || strings.ContainsAny(host, "/?#@ \\") {
-		return t, fingerprint, fmt.Errorf("server is %.80q, not HOST:PORT", t.Server)
+	if err := client.CheckServer(t.Server); err != nil {
+		return t, fingerprint, fmt.Errorf("server: %w", err)
 	}
-	sum, err := hex.DecodeString(t.CA)
-	if err != nil || len(sum) != len(fingerprint) {
-		return t, fingerprint, errors.New("ca is not 64 hexadecimal digits")
+	if fingerprint, err = client.ParseFingerprint(t.CA); err != nil {
+		return t, fingerprint, fmt.Errorf("ca: %w", err)
 	}
-	if t.Token == "" || len(t.Token) > maxToken {
-		return t, fingerprint, fmt.Errorf("token has %d characters", len(t.Token))
+	if err := client.CheckSecret(t.Token); err != nil {
+		return t, fingerprint, fmt.Errorf("token: %w", err)
 	}
-	for _, c := range []byte(t.Token) {
-		if c <= ' ' || c > '~' {
-			return t, fingerprint, errors.New("token has characters that no token has")
-		}
-	}
-	return t, [32]byte(sum), nil
+	return t, fingerprint, nil
 }
