@@ -119,7 +119,7 @@ func (v *visit) computerPage(pc access.Computer, f *Form, status int, token *job
 	}
 	view.Daily, view.Rare = v.actions(pc, view.May)
 	if strings.Contains(pc.OfflineReset, "no start menu") && view.May.Place {
-		view.Menu = roomPath(pc.Room) + "?settings=1#menu"
+		view.Menu = roomPath(pc.Room) + "?settings=1#start-menu"
 	}
 	var err error
 	if view.Asked, err = v.requestsOf(pc.ID); err != nil {

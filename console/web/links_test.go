@@ -59,6 +59,25 @@ func ways(t *testing.T, at, body string) (links, posts []string) {
 	return links, posts
 }
 
+// idsTwice is an id that more than one element of a page has: a label or a way to it would mean the first alone.
+func idsTwice(t *testing.T, body string) string {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(body))
+	check(t, err)
+	seen := map[string]bool{}
+	for n := range root.Descendants() {
+		for _, a := range n.Attr {
+			if a.Key == "id" && n.Type == html.ElementNode {
+				if seen[a.Val] {
+					return a.Val
+				}
+				seen[a.Val] = true
+			}
+		}
+	}
+	return ""
+}
+
 // Nobody is shown a link or a form that is not for them: all that each role sees is followed.
 func TestEveryWayThatARoleIsShownIsOpenToIt(t *testing.T) {
 	s, versions := furnished(t)
@@ -101,6 +120,9 @@ func TestEveryWayThatARoleIsShownIsOpenToIt(t *testing.T) {
 			}
 			if !strings.HasPrefix(strings.TrimSpace(body), "<!doctype html>") {
 				continue
+			}
+			if twice := idsTwice(t, body); twice != "" {
+				t.Errorf("%s has two elements with the id %s", todo[i], twice)
 			}
 			links, forms := ways(t, todo[i], body)
 			for _, to := range links {
