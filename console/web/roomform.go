@@ -79,7 +79,7 @@ func (c *console) setRoom(v *visit) error {
 			v.flash("room.saved", name)
 			return v.seeOther(roomPath(name))
 		}
-		if err = v.refused(f, roomField(err), err); err != nil {
+		if err = v.refusedRoom(f, err); err != nil {
 			return err
 		}
 	}
@@ -136,17 +136,20 @@ func (v *visit) menuChange(f *Form, old access.Room, change *access.RoomChange) 
 	}
 }
 
-// roomField is the field of a room's form that a refusal is about.
-func roomField(err error) string {
+// refusedRoom puts a refusal at the field of a room's form that it is about: what is wrong there, and nothing of commands.
+func (v *visit) refusedRoom(f *Form, err error) error {
 	var refused *fleet.RefusedError
 	if !errors.As(err, &refused) || refused.Code != fleet.CodeBadRoom {
-		return "master"
+		return v.refused(f, "master", err)
 	}
+	field := "master"
 	for _, about := range []struct{ text, field string }{{"answer file's path", "path"}, {"answer file", "answer"}, {"computers are named", "hostname"},
 		{"passphrase", "phrase"}, {"its title", "note"}, {"start menu", "menu"}, {"lessons", "to"}} {
 		if strings.Contains(refused.Detail, about.text) {
-			return about.field
+			field = about.field
+			break
 		}
 	}
-	return "master"
+	f.Fail(field, sentence(v.in("", refused.Detail)))
+	return nil
 }
