@@ -10,6 +10,7 @@ import (
 
 // promoteByHand drags a channel onto another version, says no, then yes; takes it back; and does the same with the keyboard.
 func (s *school) promoteByHand() {
+	s.resize(1280) // both ends of what is dragged are to be seen at once
 	s.visit("/masters/" + masters)
 	s.choose("#promote-2", "stable") // without scripts the form leads to a page that asks the same
 	s.leaves("const f = document.querySelector(`#v2 form[action$='/promote']`); HTMLFormElement.prototype.submit.call(f);")
