@@ -66,12 +66,13 @@ func (s *school) pages() {
 		{"/computers/S104-01/do/verify", "do-verify"}, {"/computers/S104-01/do/wipe", "do-wipe"}, {"/import", "import"}, {"/jobs", "jobs"},
 		{"/masters/" + masters + "/compare?from=1&to=2", "compare"}, {"/capture", "capture"}, {"/requests/new?room=S104", "request-new"}, {"/schedules", "schedules"},
 		{"/schedules/new", "schedule"}, {"/health", "health"}, {"/people", "people"}, {"/audit", "audit"}, {"/settings", "settings"},
-		{"/settings/scripts/new", "script"}, {"/account", "account"}} {
+		{"/settings/scripts/new", "script"}, {"/account", "account"}, {"/order?kind=other&room=S104", "order-kind"}, {"/order?kind=wipe&room=S104", "order-wipe"}} {
 		s.look(p[0], p[1])
 		if title := eval[string](s.window, "document.title"); title == "owned" {
 			s.t.Errorf("%s runs what a computer says that it is", p[0])
 		}
 	}
+	s.asksSchedule()
 	s.visit("/computers/CDI-02")
 	s.must("<script>")
 	s.visit("/computers")
@@ -82,6 +83,24 @@ func (s *school) pages() {
 	// A page that is not there, as a page
 	s.refusals = append(s.refusals, "/rooms/nowhere")
 	s.look("/rooms/nowhere", "lost")
+}
+
+// asksSchedule begins a schedule that erases: it is not kept before its sentence is typed.
+func (s *school) asksSchedule() {
+	s.visit("/schedules/new?room=S104")
+	s.fill(map[string]string{"name": "Tout refaire", "master": masters + "@stable"})
+	s.choose("#f-kind", "deploy")
+	s.goes("main form button.main")
+	s.must("Tout refaire", "each weekday night", masters+"@")
+	s.judge()
+	s.shoot("schedule-plan")
+	if !eval[bool](s.window, `document.querySelector("#go").disabled`) {
+		s.t.Error("a schedule that erases is kept without a sentence")
+	}
+	s.goes("button[name=edit]")
+	if at := eval[string](s.window, `document.querySelector("[name=master]").value`); at != masters+"@stable" {
+		s.t.Errorf("back at the form, the master is %q", at)
+	}
 }
 
 // leave ends the session: what is asked for then leads to the login, and back.

@@ -63,6 +63,9 @@ func ordering() map[string]Pair {
 		"app.colon":       {"\u00a0:", ":"},
 
 		"hint.several-disks": {"Ordonnez-le en choisissant le disque : rien n’est écrit tant qu’un seul ne convient pas.", "Order it with a disk chosen: nothing is written until exactly one fits."},
+		"hint.not-proven":    {"Déployez-y un master : ensuite seulement, une remise à zéro sait quoi rétablir.", "Deploy a master to it: only then does a reset know what to restore."},
+		"hint.busy":          {"Attendez la fin de ce travail, ou annulez-le.", "Wait for that job to end, or cancel it."},
+		"hint.bad-order":     {"Rien n’a été ordonné.", "Nothing was ordered."},
 		"hint.no-disk":       {"La page du poste montre ses disques ; un inventaire les regarde de nouveau.", "The page of the computer shows its disks; an inventory looks at them again."},
 	}
 }
