@@ -23,8 +23,15 @@ type label struct {
 }
 
 func newLabel() *cobra.Command {
+	return noun("label", "print the codes on computers by which pupils report what is broken",
+		labelling("print [COMPUTER...]", "print the codes that are glued to computers: who reads one reports what is broken there", (*api.Client).Label),
+		labelling("replace [COMPUTER...]", "print new codes; those that the computers bear, and pictures of them, are worthless from then on", (*api.Client).Relabel))
+}
+
+// labelling is a command that prints labels with the codes that get gets.
+func labelling(use, short string, get func(*api.Client, context.Context, string) (access.Label, error)) *cobra.Command {
 	var room, query, url string
-	c := &cobra.Command{Use: "print [COMPUTER...]", Short: "print the codes that are glued to computers: who reads one reports what is broken there"}
+	c := &cobra.Command{Use: use, Short: short}
 	asking(c, func(ctx context.Context, d *api.Client, args []string) ([]label, error) {
 		names, err := selection(ctx, d, args, room, query)
 		if err != nil {
@@ -36,7 +43,7 @@ func newLabel() *cobra.Command {
 		}
 		out := []label{}
 		for _, x := range names {
-			l, err := d.Label(ctx, x.ID)
+			l, err := get(d, ctx, x.ID)
 			if err != nil {
 				return nil, err
 			}
@@ -52,7 +59,7 @@ func newLabel() *cobra.Command {
 	f.StringVar(&room, "room", "", "of all computers of a room")
 	f.StringVar(&query, "filter", "", "of all computers that this matches")
 	f.StringVar(&url, "url", "", "the console's address, as https://ardoise.school.example (default: as the daemon was told)")
-	return noun("label", "print the codes on computers by which pupils report what is broken", c)
+	return c
 }
 
 // selection lists the computers that are named, in a room, or matched by a filter.

@@ -94,6 +94,12 @@ func TestBrokenThingsAreReportedByCommand(t *testing.T) {
 	if !strings.Contains(out, "pc1  S104\n"+labels[0].URL+"\n") || !strings.Contains(out, "█") || strings.Contains(out, "\x1b") {
 		t.Errorf("a label is\n%s", out)
 	}
+	if anew := order[[]label](d, "label", "replace", "pc1"); len(anew) != 1 || anew[0].Code == labels[0].Code || !strings.HasSuffix(anew[0].URL, anew[0].Code) {
+		t.Errorf("replaced: %+v", anew)
+	} else if again := order[[]label](d, "label", "print", "pc1"); again[0].Code != anew[0].Code {
+		t.Errorf("printed after it was replaced: %+v", again)
+	}
+	told(t, 2, "", "--room", "label", "replace", "--data", d.data)
 	told(t, 2, "", "--room", "label", "print", "--data", d.data)
 	told(t, 2, "", "https://", "label", "print", "pc1", "--url", "http://x", "--data", d.data)
 	told(t, 3, "", "nobody", "label", "print", "nobody", "--data", d.data)

@@ -142,22 +142,41 @@ func (d Desk) ChangeRequest(ctx context.Context, id, verb string, a Answer) (Req
 // LabelPath is where the console's page for who has read a label is; the code follows.
 const LabelPath = "/l/"
 
-// Label returns the code of the label on a computer, and makes it if there is none.
+// Label returns the code of the label on a computer, and makes it if there is none: that is written down.
 func (d Desk) Label(ctx context.Context, ref string) (string, error) {
-	if d.h.Requests == nil {
-		return "", notFound("no-route", "requests")
-	}
-	c, err := d.find(ref)
-	if err == nil {
-		err = d.mayOn(people.ActionComputer, c)
-	}
-	if err == nil && c.State != fleet.Enrolled { // its record is not kept, and a label would have nothing to stand for
-		err = &fleet.RefusedError{Code: fleet.CodeNotEnrolled, What: c.Name}
-	}
+	e := deed{action: "label make", what: ref}
+	c, err := d.labelling(ref, &e)
 	if err != nil {
 		return "", err
 	}
-	return d.h.Requests.Label(ctx, c.ID)
+	code, made, err := d.h.Requests.Label(ctx, c.ID)
+	if made || err != nil {
+		d.record(ctx, e, err)
+	}
+	return code, err
+}
+
+// Relabel gives a computer a label with a new code; the one that it bears, and pictures of it, are worthless from then on.
+func (d Desk) Relabel(ctx context.Context, ref string) (string, error) {
+	return change(ctx, d, deed{action: "label replace", what: ref}, func(e *deed) (string, error) {
+		c, err := d.labelling(ref, e)
+		if err != nil {
+			return "", err
+		}
+		return d.h.Requests.Relabel(ctx, c.ID)
+	})
+}
+
+// labelling finds a computer that a label is for.
+func (d Desk) labelling(ref string, e *deed) (fleet.Computer, error) {
+	if d.h.Requests == nil {
+		return fleet.Computer{}, notFound("no-route", "requests")
+	}
+	c, err := d.findFor(people.ActionComputer, ref, e)
+	if err == nil && c.State != fleet.Enrolled { // its record is not kept, and a label would have nothing to stand for
+		err = &fleet.RefusedError{Code: fleet.CodeNotEnrolled, What: c.Name}
+	}
+	return c, err
 }
 
 // Labelled is the computer whose label has a code. Who reads a label sees this much of it and no more.

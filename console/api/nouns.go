@@ -152,6 +152,11 @@ func requestRoutes(t *table) {
 			code, err := d.Label(ctx, in.Ref)
 			return access.Label{Code: code, Path: access.LabelPath + code}, err
 		})
+	route(t, "POST /computers/{ref}/label", "a new code for the label on a computer; the one that it bears is worthless from then on",
+		func(ctx context.Context, d access.Desk, in *ByRef) (access.Label, error) {
+			code, err := d.Relabel(ctx, in.Ref)
+			return access.Label{Code: code, Path: access.LabelPath + code}, err
+		})
 }
 
 func peopleRoutes(t *table) {

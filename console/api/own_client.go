@@ -59,6 +59,11 @@ func (c *Client) Label(ctx context.Context, ref string) (access.Label, error) {
 	return ask[access.Label](ctx, c, http.MethodGet, "/computers/"+segment(ref)+"/label", nil)
 }
 
+// Relabel gives a computer a label with a new code.
+func (c *Client) Relabel(ctx context.Context, ref string) (access.Label, error) {
+	return ask[access.Label](ctx, c, http.MethodPost, "/computers/"+segment(ref)+"/label", nil)
+}
+
 // Setup says how the daemon was started.
 func (c *Client) Setup(ctx context.Context) (access.Setup, error) {
 	return ask[access.Setup](ctx, c, http.MethodGet, "/setup", nil)

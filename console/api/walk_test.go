@@ -232,6 +232,7 @@ func (d *district) body(r route, s *school) (string, bool) {
 		"POST /api/v1/computers/approve-all": `[{"code":"000000"}]`,
 		"POST /api/v1/computers.csv":         "name,mac,room\n" + s.pc + "X," + s.mac + "," + s.room + "\n",
 		"POST /api/v1/computers/{ref}/token": `{"revoke":true}`,
+		"POST /api/v1/computers/{ref}/label": "",
 		"POST /api/v1/tags":                  fmt.Sprintf(`{"computers":[%q],"add":["x"]}`, s.id),
 		"POST /api/v1/place":                 fmt.Sprintf(`{"computers":[%q],"room":""}`, s.id),
 		"PUT /api/v1/rooms/{name}":           `{"note":"x"}`,

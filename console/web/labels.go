@@ -48,6 +48,7 @@ func roomPath(name string) string { return "/rooms/" + url.PathEscape(name) }
 type labelView struct {
 	Name, Room, Link string
 	QR               template.HTML
+	Replace          string // name of the computer, where its label alone is shown
 }
 
 // showLabels is a sheet of labels to print: of a room, or of one computer.
@@ -83,7 +84,21 @@ func (c *console) showLabels(v *visit) error {
 		}
 		labels = append(labels, labelView{Name: pc.Name, Room: pc.Room, Link: link, QR: drawing})
 	}
+	if len(labels) == 1 && q.Get("room") == "" {
+		labels[0].Replace = labels[0].Name
+	}
 	return v.page("labels", Page{Title: title, Active: "nav.computers", Crumbs: crumbs, Print: true, Data: labels})
+}
+
+// replaceLabel gives a computer a label with a new code, as after somebody photographed the one that it bears.
+func (c *console) replaceLabel(v *visit) error {
+	f, err := v.form()
+	if err != nil {
+		return err
+	}
+	name := f.Value("computer")
+	_, err = v.Desk.Relabel(v.r.Context(), name)
+	return v.done(err, "/labels?computer="+url.QueryEscape(name), "label.replaced", name)
 }
 
 // showLabelled asks who has read a label, and has no account, what is wrong.

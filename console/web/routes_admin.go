@@ -27,6 +27,7 @@ func (c *console) adminRoutes() []route {
 		{pattern: "GET /requests/{id}", action: people.ActionSee, handle: c.showRequest},
 		{pattern: "POST /requests/{id}", action: people.ActionRequest, handle: c.changeRequest},
 		{pattern: "GET /labels", action: people.ActionComputer, handle: c.showLabels},
+		{pattern: "POST /labels", action: people.ActionComputer, handle: c.replaceLabel},
 		{pattern: "GET " + access.LabelPath + "{token}", open: true, handle: c.showLabelled},
 		{pattern: "POST " + access.LabelPath + "{token}", open: true, handle: c.reportLabelled},
 

@@ -318,14 +318,15 @@ func (r *Requests) note(ctx context.Context, id, by, words string, mayBeEmpty bo
 	return x, nil
 }
 
-// Label returns the code of a computer's label, and makes one if it has none.
-func (r *Requests) Label(ctx context.Context, computer string) (token string, err error) {
+// Label returns the code of a computer's label, and makes one if it has none: then made is true.
+func (r *Requests) Label(ctx context.Context, computer string) (token string, made bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if token, ok := r.labels[computer]; ok {
-		return token, nil
+		return token, false, nil
 	}
-	return r.relabel(ctx, computer)
+	token, err = r.relabel(ctx, computer)
+	return token, err == nil, err
 }
 
 // Relabel gives a computer a new label; the old one is worthless from then on.

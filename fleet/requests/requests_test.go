@@ -147,12 +147,12 @@ func TestWhatStrangersWriteIsBounded(t *testing.T) {
 
 func TestALabelReportsItsComputerAndNoOther(t *testing.T) {
 	d := open(t)
-	token, err := d.Label(t.Context(), "c1")
+	token, _, err := d.Label(t.Context(), "c1")
 	check(t, err)
-	if again, err := d.Label(t.Context(), "c1"); err != nil || again != token || len(token) != 22 {
+	if again, _, err := d.Label(t.Context(), "c1"); err != nil || again != token || len(token) != 22 {
 		t.Errorf("printed again it is %q, not %q, %v", again, token, err)
 	}
-	other, err := d.Label(t.Context(), "c2")
+	other, _, err := d.Label(t.Context(), "c2")
 	check(t, err)
 	if other == token {
 		t.Fatal("two computers have one label")
@@ -180,9 +180,9 @@ func TestALabelReportsItsComputerAndNoOther(t *testing.T) {
 	if id, err := d.ByLabel(t.Context(), renewed); err != nil || id != "c1" {
 		t.Errorf("the new label is of %q, %v", id, err)
 	}
-	_, err = d.Label(t.Context(), "")
+	_, _, err = d.Label(t.Context(), "")
 	refused(t, err, requests.CodeBadLabel)
-	if _, err = d.Label(t.Context(), "not a computer"); err == nil {
+	if _, _, err = d.Label(t.Context(), "not a computer"); err == nil {
 		t.Error("a computer that there is not has a label")
 	}
 }
@@ -191,7 +191,7 @@ func TestReportsWithoutAnAccountAreLimited(t *testing.T) {
 	d := open(t)
 	report := func(i int, room, address string) error {
 		id := fmt.Sprint("c", i)
-		token, err := d.Label(t.Context(), id)
+		token, _, err := d.Label(t.Context(), id)
 		check(t, err)
 		_, err = d.OpenByLabel(t.Context(), token, address, requests.Report{Computer: id, Room: room, Text: "x"})
 		return err
@@ -239,7 +239,7 @@ func TestReportsWithoutAnAccountAreLimited(t *testing.T) {
 // A flood of invented addresses is forgotten again, and the limits of labels hold meanwhile.
 func TestAFloodOfAddressesIsBounded(t *testing.T) {
 	d := open(t)
-	token, err := d.Label(t.Context(), "c1")
+	token, _, err := d.Label(t.Context(), "c1")
 	check(t, err)
 	done := 0
 	for i := range 30_000 {
@@ -257,7 +257,7 @@ func TestAFloodOfAddressesIsBounded(t *testing.T) {
 
 func TestManyReportAtOnce(t *testing.T) {
 	d := open(t)
-	token, err := d.Label(t.Context(), "c1")
+	token, _, err := d.Label(t.Context(), "c1")
 	check(t, err)
 	ctx := context.Background()
 	var wait sync.WaitGroup

@@ -72,6 +72,8 @@ func deedsOfTheHouse() map[string]Pair {
 		"deed.script.add":          {"Script ajouté", "Script added"},
 		"deed.script.approve":      {"Script approuvé", "Script approved"},
 		"deed.script.forget":       {"Script supprimé", "Script deleted"},
+		"deed.label.make":          {"Étiquette créée", "Label made"},
+		"deed.label.replace":       {"Étiquette remplacée", "Label replaced"},
 		"deed.request.open":        {"Demande ouverte", "Request opened"},
 		"deed.request.answer":      {"Réponse à une demande", "Request answered"},
 		"deed.request.close":       {"Demande close", "Request closed"},
