@@ -77,13 +77,7 @@ func (w *window) retype(field, value string) {
 func (w *window) unscripted() {
 	w.t.Helper()
 	w.plain = true
-	w.scripts(false)
-}
-
-// scripts lets the window run scripts of pages, or not.
-func (w *window) scripts(run bool) {
-	w.t.Helper()
-	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !run})
+	_, err := chromedp.Call(w.ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	check(w.t, err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -44,22 +45,20 @@ func (w *window) shoot(name string) {
 // prefer sets language and colours as the buttons of the page do, and loads it again.
 func (w *window) prefer(language, theme string) {
 	w.t.Helper()
-	if w.plain { // a promise is kept by scripts alone
-		w.scripts(true)
-	}
-	eval[int](w, "fetch('/preferences', { method: 'POST', redirect: 'manual', body: new URLSearchParams({ language: '"+language+"', theme: '"+theme+"', back: '/login' }) }).then((r) => r.status)")
-	if !w.plain {
-		w.leaves("location.reload();")
+	if w.plain { // by hand
+		for _, choice := range []string{"name=language][value=" + language, "name=theme][value=" + theme} {
+			w.click(".me .drop summary")
+			w.goes(".me .prefs button[" + choice + "]")
+		}
 		return
 	}
-	w.scripts(false)
-	check(w.t, chromedp.Do(w.ctx, chromedp.Reload()))
-	w.until(`document.readyState === "complete"`)
+	eval[int](w, "fetch('/preferences', { method: 'POST', redirect: 'manual', body: new URLSearchParams({ language: '"+language+"', theme: '"+theme+"', back: '/login' }) }).then((r) => r.status)")
+	w.leaves("location.reload();")
 }
 
 func (w *window) picture(name string) {
 	w.t.Helper()
-	eval[bool](w, "new Promise((r) => setTimeout(() => r(true), 150))")
+	time.Sleep(150 * time.Millisecond) // a page without scripts has no clock
 	raw, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
 	check(w.t, err)
 	full, err := png.Decode(bytes.NewReader(raw))
