@@ -53,7 +53,7 @@ func Web(p *people.People) func(*http.Request) (people.Caller, error) {
 		if err := own.Check(r); err != nil {
 			return people.Caller{}, &access.Error{Status: http.StatusForbidden, Code: "cross-site"}
 		}
-		if r.URL.Path == Prefix+eventStream { // what is followed by itself is no use of a session
+		if r.URL.Path == Prefix+eventStream || r.Context().Value(againKey{}) != nil { // what is followed by itself is no use of a session
 			return p.StillIn(cookie.Value, address)
 		}
 		return p.BySession(r.Context(), cookie.Value, address)

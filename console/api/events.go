@@ -5,14 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/ardoise/ardoise/console/access"
-	"github.com/ardoise/ardoise/fleet/people"
 )
 
 // eventStream is the path of the route that events are followed by.
@@ -69,15 +67,11 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, d access.Desk) e
 		_, err := fmt.Fprint(w, text)
 		return err == nil && control.Flush() == nil
 	}
-	who, _ := r.Context().Value(againKey{}).(func() (people.Caller, error))
 	ctx, stop := context.WithCancel(r.Context())
 	defer stop()
 	err := d.Follow(ctx, after, s.beat(), func(e *access.Event) bool {
-		if e == nil { // he may have logged out, or been given another role
-			if c, err := who(); err != nil || !reflect.DeepEqual(c, d.Caller()) {
-				return false
-			}
-			return send(": \n\n")
+		if e == nil {
+			return still(r, d.Caller()) && send(": \n\n")
 		}
 		b, err := json.Marshal(e)
 		if err != nil {

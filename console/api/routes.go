@@ -107,7 +107,7 @@ func orderRoutes(t *table) {
 		func(ctx context.Context, d access.Desk, in *idWith[access.Cancel]) (access.Job, error) {
 			return d.Cancel(ctx, in.ID, in.Body)
 		})
-	gives[access.Job](t, stream(t, "GET /jobs/{id}/watch", "a job as JSON lines, one at each change, until it is over", "application/jsonl", watch))
+	gives[access.Job](t, stream(t, "GET /jobs/{id}/watch", "a job as JSON lines, one at each change, until it is over", "application/jsonl", t.s.watch))
 }
 
 func houseRoutes(t *table) {
@@ -120,11 +120,30 @@ func houseRoutes(t *table) {
 // lineTime is how long one line may take to be read: who does not read for so long has gone.
 const lineTime = 10 * time.Second
 
-// watch sends a job at each change.
-func watch(w http.ResponseWriter, r *http.Request, d access.Desk) error {
+// watch sends a job at each change, while whoever reads may.
+func (s *Server) watch(w http.ResponseWriter, r *http.Request, d access.Desk) error {
 	control := http.NewResponseController(w)
 	lines := json.NewEncoder(w)
-	for j, err := range d.Watch(r.Context(), r.PathValue("id")) {
+	ctx, stop := context.WithCancel(r.Context())
+	asking := make(chan struct{})
+	defer func() { stop(); <-asking }()
+	go func() {
+		defer close(asking)
+		tick := time.NewTicker(s.beat())
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+				if !still(r, d.Caller()) {
+					stop()
+					return
+				}
+			}
+		}
+	}()
+	for j, err := range d.Watch(ctx, r.PathValue("id")) {
 		if err != nil {
 			return err
 		}

@@ -44,6 +44,14 @@ type againKey struct{}
 // callerKey is the key of the caller in a request's context.
 type callerKey struct{}
 
+// still tells whether a request is by the same caller, with the same rights, as when it came: he may have logged out, or been
+// given another role.
+func still(r *http.Request, as people.Caller) bool {
+	who, _ := r.Context().Value(againKey{}).(func() (people.Caller, error))
+	c, err := who()
+	return err == nil && reflect.DeepEqual(c, as)
+}
+
 // desk is the desk of who asks.
 func (s *Server) desk(ctx context.Context) access.Desk {
 	c, _ := ctx.Value(callerKey{}).(people.Caller) // the zero one may do nothing
@@ -69,8 +77,10 @@ func (s *Server) Handler(who func(*http.Request) (people.Caller, error)) http.Ha
 			return
 		}
 		ctx := context.WithValue(r.Context(), callerKey{}, c)
-		ctx = context.WithValue(ctx, againKey{}, func() (people.Caller, error) { return who(r) })
-		mux.ServeHTTP(w, r.WithContext(ctx))
+		var asked *http.Request
+		ctx = context.WithValue(ctx, againKey{}, func() (people.Caller, error) { return who(asked) })
+		asked = r.WithContext(ctx)
+		mux.ServeHTTP(w, asked)
 	})
 }
 

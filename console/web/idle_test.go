@@ -3,8 +3,11 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/ardoise/ardoise/console/access"
 )
 
 // A page that is left open, and comes back for its stream by itself, does not keep somebody signed in who has gone.
@@ -51,5 +54,35 @@ func TestAnOpenPageDoesNotKeepItsSession(t *testing.T) {
 		if status, _ := b.get("/computers"); status != http.StatusOK {
 			t.Fatalf("somebody who reads pages is let go: %d", status)
 		}
+	}
+}
+
+// One person's open pages leave places for everybody else's.
+func TestNobodyTakesAllStreams(t *testing.T) {
+	s := newStream(t.Context(), &console{Server: Server{House: &access.House{}}})
+	var of []chan struct{}
+	for range 2 * maxOfOne {
+		if ch, ok := s.join("paul"); ok {
+			of = append(of, ch)
+		}
+	}
+	if len(of) != maxOfOne {
+		t.Errorf("one person has %d streams", len(of))
+	}
+	if _, ok := s.join("marie"); !ok {
+		t.Error("another has none")
+	}
+	s.leave(of[0])
+	if _, ok := s.join("paul"); !ok {
+		t.Error("a place that was left is not given again")
+	}
+	all := len(s.on)
+	for n := range maxStream {
+		if _, ok := s.join(strconv.Itoa(n)); ok {
+			all++
+		}
+	}
+	if all != maxStream {
+		t.Errorf("there are %d streams", all)
 	}
 }

@@ -33,18 +33,19 @@ const (
 	recheck   = 30 * time.Second       // of the session and of what time alone changes
 	writeTime = 10 * time.Second       // a browser that does not read is left
 	maxStream = 400                    // streams at once, of all people
+	maxOfOne  = 20                     // of them of one person: nobody's open pages keep others from theirs
 )
 
 // stream wakes the streams of all pages when something has changed.
 type stream struct {
 	ctx context.Context
 	mu  sync.Mutex
-	on  map[chan struct{}]bool
+	on  map[chan struct{}]string // id of whose page it is
 }
 
 // newStream listens to the fleet until ctx ends.
 func newStream(ctx context.Context, c *console) *stream {
-	s := &stream{ctx: ctx, on: map[chan struct{}]bool{}}
+	s := &stream{ctx: ctx, on: map[chan struct{}]string{}}
 	if c.House.Fleet != nil {
 		stop := c.House.Fleet.Listen(func(fleet.Change) { s.wake() })
 		context.AfterFunc(ctx, stop)
@@ -64,15 +65,21 @@ func (s *stream) wake() {
 	}
 }
 
-// join opens a stream; false when there are too many.
-func (s *stream) join() (chan struct{}, bool) {
+// join opens a stream of a person; false when there are too many, or he has too many.
+func (s *stream) join(person string) (chan struct{}, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.on) >= maxStream {
+	own := 0
+	for _, p := range s.on {
+		if p == person {
+			own++
+		}
+	}
+	if len(s.on) >= maxStream || own >= maxOfOne {
 		return nil, false
 	}
 	ch := make(chan struct{}, 1)
-	s.on[ch] = true
+	s.on[ch] = person
 	return ch, true
 }
 
@@ -91,7 +98,7 @@ func (c *console) events(v *visit) error {
 	if err != nil {
 		return err
 	}
-	changed, ok := c.stream.join()
+	changed, ok := c.stream.join(v.Caller.ID)
 	if !ok {
 		return v.fail(http.StatusServiceUnavailable, nil)
 	}
