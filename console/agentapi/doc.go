@@ -18,7 +18,7 @@
 //	capture/{task}/...                         x        the task is a capture and runs on this computer
 //	local, local/{name}                        x        one that was thrown out gets a grant of nothing, if it had one
 //	wish                                       x        the room's policy allows it, some six times an hour
-//	running/reset                 x                     a token of one computer's running system; wrong ones bar an address
+//	running/reset                 x                     a token of one computer's running system; wrong ones bar an address, but not for the right one
 //	helper/wake                   x                     a helper's secret; wrong ones bar an address, but not for the right one
 //
 // The frames of a capture go to one ingest per task. It outlives connections and silences, because what it has claimed

@@ -10,18 +10,14 @@ import (
 // maxPoll is the longest question of a helper, in bytes: 64 networks and 32 IDs.
 const maxPoll = 16 << 10
 
-// helper lets a helper wait for computers to wake. A right secret is let in from an address, too, that has shown wrong ones:
-// a pupil behind the same router must not keep it out.
+// helper lets a helper wait for computers to wake.
 func (s *Server) helper(w http.ResponseWriter, r *http.Request, c caller) error {
-	secret, err := bearer(r)
-	if err == nil {
-		_, err = s.Fleet.HelperOf(secret)
-	}
+	secret, err := s.admit(r, c, func(secret string) error {
+		_, err := s.Fleet.HelperOf(secret)
+		return err
+	})
 	if err != nil {
-		if err := s.barred(c); err != nil {
-			return err
-		}
-		return s.judged(r, c, err)
+		return err
 	}
 	var poll job.HelperPoll
 	if err := s.read(w, r, maxPoll, &poll); err != nil {

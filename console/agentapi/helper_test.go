@@ -134,8 +134,11 @@ func TestWhoMayNotBeAHelper(t *testing.T) {
 	if status, _, p := s.poll("z", loop()); status != 429 {
 		t.Errorf("after ten wrong ones another: %d %+v, want 429", status, p)
 	}
-	if status, _, p := s.bearer(http.MethodGet, "Bearer "+token); status != 429 {
-		t.Errorf("a token from there: %d %+v, want 429", status, p)
+	if status, _, p := s.bearer(http.MethodGet, "Bearer "+token+"z"); status != 429 {
+		t.Errorf("a wrong token from there: %d %+v, want 429", status, p)
+	}
+	if status, _, p := s.bearer(http.MethodGet, "Bearer "+token); status != 200 {
+		t.Errorf("a right token from there: %d %+v, want 200", status, p)
 	}
 	if status, work, p := s.poll(secret, loop()); status != 200 || len(work.Wake) != 1 {
 		t.Errorf("and the right one: %d %+v %+v", status, work, p)

@@ -249,8 +249,11 @@ func TestTokensCannotBeGuessed(t *testing.T) {
 		}
 	}
 	for range 3 {
-		if status, _, p := s.bearer(http.MethodPost, "Bearer "+token); status != 429 {
-			t.Errorf("after ten wrong ones the right one: %d %+v, want 429", status, p)
+		if status, _, p := s.bearer(http.MethodPost, "Bearer "+token+"y"); status != 429 {
+			t.Errorf("after ten wrong ones another: %d %+v, want 429", status, p)
+		}
+		if status, _, p := s.bearer(http.MethodGet, "Bearer "+token); status != 200 { // its owner sits behind the same router
+			t.Errorf("after ten wrong ones the right one: %d %+v, want 200", status, p)
 		}
 	}
 	told := 0
