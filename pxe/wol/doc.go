@@ -6,7 +6,8 @@
 //	ff ff ff ff ff ff | mac mac ... mac (16) | password
 //
 // It is sent as UDP to port 9 of the interface's broadcast address, and as a bare Ethernet frame of type 0x0842, which
-// also reaches cards whose firmware looks at no IP at all. Three times, a moment apart: there is no answer to wait for.
+// also reaches cards whose firmware looks at no IP at all; who may open no packet socket sends UDP alone. Three times, a
+// moment apart: there is no answer to wait for.
 //
 // Guaranteed: nothing but the packets. Waking is neither authenticated nor safe against replay, so nothing destructive
 // may ever follow from it alone.
