@@ -378,6 +378,30 @@ func TestAnOrderIsForSitesFiltersAndSelections(t *testing.T) {
 	}
 }
 
+func TestAnOrderForManyIsForWhoeverMatches(t *testing.T) {
+	s := region(t, 2, 18) // 540 computers each
+	b := s.as("marie")
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.web.URL+"/order?kind=inventory&q=tag:fixe&site=lycee01", nil)
+	check(t, err)
+	res, _ := b.do(r)
+	to := res.Header.Get("Location")
+	if u, err := url.Parse(to); err != nil || u.Query().Get("filter") != `tag:fixe site:"lycee01"` || u.Query().Get("kind") != "inventory" {
+		t.Fatalf("it leads to %s, %v", to, err)
+	}
+	b.want(to, 200, `<p class="figure-value">540</p>`, "and 140 others")
+	j := b.sends("/order", url.Values{"kind": {"inventory"}, "filter": {`tag:fixe site:"lycee01"`}})
+	if len(j.Tasks) != 540 {
+		t.Errorf("%d are ordered", len(j.Tasks))
+	}
+	// No session serves more than a thousand: that is said where the filter can be changed
+	if status, body := b.get("/order?kind=deploy&master=Bureautique%401&filter=tag:fixe"); status != http.StatusUnprocessableEntity || !containsAll(body, "1 to 1000 computers, not 1080", `name="q"`) {
+		t.Errorf("a deployment to too many: %d\n%.3000s", status, body)
+	}
+	if status, body := b.post("/order", url.Values{"kind": {"wake"}, "filter": {"tag:fixe"}}); status != http.StatusUnprocessableEntity || !strings.Contains(body, "At most 1000 computers can be woken at once") {
+		t.Errorf("waking too many: %d\n%.3000s", status, body)
+	}
+}
+
 func TestAnOlderVersionIsDeployed(t *testing.T) {
 	s, _ := furnished(t)
 	b := s.as("paul")
