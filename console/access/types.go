@@ -23,7 +23,7 @@ type Status struct {
 type Computer struct {
 	ID         string        `json:"id"`
 	Name       string        `json:"name"`
-	State      string        `json:"state"` // unknown, pending, enrolled, refused, alarm
+	State      string        `json:"state"` // unknown, pending, enrolled, refused, alarm, expected
 	Code       string        `json:"code,omitempty"`
 	MACs       []string      `json:"macs"`
 	UUID       string        `json:"uuid,omitempty"`

@@ -9,7 +9,8 @@
 //
 // Most routes take and give JSON: fields and parameters that are not known are refused, so that a misspelt one is not
 // taken for its default. What does not fit in memory or goes on for long is a stream: export files, manifests, chunks,
-// works on the store, a job that is watched, events. Errors are access.Error with a status of 4xx or 5xx; their codes are
+// works on the store, a job that is watched, events; its parameters are held to the same. What a field means is said by its
+// comment in Go (fields.json, which a test writes), which values it has by values.go. Errors are access.Error with a status of 4xx or 5xx; their codes are
 // those of console/notices.
 //
 // Guaranteed: a request is answered for exactly one caller, whose desk decides what there is; what a browser of another

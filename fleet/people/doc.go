@@ -12,6 +12,9 @@
 //	                                 Token --- "ard_..." -> ByToken-+
 //	administrator's socket ----------------------------------------+
 //
+// BySession is a use of a session, StillIn is none: a page that is open and follows events by itself does not keep a session
+// from ending after two hours without a hand at it.
+//
 // Secrets are given once and kept as SHA-256; passwords are kept as argon2id. What a person may do is looked up at each
 // request: it is never in the cookie. Scopes of a token narrow what its person may do and never widen it.
 //
