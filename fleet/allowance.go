@@ -22,6 +22,10 @@ func lineBounds() bounds  { return bounds{2000, 100 * time.Millisecond} }
 // A computer that is reset at each start has some ten proofs a day.
 func proofBounds() bounds { return bounds{64, time.Minute} }
 
+// What an agent says of its computer is kept as often as that: a boot or a task has some ten things to keep, and who says other
+// things all the time must not make everybody wait for the disk.
+func keepBounds() bounds { return bounds{60, 30 * time.Second} }
+
 // The allowances that nobody has for himself: senders of boot requests are not proven, so they share them.
 const (
 	anybody      = ""
@@ -55,4 +59,23 @@ func (f *Fleet) allowed(of string, b bounds, events []Event) []Event {
 	a.tokens -= float64(n)
 	f.allowances[of] = a
 	return events[:n]
+}
+
+// mayKeep takes one commit from the allowance of what a computer says of itself. What is beyond it stays in memory until the
+// next commit of that computer: after a restart before that the computer says it again.
+func (f *Fleet) mayKeep(computer string) bool { return f.may(computer+"/kept", keepBounds()) }
+
+// inMemory makes a change of computers and tasks that is not kept. The caller holds deciding.
+func (f *Fleet) inMemory(x Change) {
+	f.mu.Lock()
+	for _, t := range x.Tasks {
+		f.tasks[t.ID] = t
+	}
+	for _, c := range x.Computers {
+		f.computers.put(c)
+	}
+	f.remember(x.Events...)
+	f.mu.Unlock()
+	f.tell(x.Events...)
+	f.announce(x)
 }

@@ -118,10 +118,15 @@ func (f *Fleet) welcomeBack(ctx context.Context, c Computer, in Introduction) (j
 	proofs := in.Hello.Proofs // what is too much is told again
 	proofs = proofs[:len(f.allowed(c.ID+"/proofs", proofBounds(), make([]Event, len(proofs))))]
 	events = append(events, f.takeProofs(&c, Task{}, proofs)...)
-	if !slices.Equal(old.ProofIDs, c.ProofIDs) || !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c) {
-		if err := f.commit(ctx, Change{Computers: []Computer{c}, Events: events}); err != nil {
+	change := Change{Computers: []Computer{c}, Events: events}
+	proven := !slices.Equal(old.ProofIDs, c.ProofIDs) // it forgets a proof that it was told is kept
+	switch news := !began.IsZero() || now.Sub(old.LastSeen) > freshness || differ(old, c); {
+	case proven, news && f.mayKeep(c.ID):
+		if err := f.commit(ctx, change); err != nil {
 			return job.Welcome{}, err
 		}
+	case news:
+		f.inMemory(change)
 	}
 	return job.Welcome{State: job.StateEnrolled, Computer: c.Name, ID: c.ID, Proofs: len(proofs)}, nil
 }
@@ -177,7 +182,7 @@ func (f *Fleet) await(in Introduction, like, twin *Computer) (w job.Welcome, err
 	var a applicant
 	defer func() {
 		f.mu.Unlock()
-		f.tell(events...)
+		f.tell(f.worthALine(events...)...) // keys that nobody knows are as many as somebody likes
 		if err == nil {
 			f.announce(Change{Computers: []Computer{a.Computer}, Events: events})
 		}

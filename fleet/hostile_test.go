@@ -291,3 +291,55 @@ func TestAComputerThatClaimsAnothersAddressDoesNotHoldItUp(t *testing.T) {
 		t.Errorf("its disk is unfinished, and it is to start that: %s", b.Why)
 	}
 }
+
+// An enrolled computer that says something else each time costs a commit now and then, not one each time under the lock that
+// everybody's decisions wait for.
+func TestWhoSaysOtherThingsAllTheTimeDoesNotWearTheDisk(t *testing.T) {
+	for name, flood := range map[string]func(h *house, n int){
+		"marks": func(h *house, n int) {
+			h.report("k", job.Report{Task: "1-1", State: job.TaskRunning, Mark: &job.Mark{Phase: fmt.Sprint(n % 2)}})
+		},
+		"inventories": func(h *house, n int) {
+			h.hello("k", with(hello(1), func(x *job.Hello) { x.Inventory.Model = fmt.Sprint(n % 2) }))
+		},
+		"starts": func(h *house, _ int) {
+			h.Began("10.0.0.9")
+			h.hello("k", hello(1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.enrol("k", "pc", hello(1))
+			h.order(job.KindDeploy, "pc")
+			h.next("k")
+			counted := &mortal{Store: h.store, left: 10_000}
+			var err error
+			h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: counted, Signer: fakeSigner{}, Now: func() time.Time { return h.now }})
+			check(t, err)
+			for n := range 300 {
+				flood(h, n)
+				h.now = h.now.Add(10 * time.Millisecond)
+			}
+			if n := 10_000 - counted.left; n < 10 || n > 70 {
+				t.Errorf("300 words in three seconds made %d commits", n)
+			}
+			if c := h.computer("pc"); name == "marks" && (c.Mark == nil || c.Mark.Phase != "1") || name == "inventories" && c.Inventory.Model != "1" {
+				t.Errorf("the last word is not known: %+v %+v", c.Mark, c.Inventory)
+			}
+		})
+	}
+}
+
+// Keys that nobody knows are free: the log does not grow by a line for each.
+func TestAFloodOfNewKeysDoesNotFillTheLog(t *testing.T) {
+	h := newHouse(t)
+	for n := range 4000 {
+		_, err := h.Hello(context.Background(), fleet.Introduction{Key: fmt.Sprint("k", n), Address: fmt.Sprintf("10.0.%d.%d", n>>8, n&255), Hello: hello(n)})
+		if err == nil || n < 100 {
+			check(t, err)
+		}
+	}
+	if n := bytes.Count(h.log.Bytes(), []byte("waits for approval")); n < 100 || n > 2100 {
+		t.Errorf("4000 keys made %d lines", n)
+	}
+}

@@ -12,7 +12,7 @@ import (
 )
 
 // Report takes an agent's word on its task. Progress stays in memory; what changes a decision is committed before the
-// agent gets its answer.
+// agent gets its answer; marks that change all the time now and then.
 func (f *Fleet) Report(ctx context.Context, key string, r job.Report) (job.ReportReply, error) {
 	r = cleanReport(r)
 	f.deciding.Lock()
@@ -85,20 +85,14 @@ func (f *Fleet) progress(ctx context.Context, c Computer, t Task, r job.Report) 
 		c.Mark, c.MarkOnDisk = r.Mark, false
 		events = append(events, f.worth(c.ID, f.event("mark", Info, c, t, "kept here in phase %s", r.Mark.Phase))...)
 	}
-	if t.Wrote && !before.Wrote || marked || t.Handouts != before.Handouts {
-		c.LastSeen = now
-		return job.ReportReply{Cancel: t.CancelAsked && !t.Wrote},
-			f.commit(ctx, Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events})
-	}
-	f.mu.Lock()
-	f.tasks[t.ID] = t
 	c.LastSeen = now
-	f.computers.put(c)
-	f.remember(events...)
-	f.mu.Unlock()
-	f.tell(events...)
-	f.announce(Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events})
-	return job.ReportReply{Cancel: t.CancelAsked && !t.Wrote}, nil
+	change := Change{Tasks: []Task{t}, Computers: []Computer{c}, Events: events}
+	reply := job.ReportReply{Cancel: t.CancelAsked && !t.Wrote}
+	if t.Wrote && !before.Wrote || t.Handouts != before.Handouts || marked && f.mayKeep(c.ID) {
+		return reply, f.commit(ctx, change)
+	}
+	f.inMemory(change)
+	return reply, nil
 }
 
 func stepName(r job.Report) string {
