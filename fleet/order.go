@@ -26,7 +26,7 @@ type Order struct {
 	Ending    job.Ending
 	By        string
 	At        time.Time     // its tasks wait until then; zero: now
-	Within    time.Duration // tasks that have not begun so long after At are cancelled; 0: a week, of a shutdown ten minutes
+	Within    time.Duration // tasks that have not begun so long after At are cancelled; 0: a week, of a shutdown ten minutes; at most 31 days
 	Level     job.Level     // reset: how much is read; "": full
 	Wake      bool          // wake its computers when the time has come
 	Skip      bool          // leave out the computers that cannot take it
@@ -73,6 +73,7 @@ const (
 	maxLeftOut   = 1000 // that a job names
 	maxRetries   = 5
 	maxAhead     = 366 * 24 * time.Hour
+	maxWithin    = 31 * 24 * time.Hour // what waits holds its version: no order does for good
 )
 
 // Plan says what an order would do, computer by computer, without doing it.
@@ -227,6 +228,8 @@ func (f *Fleet) check(o *Order) error {
 		return refuse(CodeBadOrder, "", "a task that failed is tried again 0 to %d times", maxRetries)
 	case o.Within < 0:
 		return refuse(CodeBadOrder, "", "an order cannot have expired before it is given")
+	case o.Within > maxWithin:
+		return refuse(CodeBadOrder, "", "an order waits at most %d days for its computers", int(maxWithin/(24*time.Hour)))
 	}
 	if now := f.o.Now(); !o.At.IsZero() && (o.At.Before(now.Add(-time.Minute)) || o.At.After(now.Add(maxAhead))) {
 		return refuse(CodeBadOrder, o.At.In(f.o.Zone).Format(minute), "an order is for now, or for a time within a year")

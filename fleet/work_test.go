@@ -379,3 +379,17 @@ func TestWakingNow(t *testing.T) {
 	_, err = immortal(t).WakeNow(context.Background(), []string{"pc"}, "marie")
 	wantCode(t, "a server that cannot", err, fleet.CodeNoWake)
 }
+
+// What waits holds its version: nobody may let it wait for good.
+func TestAnOrderDoesNotWaitForGood(t *testing.T) {
+	h := newHouse(t)
+	h.enrol("k", "pc", hello(1))
+	for within, ok := range map[time.Duration]bool{31 * 24 * time.Hour: true, 31*24*time.Hour + time.Second: false, 1 << 62: false} {
+		_, err := h.Plan(fleet.Order{Kind: job.KindDeploy, Computers: []string{"pc"}, Master: "win", Version: 2, Manifest: "bb", Within: within})
+		if ok {
+			check(t, err)
+		} else {
+			wantCode(t, within.String(), err, fleet.CodeBadOrder)
+		}
+	}
+}

@@ -54,7 +54,8 @@ type resolved struct {
 // resolve makes a wire order one that the fleet understands, with the exact version.
 func (d Desk) resolve(o Order) (resolved, error) {
 	out := resolved{Order: fleet.Order{Kind: o.Kind, Computers: o.Computers, Master: o.Master, Note: o.Note, AsIs: o.AsIs,
-		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: d.by(), Within: time.Duration(o.Within) * time.Second,
+		Disk: o.Disk, Countdown: o.Countdown, Ending: o.Ending, By: d.by(),
+		Within:  time.Duration(min(o.Within, 1<<30)) * time.Second, // far more than is allowed, without an overflow
 		Unicast: o.Unicast, Room: o.Room, At: o.At, Level: o.Level, Wake: o.Wake, Skip: o.Skip, Rooms: o.Rooms, Sites: o.Sites,
 		Filter: o.Filter, Retries: o.Retries, Instead: o.Instead, Wipe: job.WipeOrder{Method: o.Wipe},
 		Script: job.ScriptOrder{Hash: o.Script}}}
