@@ -25,13 +25,13 @@ func (s *site) audiences() (out []post.Audience) {
 	return out
 }
 
-// lately yields the jobs that may have ended since a time: those that were ordered since then or in the eight days before, for
-// an order begins within a week, and those in memory that were planned long ago.
+// lately yields the jobs that may have ended since a time: those that were ordered since then or in the 32 days before, for
+// an order waits 31 days at most, and those in memory that were planned long ago.
 func (s *site) lately(ctx context.Context, since time.Time) iter.Seq2[fleet.JobState, error] {
 	return func(yield func(fleet.JobState, error) bool) {
 		seen := map[string]bool{}
 		for j, err := range s.fleet.History(ctx, fleet.JobQuery{}) {
-			if err == nil && j.Job.Created.Before(since.AddDate(0, 0, -8)) {
+			if err == nil && j.Job.Created.Before(since.AddDate(0, 0, -32)) {
 				break
 			}
 			if seen[j.Job.ID] = true; !yield(j, err) || err != nil {
