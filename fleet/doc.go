@@ -107,7 +107,8 @@
 // connected has the address, the event and the plan say so.
 //
 // Listings hold the lock for some hundred computers at a time, so that answers to firmware and reports of agents do not wait
-// for a page with a region; maps are drawn from the records themselves (Sights), not from copies; records are found by
+// for a page with a region; but what uses a version, and who is in the wrong site, are asked of all computers at once (Uses,
+// Strays); maps are drawn from the records themselves (Sights), not from copies; records are found by
 // name, key, address, UUID and serial number without looking at others.
 //
 // Details of events and refusals are English: each is one format, given whole to event or refuse, with what it is about as

@@ -11,7 +11,8 @@
 //
 // Guaranteed: what lies outside the caller's sites and rooms is not found, as if it did not exist: computers, rooms, jobs
 // (a job with computers in two places shows each of its readers his own), events, sessions, requests and the names in
-// refusals; a change is made only where the role allows it, and is in the audit log with its result, also when it was
-// refused. Not guaranteed: that two people do not find out from each other's effects that somebody else is there, as by a
+// refusals; a change is made only where the role allows it, and its result is told to the audit log, also when it was
+// refused. Not guaranteed: that the entry is there, for it is a commit of its own after the change, and a kill between the
+// two leaves a change without (what goes wrong there is logged); that two people do not find out from each other's effects that somebody else is there, as by a
 // name that is taken or by a master's size; names of computers and versions of masters are one for all sites.
 package access

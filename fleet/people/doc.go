@@ -25,7 +25,7 @@
 //
 // The audit log only grows. Each entry bears a hash over itself and the hash of the one before:
 //
-//	hash(n) = SHA-256(hash(n-1), number, time, who, via, address, action, what, site, room, result, detail)
+//	hash(n) = SHA-256(number, time, hash(n-1), who, via, address, action, what, site, room, result, detail)
 //
 // This package records how people come and go; what they do is recorded by who lets them do it.
 //

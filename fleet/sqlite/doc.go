@@ -4,7 +4,7 @@
 //	computers(id, name, key, doc)   rooms(name, doc)   jobs(id, number, doc)   tasks(id, job, computer, active, doc)   events(...)
 //	records(kind, id, doc): sites, enrolment windows, schedules, saved filters, scripts
 //	people(id, login, oidc, hash, invitation, doc)   logins(hash, person, doc)   api_tokens(id, hash, person, doc)   audit(...)
-//	requests(number, computer, room, site, state, doc)   labels(computer, token)
+//	requests(number, computer, room, site, state, doc)   labels(computer, token)   sessions(id, number, doc)
 //
 // The newest 20,000 jobs are kept, and all that are not over or wiped something; and the newest million events. A page of
 // these walks one index, the narrowest, from where the page before ended.
