@@ -132,7 +132,7 @@ func (s *school) plain(w *window) {
 	w.goes("#go")
 	w.until(`!!document.querySelector("#e-typed")`)
 	w.sentence()
-	w.tick("input[name=when][value=tonight]")
+	w.later()
 	w.goes("#go")
 	w.until(`location.pathname.startsWith("/jobs/")`)
 	cancel := func() {
@@ -149,7 +149,7 @@ func (s *school) plain(w *window) {
 	w.goes("a[href='/order?kind=deploy&room=CDI']")
 	w.goes("a.choice.is-stable")
 	w.sentence()
-	w.tick("input[name=when][value=tonight]")
+	w.later()
 	w.goes("#go")
 	w.until(`location.pathname.startsWith("/jobs/")`)
 	w.must("CDI-02")
