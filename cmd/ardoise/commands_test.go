@@ -54,6 +54,16 @@ func TestEachCommandHasItsPlaceInTheHelp(t *testing.T) {
 	}
 }
 
+func TestTheProgramSaysWhichItIs(t *testing.T) {
+	var out, complaints bytes.Buffer
+	if code := run(t.Context(), []string{"--version"}, nil, &out, &complaints); code != 0 || complaints.Len() > 0 {
+		t.Fatalf("exit %d: %s", code, complaints.String())
+	}
+	if said := out.String(); said != "ardoise "+version()+"\n" {
+		t.Errorf("it says %q", said)
+	}
+}
+
 func TestEachCommandPrintsJSON(t *testing.T) {
 	files := []string{"ardoise serve", "ardoise computer export", "ardoise computer token", "ardoise helper add", "ardoise helper run"} // what they print is a log, or a file
 	everyCommand(func(c *cobra.Command) {

@@ -54,10 +54,12 @@ func newRoot(started func()) *cobra.Command {
 		Use:              "ardoise",
 		Short:            "network-boots computers and keeps their disks",
 		Long:             about,
+		Version:          version(),
 		SilenceErrors:    true,
 		SilenceUsage:     true,
 		PersistentPreRun: func(*cobra.Command, []string) { started() },
 	}
+	root.SetVersionTemplate("ardoise {{.Version}}\n")
 	root.AddCommand(masterCommand(), resetCommand(), storeCommand(), backupCommand(), sessionCommand(), cacheCommand())
 	root.AddCommand(daemonCommands()...)
 	root.AddCommand(newManual(root))
