@@ -60,7 +60,7 @@ func Data(dir string) []access.Check {
 	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
 		out = append(out, Bad(name, "chown it to the user that the daemon runs as", "%s cannot be written: %v", dir, err))
 	}
-	for _, secret := range []string{"", "keys/signing.key", "ca/ca.pem", "ardoise.db", api.SocketName} {
+	for _, secret := range []string{"", "keys/signing.key", "ca/ca.pem", "ardoise.db", "post.json", api.SocketName} {
 		path := filepath.Join(dir, secret)
 		info, err := os.Stat(path)
 		if err == nil && info.Mode().Perm()&0o077 != 0 {

@@ -50,6 +50,9 @@ func TestDataFolder(t *testing.T) {
 	wantState(t, "a sound folder", doctor.Data(dir)[:1], access.CheckOK, "nobody else's")
 	check(t, os.Chmod(key, 0o644))
 	wantState(t, "a key that others can read", doctor.Data(dir), access.CheckBad, "0644")
+	check(t, os.Chmod(key, 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, "post.json"), nil, 0o640))
+	wantState(t, "the mail server's password that others can read", doctor.Data(dir), access.CheckBad, "post.json has mode 0640")
 	wantState(t, "a file in its place", doctor.Data(key), access.CheckBad, "no folder")
 }
 
