@@ -103,7 +103,7 @@ func TestAWakeSaysWhatItLacks(t *testing.T) {
 	if status, body := b.post("/order", url.Values{"kind": {"wake"}, "room": {"S104"}}); status != http.StatusSeeOther {
 		t.Errorf("waking a room: %d\n%s", status, body)
 	}
-	if _, body := b.get("/rooms/S104"); !strings.Contains(body, "3 postes réveillés. S104-01, S104-02, S104-03") || !strings.Contains(body, "il pourrait ne pas se réveiller") {
+	if _, body := b.get("/rooms/S104"); !strings.Contains(body, "3 postes réveillés. S104-01, S104-02, S104-03") || !strings.Contains(body, "réveil incertain") {
 		t.Errorf("the room's page does not say it:\n%s", body)
 	}
 }
