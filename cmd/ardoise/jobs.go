@@ -231,16 +231,29 @@ func confirm(in io.Reader, out io.Writer, p access.Plan) error {
 	if len(names) == 0 {
 		return nil // the daemon says why
 	}
-	verb, what := "wipe", "This wipes everything on %d disk(s), of %s, and puts "+p.Master+" there."
+	what := "This wipes everything on %d disk(s), of %s, and puts " + p.Master + " there."
 	switch p.Kind {
 	case job.KindReset:
-		verb, what = "reset", "This takes back everything that was changed on %d disk(s), of %s, as the list above says."
+		what = "This takes back everything that was changed on %d disk(s), of %s, as the list above says."
 	case job.KindWipe:
-		verb, what = "destroy", "This destroys everything on %d disk(s), of %s. Nothing brings it back, and they will not start."
+		what = "This destroys everything on %d disk(s), of %s. Nothing brings it back, and they will not start."
 	case job.KindScript:
-		verb, what = "run", "This lets a script change %d disk(s), of %s. What they hold is not proven any more."
+		what = "This lets a script change %d disk(s), of %s. What they hold is not proven any more."
 	}
-	return agreed(in, out, fmt.Sprintf(what, len(names), fleet.Clean(strings.Join(names, ", "), 400)), fmt.Sprintf("%s %d", verb, len(names)))
+	return agreed(in, out, fmt.Sprintf(what, len(names), fleet.Clean(strings.Join(names, ", "), 400)), fmt.Sprintf("%s %d", typedVerb(p.Kind), len(names)))
+}
+
+// typedVerb is what a person types to agree to an order of this kind, before the number of computers.
+func typedVerb(k job.Kind) string {
+	switch k {
+	case job.KindReset:
+		return "reset"
+	case job.KindWipe:
+		return "destroy"
+	case job.KindScript:
+		return "run"
+	}
+	return "wipe"
 }
 
 // agreed says what is lost, and refuses unless a person types the words that say so.

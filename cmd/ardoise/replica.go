@@ -87,18 +87,10 @@ func (s *site) healer() store.Healer {
 // healEvery is how often the daemon asks its replica for what readers found damaged: a scrub comes by after days.
 const healEvery = time.Hour
 
-// run heals until ctx ends.
+// run heals, now and from time to time, until ctx ends.
 func (r replica) run(ctx context.Context, l *masters.Library, log *slog.Logger) {
-	tick := time.NewTicker(healEvery)
-	defer tick.Stop()
-	for {
-		r.heal(ctx, l, log)
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+	r.heal(ctx, l, log)
+	_ = every(ctx, healEvery, func() error { r.heal(ctx, l, log); return nil }) // it tells of its failures itself
 }
 
 // heal asks once.

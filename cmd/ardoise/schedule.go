@@ -180,14 +180,14 @@ func (o *scheduleFlags) ask(c *cobra.Command, d *api.Client, s access.Schedule) 
 			showPlan(c.OutOrStdout(), plan)
 		}
 	}
-	verb, does := "wipe", "wipes everything on their disks and puts "+x.Master+" there"
+	verb, does := typedVerb(x.Kind), "wipes everything on their disks and puts "+x.Master+" there"
 	switch x.Kind {
 	case job.KindReset:
-		verb, does = "reset", "takes back everything that was changed on their disks"
+		does = "takes back everything that was changed on their disks"
 	case job.KindWipe:
-		verb, does = "destroy", "destroys everything on their disks"
+		does = "destroys everything on their disks"
 	case job.KindScript:
-		verb, does = "run", "lets a script change their disks"
+		does = "lets a script change their disks"
 	}
 	now, wanted := "none now", verb+" all"
 	if len(names) > 0 {

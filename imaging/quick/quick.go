@@ -75,9 +75,6 @@ type Verdict struct {
 	pages   map[int]uint64    // of entries that differ: bit p, page p of their content does
 }
 
-// A page is what is compared of a content that differs, and written: 64 of them are a chunk.
-const pageSize = chunk.MaxSize / 64
-
 // keepAtMost is how many of the master's chunks that were fetched are kept for the reset that follows.
 const keepAtMost = 256
 

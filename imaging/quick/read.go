@@ -1,7 +1,6 @@
 package quick
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -249,13 +248,7 @@ func (l *look) keep(d compared) {
 	if l.touched(d.e) {
 		return
 	}
-	var pages uint64
-	for p := 0; p*pageSize < len(d.want); p++ {
-		end := min((p+1)*pageSize, len(d.want))
-		if !bytes.Equal(d.have[p*pageSize:end], d.want[p*pageSize:end]) {
-			pages |= 1 << p
-		}
-	}
+	pages := sweep.Differing(d.have, d.want)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.v.pages[d.entry] = pages

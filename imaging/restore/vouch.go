@@ -1,7 +1,6 @@
 package restore
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"sort"
@@ -136,23 +135,10 @@ func (r *run) keepFound(f *sweep.Found) {
 	}
 	if size := int(f.Entry.Length); size <= k.left {
 		k.left -= size
-		k.contents[f.Index] = slices.Clone(f.Content(make([]byte, size)))
+		content := make([]byte, size)
+		copy(content, f.Content(content)) // which may lie in content already
+		k.contents[f.Index] = content
 	}
-}
-
-// differing tells which pages of entry i's content the disk does not hold.
-func (k *found) differing(i uint32, content []byte) (differ uint64, known bool) {
-	have := k.contents[i]
-	if len(have) != len(content) {
-		return 0, false
-	}
-	for at := 0; at < len(content); at += pageSize {
-		end := min(at+pageSize, len(content))
-		if !bytes.Equal(have[at:end], content[at:end]) {
-			differ |= 1 << (at / pageSize)
-		}
-	}
-	return differ, true
 }
 
 // fillsToRead returns the fills that nobody vouches for, or their parts.

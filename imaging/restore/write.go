@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ardoise/ardoise/imaging/disk"
-	"github.com/ardoise/ardoise/masters/chunk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -195,9 +195,6 @@ func (r *run) writeLoaded(ctx context.Context, l loaded) error {
 	return nil
 }
 
-// pageSize is what of a content is written or not: a chunk has 64 of them.
-const pageSize = chunk.MaxSize / 64
-
 // pages tells which pages of entry i, which should hold content, have to be written.
 func (r *run) pages(i uint32, content []byte) uint64 {
 	if _, patched := r.patched[i]; patched || r.vouched == nil {
@@ -208,8 +205,8 @@ func (r *run) pages(i uint32, content []byte) uint64 {
 			return differ
 		}
 	}
-	if differ, known := r.found.differing(i, content); known {
-		return differ
+	if have := r.found.contents[i]; len(have) == len(content) {
+		return sweep.Differing(have, content)
 	}
 	return math.MaxUint64
 }
@@ -218,8 +215,8 @@ func (r *run) pages(i uint32, content []byte) uint64 {
 func (w *writer) addPages(p manifest.Piece, content []byte, pages uint64) {
 	from, end := p.At, p.At+p.Length
 	for at := from; at < end; {
-		next := min((at/pageSize+1)*pageSize, end)
-		if pages>>(at/pageSize)&1 == 0 {
+		next := min((at/sweep.PageSize+1)*sweep.PageSize, end)
+		if pages>>(at/sweep.PageSize)&1 == 0 {
 			if from < at {
 				w.add(p.Offset+int64(from-p.At), content[from:at])
 			}
