@@ -1,9 +1,14 @@
 package lab_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"runtime"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -241,5 +246,46 @@ func TestFloodLooksLikeTheServer(t *testing.T) {
 		})
 	if err != nil || right.Load() < 1000 {
 		t.Errorf("%d of %d forged packets arrived as they should, %v", right.Load(), sent, err)
+	}
+}
+
+// What a server spends can be figured only where nothing else is charged to it: not the switch, not the PCs.
+func TestAServerThatIsApartHasItsOwnProcessor(t *testing.T) {
+	needRoot(t)
+	last := runtime.NumCPU() - 1
+	if last == 0 || last >= 32 {
+		t.Skipf("%d processors cannot be shared out", last+1)
+	}
+	r, err := lab.OpenRoom(t.Context(), lab.RoomOptions{PCs: 1, Apart: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ask := func(space, question string) string {
+		var out, complaints bytes.Buffer
+		p, err := r.Run(space, &out, &complaints, "sh", "-c", question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-p.Done()
+		return strings.TrimSpace(out.String() + complaints.String())
+	}
+	const allowed = "nproc; nice"
+	if said, want := ask(r.Server(), allowed), fmt.Sprintf("%d\n-15", last); said != want {
+		t.Errorf("the server's processors and niceness are %q, want %q", said, want)
+	}
+	if said, want := ask(r.PC(0), allowed), fmt.Sprintf("%d\n0", last+1); said != want {
+		t.Errorf("a PC's processors and niceness are %q, want %q", said, want)
+	}
+	mask, err := strconv.ParseUint(ask(r.Switch(), "cat /sys/class/net/p-srv/queues/rx-0/rps_cpus"), 16, 64)
+	if err != nil || mask != 1<<last {
+		t.Errorf("the switch works on the processors %b, %v; want the last one of %d", mask, err, last+1)
+	}
+	if n := arrive(t, r, func() { blast(t, r, lab.PCAddress(0)+":4000", 1) }); n != 1 {
+		t.Error("the first packet did not arrive")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +22,13 @@ import (
 // Run starts a program in a namespace of the room; standard output and standard error go where they are told to. It dies
 // with us.
 func (r *Room) Run(space string, out, complaints io.Writer, args ...string) (*Process, error) {
-	return startApart(filepath.Base(args[0]), space, out, complaints, args...)
+	name := filepath.Base(args[0])
+	if r.apart() && space == r.Server() {
+		// No PC takes a server its processor; and Go would count those that a program is kept to.
+		args = append([]string{"env", fmt.Sprintf("GOMAXPROCS=%d", runtime.NumCPU()), "nice", "-n", "-15",
+			"taskset", "-c", fmt.Sprintf("0-%d", runtime.NumCPU()-2)}, args...)
+	}
+	return startApart(name, space, out, complaints, args...)
 }
 
 // LosePC makes a PC lose that share of the IP packets that come to it, in hundredths of a percent; 0 stops it. They are

@@ -54,7 +54,7 @@ type Run struct {
 type wireRate struct {
 	Frames float64 `json:"frames"` // bytes a second of frames or disk: what the server's port counts, less headers and repetitions
 	Port   float64 `json:"port"`   // bytes a second, as the server's port counts them
-	Cores  float64 `json:"cores"`  // processor seconds a second of the sender; in a room of namespaces also of its switch
+	Cores  float64 `json:"cores"`  // processor seconds a second of the sender, without the switch: gigabit rows give that another processor
 }
 
 // take is one run while it happens.

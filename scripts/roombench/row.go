@@ -59,7 +59,7 @@ func (b *bench) uplink(s Scene) lab.Cable {
 
 // row plays a scene with every program, in turn.
 func (b *bench) row(ctx context.Context, s Scene) (err error) {
-	room, err := lab.OpenRoom(ctx, lab.RoomOptions{PCs: s.PCs, PC: b.cable(s), Server: b.uplink(s)})
+	room, err := lab.OpenRoom(ctx, lab.RoomOptions{PCs: s.PCs, PC: b.cable(s), Server: b.uplink(s), Apart: s.gigabit()})
 	if err != nil {
 		return err
 	}
