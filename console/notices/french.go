@@ -345,23 +345,51 @@ func Plain(s string) string { return unmarker.Replace(s) }
 // marks are those that French sets apart from the word before them; screens of PCs have no room for that.
 var marks = regexp.MustCompile(`([\pL\pN)»]) ?([:;!?])( |$)`)
 
-// HTML is a text of In for a page in a language: escaped, set as that is, and what is foreign in it says so to browsers and to
-// those who have pages read to them.
+// afterCode is such a mark where a command stands before it.
+var afterCode = regexp.MustCompile(`^ ?([:;!?])( |$)`)
+
+// code is what stands between backticks: a command, a flag or a file, to be copied as it is.
+var code = regexp.MustCompile("`([^`\n]+)`")
+
+// HTML is a text of In for a page in a language: escaped, set as that is, with what stands between backticks as <code>, and what
+// is foreign in it says so to browsers and to those who have pages read to them.
 func HTML(l Language, s string) template.HTML {
-	escape := template.HTMLEscapeString
-	if l == French {
-		escape = func(s string) string {
-			return template.HTMLEscapeString(marks.ReplaceAllString(s, "$1\u00a0$2$3"))
+	s = code.ReplaceAllStringFunc(s, func(c string) string { // what is foreign in a command is part of it
+		if strings.Count(c, foreignFrom) != strings.Count(c, foreignTo) {
+			return c
 		}
-	}
+		return Plain(c)
+	})
 	var b strings.Builder
 	for i, part := range strings.Split(s, foreignFrom) {
 		inside, after, marked := strings.Cut(part, foreignTo)
 		if i == 0 || !marked {
-			b.WriteString(escape(Plain(part)))
+			set(&b, l, Plain(part))
 			continue
 		}
-		b.WriteString(`<i lang="en" dir="auto">` + template.HTMLEscapeString(inside) + `</i>` + escape(Plain(after)))
+		b.WriteString(`<i lang="en" dir="auto">`)
+		set(&b, English, inside)
+		b.WriteString(`</i>`)
+		set(&b, l, Plain(after))
 	}
 	return template.HTML(b.String())
+}
+
+// set writes a text in one language as markup.
+func set(b *strings.Builder, l Language, s string) {
+	text := func(s string, follows bool) {
+		if l == French {
+			if s = marks.ReplaceAllString(s, "$1\u00a0$2$3"); follows {
+				s = afterCode.ReplaceAllString(s, "\u00a0$1$2")
+			}
+		}
+		b.WriteString(template.HTMLEscapeString(s))
+	}
+	end := 0
+	for _, at := range code.FindAllStringSubmatchIndex(s, -1) {
+		text(s[end:at[0]], end > 0)
+		b.WriteString("<code>" + template.HTMLEscapeString(s[at[2]:at[3]]) + "</code>")
+		end = at[1]
+	}
+	text(s[end:], end > 0)
 }

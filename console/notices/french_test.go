@@ -62,19 +62,42 @@ func TestWhatIsForeignSaysSo(t *testing.T) {
 	}
 }
 
+// A command in a sentence is shown as one, with nothing of it changed, and is no markup.
+func TestWhatStandsBetweenBackticksIsCode(t *testing.T) {
+	for _, x := range []struct {
+		l          notices.Language
+		text, html string
+	}{
+		{notices.English, "set it: `timedatectl set-ntp true`, then look", "set it: <code>timedatectl set-ntp true</code>, then look"},
+		{notices.English, "`a` and `b <c>`", "<code>a</code> and <code>b &lt;c&gt;</code>"},
+		{notices.English, "one ` alone", "one ` alone"},
+		{notices.English, "`two\nlines`", "`two\nlines`"},
+		{notices.French, "lancez: `ip a: b` ; puis `x`!", "lancez\u00a0: <code>ip a: b</code>\u00a0; puis <code>x</code>\u00a0!"},
+		{notices.French, "dit `a \u2068so there\u2069` ici", "dit <code>a so there</code> ici"},
+		{notices.French, "\u2068run `so there` now\u2069", `<i lang="en" dir="auto">run <code>so there</code> now</i>`},
+		{notices.French, "dit `a \u2068so` there\u2069", `dit ` + "`a " + `<i lang="en" dir="auto">so` + "` there</i>"},
+	} {
+		if got := string(notices.HTML(x.l, x.text)); got != x.html {
+			t.Errorf("%q:\n got %s\nwant %s", x.text, got, x.html)
+		}
+	}
+}
+
 // Whatever a computer, a person or a drive writes, it is said in bounded time, whole, and without markup of its own.
 func FuzzIn(f *testing.F) {
 	for _, l := range notices.Lines() {
 		f.Add(l.Of, l.English)
 	}
 	f.Add("failed", "deploy M@1: disk-fault The disk reports a failure: a: b: c, d; e. F: g.")
+	f.Add("", "say `a <b>` and `c\u2068d\u2069`; `e\u2068f` g\u2069 `h")
 	f.Add("", "\"\\\"%s: {1~} [a [b]] ., ; : \u2068\u2069")
 	f.Fuzz(func(t *testing.T, of, english string) {
 		if len(english) > 2000 {
 			return
 		}
 		got := string(notices.HTML(notices.French, notices.In(notices.French, of, english)))
-		if strings.Count(got, "<") != 2*strings.Count(got, `<i lang="en" dir="auto">`) {
+		if strings.Count(got, "<") != 2*(strings.Count(got, `<i lang="en" dir="auto">`)+strings.Count(got, "<code>")) ||
+			strings.Count(got, "<code>") != strings.Count(got, "</code>") {
 			t.Fatalf("%q became markup: %s", english, got)
 		}
 	})

@@ -283,8 +283,8 @@ func TestNoEnglishSentenceStandsOnAFrenchPage(t *testing.T) {
 	for _, page := range pages {
 		for page != "" {
 			_, body := b.get(page)
-			if strings.ContainsAny(body, "\u2068\u2069") {
-				t.Errorf("%s: a text is printed without said, so that nobody knows what is foreign in it", page)
+			if strings.ContainsAny(body, "\u2068\u2069`") {
+				t.Errorf("%s: a text is printed without said, so that nobody knows what is foreign or a command in it", page)
 			}
 			for _, stray := range strays(body) {
 				if stray != "the first" && stray != "with <b>Office</b>" { // notes that somebody wrote
@@ -417,7 +417,7 @@ func TestWhatFormsRefuseIsFrench(t *testing.T) {
 				t.Errorf("%d, %s %v: %q", i, x.path, x.form, stray)
 			}
 		}
-		if strings.ContainsAny(body, "\u2068\u2069") {
+		if strings.ContainsAny(body, "\u2068\u2069`") {
 			t.Errorf("%s: a text is printed without said", x.path)
 		}
 		if status >= 500 {
