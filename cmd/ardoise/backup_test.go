@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	agent "github.com/ardoise/ardoise/imaging/agent/client"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters"
+	"github.com/ardoise/ardoise/masters/backup"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 	"github.com/ardoise/ardoise/masters/sign"
@@ -220,6 +223,22 @@ func TestTheSigningKeyIsReplacedWhileTheDaemonRuns(t *testing.T) {
 	}
 }
 
+// newerBackup is a backup of a version of this program that keeps one file more.
+func newerBackup(t *testing.T) string {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := backup.NewWriter(&out, backup.Options{Passphrase: "cheval agrafe pile correct", Iterations: 1000, Rand: rand.Reader})
+	for _, name := range []string{"format", "tomorrow.json"} {
+		err = errors.Join(err, w.Add(name, 2, strings.NewReader("{}")))
+	}
+	path := filepath.Join(t.TempDir(), "newer")
+	err = errors.Join(err, w.Close())
+	if err := errors.Join(err, os.WriteFile(path, out.Bytes(), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 func TestBackupRefuses(t *testing.T) {
 	data, dir := t.TempDir(), t.TempDir()
 	ids, frames := storetest.Frames(t, 1, 13)
@@ -275,6 +294,8 @@ func TestBackupRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { refused(t, c.exit, c.args...) })
 	}
+	told(t, 3, "", `holds tomorrow.json, which this version of Ardoise does not know
+hint: restore it with the version that made it, or a newer one; nothing was restored`, restore(newerBackup(t), filepath.Join(dir, "new"))...)
 	left, err := filepath.Glob(filepath.Join(dir, ".ardoise-backup-*"))
 	if err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)

@@ -74,6 +74,7 @@ func noticeOf(err error) (code, what, detail string) {
 		phrase     *grub.PassphraseError
 		noBackup   *backup.FileError
 		oldBackup  *backup.FormatError
+		newBackup  *backup.UnknownFileError
 		full       *backup.NotEmptyError
 	)
 	switch {
@@ -111,6 +112,8 @@ func noticeOf(err error) (code, what, detail string) {
 		return "bad-backup", "", noBackup.Reason
 	case errors.As(err, &oldBackup):
 		return "newer-file", "", oldBackup.Error()
+	case errors.As(err, &newBackup):
+		return "newer-backup", newBackup.Name, ""
 	case errors.As(err, &full):
 		return "not-empty", full.Dir, full.Found
 	case errors.As(err, &unread):

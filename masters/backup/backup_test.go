@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -162,7 +163,37 @@ func TestRestoreIntoAFolder(t *testing.T) {
 		}
 		check(t, into(dir, raw, passphrase))
 	})
-	for _, name := range []string{"../out", "/etc/passwd", "keys/../../out", "other", "keys//x", "."} {
+	for _, name := range []string{"post.json", "new/deep/file"} {
+		t.Run("a file of a newer version, "+name, func(t *testing.T) {
+			newer := maps.Clone(files) // what it knows is there as well, and is not restored either
+			newer[name] = []byte("{}")
+			dir := t.TempDir()
+			var unknown *backup.UnknownFileError
+			if err := into(dir, sealed(t, newer), passphrase); !errors.As(err, &unknown) || unknown.Name != name {
+				t.Errorf("Restore = %v, want *UnknownFileError", err)
+			}
+			if left, _ := os.ReadDir(dir); len(left) != 1 || left[0].Name() != "lock" {
+				t.Errorf("the folder holds %v", left)
+			}
+			check(t, into(dir, raw, passphrase))
+		})
+	}
+	t.Run("one that a newer version began to restore", func(t *testing.T) {
+		dir := t.TempDir()
+		check(t, os.Mkdir(filepath.Join(dir, backup.Restoring), 0o700))
+		check(t, os.WriteFile(filepath.Join(dir, "post.json"), nil, 0o600))
+		check(t, os.Mkdir(filepath.Join(dir, "keys"), 0o700))
+		var full *backup.NotEmptyError
+		if err := into(dir, raw, passphrase); !errors.As(err, &full) || full.Found != "post.json" {
+			t.Errorf("Restore = %v, want *NotEmptyError", err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "keys")); err != nil {
+			t.Errorf("what was there is gone: %v", err)
+		}
+		check(t, os.Remove(filepath.Join(dir, "post.json")))
+		check(t, into(dir, raw, passphrase))
+	})
+	for _, name := range []string{"../out", "/etc/passwd", "keys/../../out", "keys//x", "."} {
 		t.Run("a file called "+name, func(t *testing.T) {
 			dir := t.TempDir()
 			var file *backup.FileError

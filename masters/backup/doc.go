@@ -22,6 +22,7 @@
 //
 // Guaranteed: without the passphrase nothing is learnt but sizes; nothing that was altered is restored; while
 // DIR/.restoring stands the folder is not a data folder (masters.Open refuses it), so that half a restore is never
-// served; restoring again begins anew. Not guaranteed: that a short passphrase withstands who has the file for years:
-// that is what the iterations are against, a second each.
+// served; restoring again begins anew; a file that this program does not know is named, and then nothing is restored. Not
+// guaranteed: that a short passphrase withstands who has the file for years: that is what the iterations are against, a
+// second each.
 package backup

@@ -25,9 +25,21 @@ type NotEmptyError struct {
 // Error implements error.
 func (e *NotEmptyError) Error() string { return fmt.Sprintf("%s holds %s already", e.Dir, e.Found) }
 
+// UnknownFileError says that a whole and untouched backup holds a file that this program does not know: another version of it
+// made the backup, and without that file the box would not be what it was.
+type UnknownFileError struct {
+	Name string // with slashes, below the data folder
+}
+
+// Error implements error.
+func (e *UnknownFileError) Error() string {
+	return fmt.Sprintf("backup: %q is nothing that this program knows", e.Name)
+}
+
 // Restore makes folder dir what it was when the backup in was made, chunks apart: dir must be new, empty, or hold
 // "store" alone, or be one that a restore was interrupted in. tops are the files and folders that a backup may hold.
-// It fails with *NotEmptyError, *durable.LockedError, *PassphraseError, *FileError, *FormatError; then dir is as it was found.
+// It fails with *NotEmptyError, *durable.LockedError, *PassphraseError, *FileError, *FormatError, *UnknownFileError; then dir is
+// as it was found.
 func Restore(d durable.FS, dir string, tops []string, in io.Reader, passphrase string) (err error) {
 	if err := durable.MakeFolder(d, dir); err != nil {
 		return fmt.Errorf("making folder %s: %w", dir, err)
@@ -64,7 +76,14 @@ func (r *restoring) begin() error {
 	if err != nil {
 		return fmt.Errorf("looking into %s: %w", r.dir, err)
 	}
-	if slices.Contains(entries, Restoring) {
+	// With the mark, what a backup may hold is of an interrupted restore; what else is there another version began to restore.
+	interrupted := slices.Contains(entries, Restoring)
+	if i := slices.IndexFunc(entries, func(e string) bool {
+		return e != "store" && e != "lock" && (!interrupted || e != Restoring && !slices.Contains(r.tops, e))
+	}); i >= 0 {
+		return &NotEmptyError{Dir: r.dir, Found: entries[i]}
+	}
+	if interrupted {
 		for _, top := range r.tops { // of the interrupted one
 			if err := r.remove(filepath.Join(r.dir, top)); err != nil {
 				return fmt.Errorf("clearing %s: %w", r.dir, err)
@@ -73,8 +92,6 @@ func (r *restoring) begin() error {
 		if err := r.remove(r.temp); err != nil {
 			return fmt.Errorf("clearing %s: %w", r.dir, err)
 		}
-	} else if i := slices.IndexFunc(entries, func(e string) bool { return e != "store" && e != "lock" }); i >= 0 {
-		return &NotEmptyError{Dir: r.dir, Found: entries[i]}
 	}
 	if err := durable.MakeFolder(r.fs, r.temp); err != nil {
 		return fmt.Errorf("making folder %s: %w", r.temp, err)
@@ -86,8 +103,11 @@ func (r *restoring) begin() error {
 // take writes one file beside its place.
 func (r *restoring) take(name string, size int64, content io.Reader) error {
 	top, _, _ := strings.Cut(name, "/")
-	if !fs.ValidPath(name) || !slices.Contains(r.tops, top) {
+	switch {
+	case !fs.ValidPath(name) || name == ".":
 		return &FileError{Reason: fmt.Sprintf("%q is nothing that a backup holds", name)}
+	case !slices.Contains(r.tops, top):
+		return &UnknownFileError{Name: name}
 	}
 	if err := r.folder(path.Dir(name)); err != nil {
 		return err
