@@ -180,10 +180,12 @@ func (f *Fleet) ImportCSV(ctx context.Context, r io.Reader, how Import) (ImportR
 	}
 	im.swap()
 	rep := im.report()
-	if rep.WrongAll > 0 && !how.Partly {
+	switch {
+	case rep.WrongAll == 1 && !how.Partly:
+		return rep, refuse(CodeBadSheet, "", "line %d is wrong: %s", rep.Wrong[0].Line, rep.Wrong[0].Detail)
+	case rep.WrongAll > 1 && !how.Partly:
 		return rep, refuse(CodeBadSheet, "", "%d of %d lines are wrong: line %d: %s", rep.WrongAll, rep.Lines, rep.Wrong[0].Line, rep.Wrong[0].Detail)
-	}
-	if how.Try || len(im.change.Computers) == 0 {
+	case how.Try || len(im.change.Computers) == 0:
 		return rep, nil
 	}
 	im.change.Rooms = f.withdraw(im.left)
@@ -263,7 +265,7 @@ func (s *sheet) read(in *csv.Reader, names []string) error {
 		case empty:
 		case len(cells) != len(names):
 			s.wrong = append(s.wrong, WrongLine{Line: line, Code: CodeBadSheet,
-				Detail: fmt.Sprintf("it has %d cells, the first line has %d", len(cells), len(names))})
+				Detail: fmt.Sprintf("it has not as many cells as the first line: %d, not %d", len(cells), len(names))})
 		default:
 			s.rows = append(s.rows, r)
 		}

@@ -20,6 +20,20 @@ func (h *house) imports(text string, how fleet.Import) (fleet.ImportReport, erro
 	return h.ImportCSV(context.Background(), strings.NewReader(text), how)
 }
 
+// What is counted agrees with its number.
+func TestAListSaysHowManyLinesAreWrong(t *testing.T) {
+	h := schools(t)
+	for list, want := range map[string]string{
+		"name,mac\nx,y\n":      `bad-sheet: line 2 is wrong: "y" is no mac`,
+		"name,mac\nx,y\nz,y\n": `bad-sheet: 2 of 2 lines are wrong: line 2: "y" is no mac`,
+		"name,mac\nx\n":        "bad-sheet: line 2 is wrong: it has not as many cells as the first line: 1, not 2",
+	} {
+		if _, err := h.imports(list, fleet.Import{}); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", list, err, want)
+		}
+	}
+}
+
 func TestAListOfExpectedComputers(t *testing.T) {
 	h := schools(t)
 	rep, err := h.imports("\ufeffName;Room;MAC;UUID;Serial;Tags;Note\r\n"+

@@ -153,13 +153,13 @@ func showSheet(w io.Writer, r access.SheetReport) {
 		_, _ = fmt.Fprintf(w, "line %d %s: %s %s\n", x.Line, x.Column, x.Code, x.Detail)
 	}
 	if n := r.WrongAll - len(r.Wrong); n > 0 {
-		_, _ = fmt.Fprintf(w, "and %d more lines\n", n)
+		_, _ = fmt.Fprintf(w, "and %s more\n", several(n, "line"))
 	}
 	what := "nothing was changed"
 	if r.Done {
 		what = "kept"
 	}
-	_, _ = fmt.Fprintf(w, "%d lines: %d changed, %d new, %d as they were, %d wrong; %s\n", r.Lines, r.Changed, r.Created, r.Unchanged,
+	_, _ = fmt.Fprintf(w, "%s: %d changed, %d new, %d as before, %d wrong; %s\n", several(r.Lines, "line"), r.Changed, r.Created, r.Unchanged,
 		r.WrongAll, what)
 }
 

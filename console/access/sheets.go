@@ -67,7 +67,7 @@ func (d Desk) ImportSheet(ctx context.Context, r io.Reader, how Sheet) (SheetRep
 	}
 	return change(ctx, d, deed{action: "computer import"}, func(e *deed) (SheetReport, error) {
 		out, err := do(e)
-		e.what = fmt.Sprintf("%d lines, %d changed, %d new, %d wrong", out.Lines, out.Changed, out.Created, out.WrongAll)
+		e.detail = fmt.Sprintf("lines read: %d; changed: %d; new: %d; wrong: %d", out.Lines, out.Changed, out.Created, out.WrongAll)
 		return out, err
 	})
 }
