@@ -36,7 +36,7 @@ func wireJob(j fleet.JobState, name func(id string) string) Job {
 	out := Job{ID: j.Job.ID, Kind: j.Job.Kind, State: stateOf(j), Master: j.Job.Master, Version: j.Job.Version,
 		OrderedBy: j.Job.OrderedBy, Created: j.Job.Created, Expires: j.Job.Expires, Note: j.Job.Note, Ending: j.Job.Ending,
 		NotBefore: moment(j.Job.NotBefore), Level: j.Job.Level, SessionID: j.Job.Session, Tasks: []Task{}, Retries: j.Job.Retries,
-		Wipe: j.Job.Wipe.Method, Schedule: j.Job.Schedule}
+		Wipe: j.Job.Wipe.Method, Schedule: j.Job.Schedule, Disk: j.Job.Disk, Wake: j.Job.Wake, AsIs: j.Job.AsIs}
 	if j.Job.Kind == job.KindScript {
 		script := j.Job.Script
 		out.Script = &script

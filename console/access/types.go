@@ -216,6 +216,9 @@ type Job struct {
 	Script   *job.ScriptOrder `json:"script,omitempty"`
 	Schedule string           `json:"schedule,omitempty"` // id of the schedule that gave it
 	LeftOut  []LeftOut        `json:"left_out,omitempty"` // whom it was meant for, too, and who could not take it
+	Disk     job.DiskRule     `json:"disk,omitzero"`      // that was ordered; zero: none was named
+	Wake     bool             `json:"wake,omitempty"`     // its computers are woken
+	AsIs     bool             `json:"as_is,omitempty"`    // capture: also what is not clean
 
 	// Session is how that session stands, while it runs, in what a watch yields; all of it where one job is asked for.
 	Session *sessions.Report `json:"session,omitempty"`

@@ -83,6 +83,7 @@ func (t tongue) disksOf(c access.Computer, chosen string) (out []diskChoice) {
 	if len(all) < 2 {
 		return nil
 	}
+	is, err := disk.Choose(all, newForm(t, url.Values{"disk": {chosen}}).diskOf("disk"))
 	for _, d := range all {
 		rule := job.DiskRule{Serial: d.Serial}
 		if d.Serial == "" {
@@ -95,7 +96,7 @@ func (t tongue) disksOf(c access.Computer, chosen string) (out []diskChoice) {
 		if d.Serial != "" {
 			title += " · " + d.Serial
 		}
-		out = append(out, diskChoice{ruleText(rule), title, ruleText(rule) == chosen})
+		out = append(out, diskChoice{ruleText(rule), title, chosen != "" && err == nil && is.Path == d.Path})
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -28,7 +29,8 @@ type doView struct {
 	Endings  []option
 	Disks    []diskChoice // where there are several: one is chosen before it is said what it loses
 	When     whenView
-	Typed    string // words that have to be typed
+	Again    template.URL // all that the form says, but for the disk
+	Typed    string       // words that have to be typed
 	Destroys bool
 }
 
@@ -39,9 +41,15 @@ func doKinds() []job.Kind {
 
 // showDo says what an order would do.
 func (c *console) showDo(v *visit) error {
-	f := newForm(v.tongue, url.Values{"wake": {"1"}})
-	if disk := v.r.URL.Query().Get("disk"); disk != "" {
-		f.values.Set("disk", disk)
+	q := v.r.URL.Query()
+	f := newForm(v.tongue, url.Values{})
+	if !q.Has("again") { // then a box that is not there is one that was left empty
+		f.values.Set("wake", "1")
+	}
+	for _, field := range append(kept(), "disk") {
+		if x := q.Get(field); x != "" {
+			f.values.Set(field, x)
+		}
 	}
 	return v.doPage(f, http.StatusOK)
 }
@@ -92,7 +100,7 @@ func (v *visit) doPage(f *Form, status int) error {
 	}
 	defaultsOf(f)
 	view := doView{Computer: pc, Kind: string(kind), Form: f, Levels: v.levels(), Endings: v.endings(), Methods: v.methods(),
-		When: v.whenOf(f, kind), Destroys: destroys(kind)}
+		When: v.whenOf(f, kind), Again: template.URL(saidBy(f).Encode()), Destroys: destroys(kind)}
 	if pc.Runs != nil {
 		view.Holds = fmt.Sprintf("%s@%d", pc.Runs.Master, pc.Runs.Version)
 	}

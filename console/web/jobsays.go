@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/notices"
@@ -82,7 +83,11 @@ func (v *visit) scheduleOf(id string) *Crumb {
 // maxAgain is for how many computers an order is offered again: their ids travel in an address.
 const maxAgain = 500
 
-// again offers a job that is over once more, for the computers that it did not succeed on and that are still there.
+// maxNoteAgain is how many bytes a note has at most that travels with them.
+const maxNoteAgain = 500
+
+// again offers a job that is over once more, for the computers that it did not succeed on and that are still there, with all
+// that it was ordered with.
 func (v *visit) again(j access.Job, view *jobView) {
 	var ids []string
 	for _, t := range j.Tasks {
@@ -94,30 +99,64 @@ func (v *visit) again(j access.Job, view *jobView) {
 			ids = append(ids, id)
 		}
 	}
-	may := v.May(access.ActionOf(access.Order{Kind: j.Kind, Master: named(j)}))
-	switch {
-	case len(ids) == 0 || len(ids) > maxAgain || !may:
-		return
-	case slices.Contains(v.orderKinds("", ""), string(j.Kind)):
-		q := url.Values{"kind": {string(j.Kind)}, "pc": ids}
-		add := func(key, value string) {
-			if value != "" {
-				q.Set(key, value)
-			}
-		}
-		add("master", named(j))
-		add("level", string(j.Level))
-		add("ending", string(j.Ending))
-		if j.Script != nil {
-			add("script", j.Script.Hash)
-		}
-		view.AgainHref = "/order?" + q.Encode()
-	case len(ids) == 1 && slices.Contains(doKinds(), j.Kind):
-		view.AgainHref = "/computers/" + url.PathEscape(ids[0]) + "/do/" + string(j.Kind)
-	default:
+	if len(ids) == 0 || len(ids) > maxAgain || !v.May(access.ActionOf(access.Order{Kind: j.Kind, Master: named(j), Disk: j.Disk})) {
 		return
 	}
+	q := v.orderedWith(j)
+	switch {
+	case j.Kind == job.KindCapture:
+		q.Set("computer", ids[0]) // it is of one
+		q.Set("master", j.Master)
+		view.AgainHref = "/capture?" + q.Encode()
+	case len(ids) == 1 && slices.Contains(moreKinds(), j.Kind):
+		view.AgainHref = "/computers/" + url.PathEscape(ids[0]) + "/do/" + string(j.Kind) + "?" + q.Encode()
+	default:
+		q.Set("kind", string(j.Kind))
+		q["pc"] = ids
+		view.AgainHref = "/order?" + q.Encode()
+	}
 	view.Again = v.count("job.again", len(ids))
+}
+
+// orderedWith is what a job was ordered with, as the fields of forms have it. A window is the next one between its hours.
+func (v *visit) orderedWith(j access.Job) url.Values {
+	q := url.Values{"again": {"1"}}
+	add := func(key, value string) {
+		if value != "" {
+			q.Set(key, value)
+		}
+	}
+	add("master", named(j))
+	add("level", string(j.Level))
+	if j.Ending == job.EndDisk || j.Ending == job.EndPowerOff { // of those that pages offer
+		add("ending", string(j.Ending))
+	}
+	if j.Kind == job.KindWipe {
+		add("method", j.Wipe)
+	}
+	if j.Script != nil {
+		add("script", j.Script.Hash)
+	}
+	add("disk", ruleText(j.Disk))
+	for field, on := range map[string]bool{"wake": j.Wake, "as_is": j.AsIs} {
+		if on {
+			q.Set(field, "1")
+		}
+	}
+	if len(j.Note) <= maxNoteAgain {
+		add("note", j.Note)
+	}
+	if j.NotBefore == nil || j.Expires.Sub(*j.NotBefore) > 24*time.Hour {
+		return q
+	}
+	from, until := v.clock(*j.NotBefore), v.clock(j.Expires)
+	if q.Set("when", "window"); from == nightFrom && until == nightUntil {
+		q.Set("when", "tonight")
+	}
+	q.Set("from", from)
+	q.Set("until", until)
+	q.Set("retries", strconv.Itoa(j.Retries))
+	return q
 }
 
 // named is the version that a job was ordered with; "": what each computer holds, or none.

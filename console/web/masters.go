@@ -375,8 +375,9 @@ func (t tongue) changed(c diff.Change) badge {
 // showCapture asks which computer becomes a version of which master.
 func (c *console) showCapture(v *visit) error {
 	f := newForm(v.tongue, nil)
-	f.Default("computer", v.r.URL.Query().Get("computer"))
-	f.Default("master", v.r.URL.Query().Get("master"))
+	for _, field := range []string{"computer", "master", "note", "as_is", "disk"} {
+		f.Default(field, v.r.URL.Query().Get(field))
+	}
 	return c.capturePage(v, f, http.StatusOK)
 }
 

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -91,6 +92,17 @@ func kept() []string {
 	return []string{"master", "script", "method", "when", "from", "until", "date", "retries", "level", "ending", "wake", "note"}
 }
 
+// saidBy is what a form says of those fields: a box that is not there was left empty.
+func saidBy(f *Form) url.Values {
+	q := url.Values{"again": {"1"}}
+	for _, field := range kept() {
+		if x := f.Value(field); x != "" {
+			q.Set(field, x)
+		}
+	}
+	return q
+}
+
 // readOrder reads what was chosen so far.
 func (v *visit) readOrder(f *Form) (orderView, error) {
 	view := orderView{Kind: job.Kind(f.Value("kind")), Form: f, Rooms: f.Values("room"), PCs: f.Values("pc"), Filter: strings.TrimSpace(f.Value("filter"))}
@@ -110,12 +122,7 @@ func (v *visit) readOrder(f *Form) (orderView, error) {
 	view.Places = template.URL(q.Encode())
 	q.Set("kind", string(view.Kind))
 	view.Query = template.URL(q.Encode())
-	q.Set("again", "1")
-	for _, field := range kept() {
-		if x := f.Value(field); x != "" {
-			q.Set(field, x)
-		}
-	}
+	maps.Copy(q, saidBy(f))
 	view.Again = template.URL(q.Encode())
 	defaultTimes(f)
 	f.Default("ending", string(job.EndDisk))

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/fleet/people"
@@ -337,3 +339,128 @@ func TestALabelShowsHowItsReportsStand(t *testing.T) {
 
 // versionless is no version: an order of what needs none.
 var versionless masters.Version
+
+// filled is what a form of a page would send as it stands.
+func filled(t *testing.T, body, action string) url.Values {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(body))
+	check(t, err)
+	out, found := url.Values{}, false
+	attr := func(n *html.Node, key string) (string, bool) {
+		i := slices.IndexFunc(n.Attr, func(a html.Attribute) bool { return a.Key == key })
+		if i < 0 {
+			return "", false
+		}
+		return n.Attr[i].Val, true
+	}
+	for form := range doc.Descendants() {
+		if at, _ := attr(form, "action"); form.Data != "form" || at != action {
+			continue
+		}
+		found = true
+		for n := range form.Descendants() {
+			name, _ := attr(n, "name")
+			value, _ := attr(n, "value")
+			kind, _ := attr(n, "type")
+			_, checked := attr(n, "checked")
+			switch {
+			case name == "" || n.Data == "button":
+			case n.Data == "textarea" && n.FirstChild != nil:
+				out.Add(name, n.FirstChild.Data)
+			case n.Data == "select":
+				for o := range n.Descendants() {
+					if _, chosen := attr(o, "selected"); chosen {
+						value, _ = attr(o, "value")
+						out.Add(name, value)
+					}
+				}
+			case n.Data == "input" && (kind != "checkbox" && kind != "radio" || checked):
+				out.Add(name, value)
+			}
+			if sentence, asks := attr(n, "data-typed"); asks {
+				out.Set(name, sentence)
+			}
+		}
+	}
+	if !found {
+		t.Fatalf("there is no form for %s:\n%s", action, body)
+	}
+	return out
+}
+
+// What is ordered again is ordered with everything that it was ordered with: nobody notices that a wipe's method is another.
+func TestAgainIsTheSameOrder(t *testing.T) {
+	s, v := furnished(t)
+	s.twoDisks(60, "LAB-01", "S104")
+	s.twoDisks(61, "LAB-02", "S104")
+	hash := s.script(true)
+	sata := job.DiskRule{Bus: "sata"}
+	b := s.as("marie")
+	for _, x := range []struct {
+		n     int // computers
+		at    int // hour; 0: now
+		o     fleet.Order
+		v     masters.Version
+		place string
+	}{
+		{1, 0, fleet.Order{Kind: job.KindWipe, Wipe: job.WipeOrder{Method: job.WipeOverwrite}, Disk: sata, Ending: job.EndPowerOff, Note: "sold"}, versionless, "do/wipe"},
+		{2, 0, fleet.Order{Kind: job.KindWipe, Wipe: job.WipeOrder{Method: job.WipeSanitize}, Disk: sata, Ending: job.EndPowerOff, Wake: true}, versionless, "/order"},
+		{1, 0, fleet.Order{Kind: job.KindScript, Script: job.ScriptOrder{Hash: hash}, Disk: sata, Ending: job.EndPowerOff}, versionless, "do/script"},
+		{2, 0, fleet.Order{Kind: job.KindScript, Script: job.ScriptOrder{Hash: hash}, Disk: sata, Ending: job.EndDisk, Wake: true}, versionless, "/order"},
+		{2, 23, fleet.Order{Kind: job.KindDeploy, Disk: sata, Ending: job.EndPowerOff, Within: 3 * time.Hour, Retries: 3, Wake: true}, v[0], "/order"},
+		{1, 22, fleet.Order{Kind: job.KindDeploy, Disk: sata, Ending: job.EndDisk, Within: 8 * time.Hour, Retries: 2}, v[0], "/order"},
+		{2, 0, fleet.Order{Kind: job.KindStage, Disk: sata, Ending: job.EndPowerOff}, v[1], "/order"},
+		{2, 0, fleet.Order{Kind: job.KindVerify, Disk: sata, Ending: job.EndPowerOff}, v[0], "/order"},
+		{1, 0, fleet.Order{Kind: job.KindReset, Level: job.LevelQuick, Ending: job.EndPowerOff}, v[0], "/order"},
+		{1, 0, fleet.Order{Kind: job.KindInventory, Ending: job.EndPowerOff, Wake: true}, versionless, "do/inventory"},
+		{1, 0, fleet.Order{Kind: job.KindCapture, Disk: sata, AsIs: true, Master: "Labo", Note: "two\nlines", Ending: job.EndDisk, Wake: true}, versionless, "/capture"},
+	} {
+		if x.o.Computers = []string{"LAB-01", "LAB-02"}[:x.n]; x.o.Kind == job.KindReset {
+			x.o.Computers = []string{"S104-01"} // of the only disk: what it does to others is of a disk that is proven
+		}
+		if x.at > 0 {
+			x.o.At = s.now.Truncate(24 * time.Hour).Add(time.Duration(x.at) * time.Hour)
+		}
+		first := s.give(x.o, x.v)
+		fails := func() {
+			if x.o.At.After(s.now) {
+				s.now = x.o.At.Add(time.Minute)
+			}
+			for n, name := range map[int]string{60: "LAB-01", 61: "LAB-02", 0: "S104-01"} {
+				if slices.Contains(x.o.Computers, name) {
+					s.report(n, func(*job.Report) {})
+					s.report(n, func(r *job.Report) {
+						r.State, r.Step, r.Outcome = job.TaskFailed, 1, &job.Outcome{Code: "no-such-code", Detail: "it broke"}
+					})
+				}
+			}
+		}
+		for range 1 + first.Job.Retries {
+			fails()
+		}
+		if x.at > 0 {
+			s.now = x.o.At.Add(10 * time.Hour) // in the morning
+			b = s.as("marie")
+		}
+		link := regexp.MustCompile(`class="button main" href="([^"]*again=1[^"]*)"`).FindStringSubmatch(b.want("/jobs/"+first.Job.ID, 200))
+		if link == nil || !strings.Contains(link[1], x.place) {
+			t.Fatalf("%s of %d: offered again by %q", x.o.Kind, x.n, link)
+		}
+		to := html.UnescapeString(link[1])
+		action, _, _ := strings.Cut(to, "?")
+		again := b.sends(action, filled(t, b.want(to, 200), action))
+		a, z := first.Job, again.Job
+		if a.Kind == job.KindCapture { // its page offers the disks of the one computer
+			a.Disk = job.DiskRule{Serial: "WD-60"}
+		}
+		if z.Kind != a.Kind || z.Master != a.Master || z.Version != a.Version || z.Disk != a.Disk || z.Ending != a.Ending || z.Level != a.Level || z.Wipe != a.Wipe ||
+			z.Script.Hash != a.Script.Hash || z.Wake != a.Wake || z.AsIs != a.AsIs || z.Note != a.Note || len(again.Tasks) != x.n {
+			t.Errorf("%s of %d, again:\n%+v\n%+v", x.o.Kind, x.n, a, z)
+		}
+		if !a.NotBefore.IsZero() && (!z.NotBefore.Equal(a.NotBefore.AddDate(0, 0, 1)) || !z.Expires.Equal(a.Expires.AddDate(0, 0, 1)) || z.Retries != a.Retries) {
+			t.Errorf("%s, again in the night from %s to %s with %d retries, not from %s to %s with %d", a.Kind, z.NotBefore, z.Expires, z.Retries, a.NotBefore, a.Expires, a.Retries)
+		}
+		_, err := s.fleet.Cancel(t.Context(), z.ID, "marie", true)
+		check(t, err)
+	}
+}
