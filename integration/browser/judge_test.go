@@ -20,9 +20,24 @@ const steady = `(async () => {
 		quoted: [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes]).filter((a) => a.name.startsWith("data-") && /^".*"$/.test(a.value)).map((a) => a.name),
 		styled: document.documentElement.innerHTML.includes(" style="),
 		raw: [...document.body.innerText.matchAll(/\b(?:nav|app|state|order|plan|job|kind|step|verb|role|error|map|room|computer|master|people|policy|lag|session)\.[a-z]+(?:\.[a-z]+)*\b/g)].map((m) => m[0]),
+		confirm: confirmed(document.querySelector("#go")),
 		unnamed: [...document.querySelectorAll("a,button,input:not([type=hidden]),select,textarea")].filter((e) => e.checkVisibility() &&
 			!(e.innerText || e.ariaLabel || e.title || e.labels?.length || e.querySelector("img[alt],.hush"))).map((e) => e.outerHTML) };
 })()`
+
+// confirmed says what is wrong with the bar that an order is confirmed in: it is seen before anybody scrolls, and covers nothing
+// at the page's end.
+const confirmed = `window.confirmed = (go) => {
+	const bar = go?.closest(".confirm");
+	if (!bar) return go ? ["it has no place of its own"] : [];
+	const wrong = [], at = scrollY, box = (e) => e.getBoundingClientRect();
+	scrollTo({ top: 0, behavior: "instant" });
+	for (const e of bar.querySelectorAll("#go,#f-typed")) if (box(e).bottom > innerHeight || box(e).top < 0) wrong.push("#" + e.id + " ends at " + box(e).bottom + " of " + innerHeight);
+	scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+	for (const e of bar.parentElement.children) if (e !== bar && e.checkVisibility() && box(e).bottom > box(bar).top + 1) wrong.push("at the end it covers " + e.outerHTML.slice(0, 80));
+	scrollTo({ top: at, behavior: "instant" });
+	return wrong;
+}, true`
 
 // axeRun looks at the page with axe in one colour scheme, and names what it finds serious or critical.
 const axeRun = `(async () => {
@@ -58,7 +73,8 @@ func (w *window) judge() {
 func (w *window) fits() {
 	w.t.Helper()
 	at := eval[string](w, "location.pathname")
-	for _, width := range []int64{0, 1440, 360} { // first as it was loaded: another width moves what is centred
+	eval[bool](w, confirmed)
+	for _, width := range []int64{0, 1440, 1280, 360} { // first as it was loaded: another width moves what is centred
 		if width > 0 {
 			w.resize(width)
 		}
@@ -69,10 +85,11 @@ func (w *window) fits() {
 			Styled  bool
 			Raw     []string
 			Quoted  []string // texts that the templates took for scripts
+			Confirm []string
 			Unnamed []string
 		}](steady, chromedp.EvalAwaitPromise))
 		check(w.t, err)
-		if m.Bytes > 150_000 || m.Wide || m.Styled || len(m.Raw) > 0 || len(m.Quoted) > 0 || len(m.Unnamed) > 0 || width == 0 && m.Shift > 0.02 {
+		if m.Bytes > 150_000 || m.Wide || m.Styled || len(m.Raw) > 0 || len(m.Quoted) > 0 || len(m.Confirm) > 0 || len(m.Unnamed) > 0 || width == 0 && m.Shift > 0.02 {
 			w.t.Errorf("%s at %d: %+v", at, width, m)
 		}
 	}
