@@ -121,6 +121,15 @@ func (s *site) openPeople(ctx context.Context) error {
 	return nil
 }
 
+// settleEvery is how often refused logins that were only counted are looked at.
+const settleEvery = time.Minute
+
+// runPeople writes down what is counted at the door.
+func (s *site) runPeople(ctx context.Context) error {
+	defer s.people.Settle(context.WithoutCancel(ctx), true)
+	return every(ctx, settleEvery, func() error { s.people.Settle(ctx, false); return nil })
+}
+
 // openConsole takes the console's address.
 func (s *site) openConsole(ctx context.Context) error {
 	o := &s.o.console

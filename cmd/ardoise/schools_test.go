@@ -32,3 +32,15 @@ func TestAListIsCountedAsItsLanguageDoes(t *testing.T) {
 		}
 	}
 }
+
+// What the log says of refused logins that were only counted is French for who reads French.
+func TestCountedLoginsAreSaidInFrench(t *testing.T) {
+	for english, want := range map[string]string{
+		"wrong-login; further tries: 1":                   " ; autres essais : 1",
+		"too many for an entry each, within an hour: 512": "trop nombreux pour une entrée chacun, en une heure : 512",
+	} {
+		if got := notices.In(notices.French, "audit", english); !strings.HasSuffix(got, want) || got != notices.Plain(got) || strings.Contains(got, "wrong") {
+			t.Errorf("%s: %q, want %q", english, got, want)
+		}
+	}
+}

@@ -271,6 +271,7 @@ func (s *site) run(ctx context.Context, stderr io.Writer) error {
 		{"clock", s.fleet.RunClock},
 		{"post", s.post.Run},
 		{"names", s.runNames},
+		{"people", s.runPeople},
 		{"sessions", s.sessions.Run},
 		{"rates", s.rates.Run},
 		{"agents", func(ctx context.Context) error { return s.answering.Serve(ctx, s.agents) }},

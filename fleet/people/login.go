@@ -22,8 +22,8 @@ func (p *People) Login(ctx context.Context, login, password, address string) (Se
 	if err != nil || now.Hash != x.Hash || now.Disabled {
 		return Session{}, refuse(CodeWrong, "", "") // changed while the hash was made
 	}
-	return p.enter(ctx, now, address, Entry{Who: now.Login, Via: ViaSession, Address: address, Action: "login", What: now.Login,
-		Site: Whole, Result: ResultDone})
+	return p.enter(ctx, now, address, append(p.knocks.before(now.Login), Entry{Who: now.Login, Via: ViaSession, Address: address, Action: "login",
+		What: now.Login, Site: Whole, Result: ResultDone})...)
 }
 
 // prove checks a password, as slowly for logins that are not known.
@@ -48,8 +48,10 @@ func (p *People) prove(ctx context.Context, at origin, login, password string) (
 	if !match {
 		p.gate.wrong(p.o.Now(), t)
 		// What is no login may be a password that was typed into the wrong field.
-		p.note(ctx, Entry{Via: ViaSession, Address: at.address, Action: "login", What: x.Login, Site: Whole, Result: ResultRefused,
-			Detail: string(CodeWrong)})
+		p.deciding.Lock()
+		defer p.deciding.Unlock()
+		p.keep(ctx, p.knocks.refused(p.o.Now(), at.network, Entry{Via: ViaSession, Address: at.address, Action: "login", What: x.Login,
+			Site: Whole, Result: ResultRefused, Detail: string(CodeWrong)}))
 		return Person{}, refuse(CodeWrong, "", "")
 	}
 	p.gate.right(p.o.Now(), t, at)
@@ -77,13 +79,6 @@ func (p *People) hashAnew(ctx context.Context, x Person, password string) Person
 		return x
 	}
 	return now
-}
-
-// note records what needs no answer: a refusal that was given already.
-func (p *People) note(ctx context.Context, e Entry) {
-	if err := p.Record(ctx, e); err != nil {
-		p.o.Log.Error("recording in the audit log", "action", e.Action, "error", err)
-	}
 }
 
 // SetPassword gives a person a new password and ends all sessions but that of the cookie keep ("" none), and a link of
@@ -178,9 +173,7 @@ func (p *People) LoginExternal(ctx context.Context, e External) (Session, error)
 		var refused *RefusedError
 		if errors.As(err, &refused) {
 			entry.Result, entry.Detail = ResultRefused, entry.Detail+": "+string(refused.Code)
-			if err := p.commit(ctx, Change{Entries: []Entry{entry}}); err != nil {
-				p.o.Log.Error("recording in the audit log", "error", err)
-			}
+			p.keep(ctx, p.knocks.refused(p.o.Now(), from(e.Address).network, entry))
 		}
 		return Session{}, err
 	}

@@ -42,6 +42,7 @@ type People struct {
 	links  *rate.Limiter // of wrong links
 
 	deciding sync.Mutex // held by one decision at a time, over its commit
+	knocks   knocks     // guarded by deciding
 
 	mu      sync.RWMutex // guards what follows
 	people  map[string]Person

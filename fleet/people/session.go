@@ -25,7 +25,7 @@ type Session struct {
 }
 
 // enter begins a session and forgets those that are over. The caller holds deciding.
-func (p *People) enter(ctx context.Context, x Person, address string, e Entry) (Session, error) {
+func (p *People) enter(ctx context.Context, x Person, address string, entries ...Entry) (Session, error) {
 	token, err := p.secret()
 	if err != nil {
 		return Session{}, err
@@ -37,7 +37,7 @@ func (p *People) enter(ctx context.Context, x Person, address string, e Entry) (
 	now := p.o.Now().UTC()
 	x.LastSeen = now
 	l := Login{ID: id, Person: x.ID, Hash: digest(token), Address: clean(address, maxLogin), Created: now, Seen: now}
-	c := Change{People: []Person{x}, Logins: []Login{l}, Ended: p.tooMany(x.ID, now), Entries: []Entry{e}}
+	c := Change{People: []Person{x}, Logins: []Login{l}, Ended: p.tooMany(x.ID, now), Entries: entries}
 	if err := p.commit(ctx, c); err != nil {
 		return Session{}, err
 	}
