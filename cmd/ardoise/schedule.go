@@ -50,7 +50,7 @@ func newSchedule() *cobra.Command {
 			func(ctx context.Context, d *api.Client, _ []string) ([]access.Schedule, error) {
 				return d.Schedules(ctx)
 			}, listSchedules),
-		scheduleSet(), verb("pause ID", "let a schedule's windows pass", "pause"), verb("resume ID", "use a schedule's windows again", "resume"),
+		scheduleSet(), verb("pause ID", "let a schedule's windows pass", "pause"), scheduleResume(),
 		verb("forget ID", "forget a schedule; what it has ordered goes on", "forget"))
 }
 
@@ -110,20 +110,53 @@ func (o *scheduleFlags) run(c *cobra.Command, args []string) error {
 	if len(args) > 0 {
 		s.Name = args[0]
 	}
+	if err := o.agreed(c, d, &s); err != nil {
+		return err
+	}
+	if s, err = d.SetSchedule(ctx, s); err != nil {
+		return err
+	}
+	return o.show(c.OutOrStdout(), s, func(w io.Writer) { listSchedules(w, []access.Schedule{s}) })
+}
+
+// agreed asks before a schedule that erases is kept or used again, unless it is not to, and finds its script.
+func (o *scheduleFlags) agreed(c *cobra.Command, d *api.Client, s *access.Schedule) error {
 	writes := false
 	if s.Order.Script != "" {
-		script, err := scriptOf(ctx, d, s.Order.Script)
+		script, err := scriptOf(c.Context(), d, s.Order.Script)
 		if err != nil {
 			return err
 		}
 		s.Order.Script, writes = script.Hash, script.Writes
 	}
-	if (fleet.Destroys(s.Order.Kind) || s.Order.Kind == job.KindScript && writes) && !o.yes {
-		if err := o.ask(c, d, s); err != nil {
-			return err
-		}
+	if o.yes || !fleet.Destroys(s.Order.Kind) && (s.Order.Kind != job.KindScript || !writes) {
+		return nil
 	}
-	if s, err = d.SetSchedule(ctx, s); err != nil {
+	return o.ask(c, d, *s)
+}
+
+func scheduleResume() *cobra.Command {
+	o := &scheduleFlags{}
+	c := o.flags(&cobra.Command{Use: "resume ID", Short: "use a schedule's windows again", Args: cobra.ExactArgs(1), RunE: o.resume})
+	c.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
+	return c
+}
+
+// resume uses a schedule's windows again: what erases asks as it did before it was kept.
+func (o *scheduleFlags) resume(c *cobra.Command, args []string) error {
+	ctx := c.Context()
+	d, err := o.dial(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := d.Schedule(ctx, args[0])
+	if err != nil {
+		return err
+	}
+	if err := o.agreed(c, d, &s); err != nil {
+		return err
+	}
+	if s, err = d.ChangeSchedule(ctx, args[0], "resume"); err != nil {
 		return err
 	}
 	return o.show(c.OutOrStdout(), s, func(w io.Writer) { listSchedules(w, []access.Schedule{s}) })

@@ -91,6 +91,21 @@ func TestAScheduleThatErasesAsksFirst(t *testing.T) {
 	if code, _, complaints := typed(t, "reset 1\n", "schedule", "set", "clean", "--kind", "reset", "--room", "S104", "--json", "--data", d.data); code != 0 {
 		t.Errorf("a reset: %d %s", code, complaints)
 	}
+	order[access.Schedule](d, "schedule", "pause", id)
+	paused := func() bool { return order[[]access.Schedule](d, "schedule", "list")[1].Paused } // by name
+	for _, answer := range []string{"", "yes\n", "wipe 2\n"} {
+		if code, out, complaints := typed(t, answer, "schedule", "resume", id, "--data", d.data); code != 3 || !paused() || !strings.Contains(complaints, `Type "wipe 1" to go on`) ||
+			!strings.Contains(out, "salle@2") {
+			t.Errorf("to go on, answered %q: %d, paused %v\n%s%s", answer, code, paused(), out, complaints)
+		}
+	}
+	if code, _, complaints := typed(t, "wipe 1\n", "schedule", "resume", id, "--data", d.data); code != 0 || paused() {
+		t.Errorf("agreed to go on: %d %s", code, complaints)
+	}
+	order[access.Schedule](d, "schedule", "pause", id)
+	if x := order[access.Schedule](d, "schedule", "resume", id, "--yes"); x.Paused {
+		t.Error("it does not go on without being asked")
+	}
 	for _, kind := range []string{"inventory", "verify", "shutdown"} {
 		if code, _, complaints := typed(t, "", "schedule", "set", "look "+kind, "--kind", kind, "--room", "S104", "--data", d.data); code != 0 || strings.Contains(complaints, "Type") {
 			t.Errorf("%s erases nothing: %d %s", kind, code, complaints)

@@ -338,15 +338,11 @@ func (v *visit) plan(view *orderView, o access.Order) error {
 		}
 	}
 	if view.Kind == job.KindScript {
-		all, err := v.Desk.Scripts()
+		x, err := v.script(o.Script)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(all, func(s access.Script) bool { return s.Hash == o.Script })
-		view.Plan.Script, view.Plan.Destroys = o.Script, true // unless it is known that it writes nothing
-		if i >= 0 {
-			view.Plan.Script, view.Plan.Destroys = all[i].Name, all[i].Writes
-		}
+		view.Plan.Script, view.Plan.Destroys = x.Name, x.Writes
 	}
 	if view.Kind == job.KindReset && o.Master == "" && len(view.Rooms) == 1 {
 		v.older(view)

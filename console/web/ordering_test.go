@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/masters"
@@ -305,6 +306,78 @@ func TestAScheduleThatErasesAsks(t *testing.T) {
 		if x.Name == "two" {
 			b.want("/schedules/"+x.ID, 200, `<option value="bus=nvme" selected>NVME</option>`)
 		}
+	}
+}
+
+// A schedule that was paused erases from its next window on: that is asked, as before it was kept.
+func TestAScheduleThatErasesAsksBeforeItGoesOn(t *testing.T) {
+	s, v := furnished(t)
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{"S104-01"}}, v[1])
+	s.done(0)
+	b := s.as("paul")
+	writes, reads := s.script(true), ""
+	x, err := s.fleet.AddScript(t.Context(), fleet.Script{Name: "looks", Text: "#!/bin/sh\nls\n", Limit: 60, By: "marie"})
+	check(t, err)
+	_, err = s.fleet.ApproveScript(t.Context(), x.Hash, "marie", true)
+	check(t, err)
+	reads = x.Hash
+	for i, x := range []struct {
+		o        access.ScheduledOrder
+		sentence string // "": it erases nothing
+	}{
+		{access.ScheduledOrder{Kind: job.KindReset, Level: job.LevelFull}, "Resets 1 computer each weekday night"},
+		{access.ScheduledOrder{Kind: job.KindDeploy, Master: "Bureautique@stable"}, "Wipes 3 computers each weekday night"},
+		{access.ScheduledOrder{Kind: job.KindScript, Script: writes}, "May change 3 computers each weekday night"},
+		{access.ScheduledOrder{Kind: job.KindScript, Script: reads}, ""},
+		{access.ScheduledOrder{Kind: job.KindVerify}, ""},
+	} {
+		x.o.Rooms, x.o.Ending = []string{"S104"}, job.EndDisk
+		kept, err := s.desk("marie").SetSchedule(t.Context(), access.Schedule{Name: fmt.Sprintf("nights %d", i), Days: weekdays()[:5], At: "22:00", Until: "05:00", Order: x.o, Paused: true})
+		check(t, err)
+		paused := func() bool {
+			now, err := s.fleet.Schedule(kept.ID)
+			check(t, err)
+			return now.Paused
+		}
+		resume := "/schedules/" + kept.ID + "/resume"
+		b.want("/schedules", 200, `action="`+resume+`"`)
+		if x.sentence != "" {
+			status, body := b.post(resume, nil)
+			if status != http.StatusOK || !paused() || !containsAll(body, `data-typed="`+x.sentence+`"`, `action="`+resume+`"`, ">Resume</button>", `href="/schedules/`+kept.ID+`"`, "S104 – each weekday night") {
+				t.Fatalf("%s: before it goes on: %d\n%s", x.o.Kind, status, body)
+			}
+			form := filled(t, body, resume)
+			form.Set("typed", "yes")
+			if status, body := b.post(resume, form); status != http.StatusUnprocessableEntity || !paused() || !strings.Contains(body, `id="e-typed"`) {
+				t.Errorf("%s: another sentence: %d\n%s", x.o.Kind, status, body)
+			}
+			form.Set("typed", strings.ToLower(x.sentence))
+			if status, _ := b.post(resume, form); status != http.StatusSeeOther || paused() {
+				t.Errorf("%s: the sentence: %d, paused %v", x.o.Kind, status, paused())
+			}
+			continue
+		}
+		if status, body := b.post(resume, nil); status != http.StatusSeeOther || paused() {
+			t.Errorf("%s: what erases nothing: %d\n%s", x.o.Kind, status, body)
+		}
+	}
+	// A script that may write asks before it is kept, as it does when it is ordered
+	form := url.Values{"name": {"patch"}, "kind": {"script"}, "script": {writes}, "ending": {"disk"}, "retries": {"0"}, "days": {"sat"}, "at": {"10:00"}, "until": {"12:00"}, "rooms": {"S104"}}
+	if status, body := b.post("/schedules/new", form); status != http.StatusOK || !containsAll(body, `data-typed="May change 3 computers each Saturday"`, "<bdi>update</bdi>") {
+		t.Errorf("a script that may write: %d\n%s", status, body)
+	}
+	form["script"] = []string{reads}
+	if status, body := b.post("/schedules/new", form); status != http.StatusSeeOther {
+		t.Errorf("a script that only reads: %d\n%s", status, body)
+	}
+	// For nobody yet it asks as well
+	_, err = s.fleet.SetRoom(t.Context(), "Gone", "marie", func(*fleet.Room) {})
+	check(t, err)
+	gone, err := s.desk("marie").SetSchedule(t.Context(), access.Schedule{Name: "gone", Days: weekdays()[:5], At: "22:00", Until: "05:00", Paused: true,
+		Order: access.ScheduledOrder{Kind: job.KindReset, Level: job.LevelFull, Ending: job.EndDisk, Rooms: []string{"Gone"}}})
+	check(t, err)
+	if status, body := b.post("/schedules/"+gone.ID+"/resume", nil); status != http.StatusOK || !strings.Contains(body, `data-typed="Resets 0 computers each weekday night"`) {
+		t.Errorf("for nobody yet: %d\n%s", status, body)
 	}
 }
 

@@ -10,43 +10,73 @@ import (
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
-// schedulePlan is the page that asks before a schedule that erases is kept: it says what it would do if its time came now.
+// schedulePlan is the page that asks before a schedule that erases is kept, or used again: it says what it would do if its time
+// came now.
 type schedulePlan struct {
-	ID   string
-	Form *Form
-	What scheduleView
-	Plan planView
-	Sent []option // what the form says, to be sent again
+	ID      string
+	Form    *Form
+	Resumes bool // it was paused
+	What    scheduleView
+	Plan    planView
+	Sent    []option // what the form says, to be sent again
 }
 
-// askSchedule shows what a schedule that erases would do, and asks for a sentence; false where that has been typed, or where
-// the schedule is to be refused at its own form.
-func (v *visit) askSchedule(id string, f *Form, s access.Schedule) (asked bool, err error) {
-	now := v.now().In(v.zone)
+// erases tells whether a schedule ends, or may end, what is on disks: a script that nobody knows any more may.
+func (v *visit) erases(o access.ScheduledOrder) (bool, error) {
+	if o.Kind != job.KindScript {
+		return destroys(o.Kind), nil
+	}
+	x, err := v.script(o.Script)
+	return x.Writes, err
+}
+
+// script is an approved or other script by its hash; of one that is not there nothing is known, so that it may write.
+func (v *visit) script(hash string) (access.Script, error) {
+	all, err := v.Desk.Scripts()
+	if err != nil {
+		return access.Script{}, err
+	}
+	if i := slices.IndexFunc(all, func(s access.Script) bool { return s.Hash == hash }); i >= 0 {
+		return all[i], nil
+	}
+	return access.Script{Hash: hash, Name: hash, Writes: true}, nil
+}
+
+// askSchedule shows what a schedule that erases would do, and asks for a sentence; false where that has been typed, or with the
+// reason why it cannot be planned.
+func (v *visit) askSchedule(view schedulePlan, s access.Schedule) (asked bool, err error) {
+	f, now := view.Form, v.now().In(v.zone)
 	next, ok := nextWindow(now, s.At, s.Until)
 	if !ok {
 		f.Fail("at", v.say("order.clock"))
 		return false, nil
 	}
 	o := access.Order{Kind: s.Order.Kind, Computers: s.Order.Computers, Rooms: s.Order.Rooms, Sites: s.Order.Sites, Filter: s.Order.Filter,
-		Master: s.Order.Master, Level: s.Order.Level, Ending: s.Order.Ending, Disk: s.Order.Disk, Skip: true, Instead: true}
+		Master: s.Order.Master, Level: s.Order.Level, Ending: s.Order.Ending, Disk: s.Order.Disk, Script: s.Order.Script, Skip: true, Instead: true}
 	if next.Begin.After(now) { // who is at work now is not in its way
 		o.At = next.Begin
 	}
 	plan, err := v.Desk.Plan(o)
 	if err != nil {
 		if e := access.ErrorOf(err); e.Code != string(fleet.CodeBadOrder) || !strings.HasSuffix(e.Detail, ", not 0") {
-			return false, v.refusedSchedule(f, err)
+			return false, err
 		}
 		plan = access.Plan{Kind: o.Kind, Master: o.Master} // nobody yet: what it means is looked up each time
 	}
-	view := schedulePlan{ID: id, Form: f, What: scheduleView{Schedule: s, When: v.whenever(s), Where: v.wherever(s.Order), What: v.whatever(s.Order)},
-		Plan: v.addUp(plan)}
+	view.What = scheduleView{Schedule: s, When: v.whenever(s), Where: v.wherever(s.Order), What: v.whatever(s.Order)}
+	view.Plan = v.addUp(plan)
+	if o.Kind == job.KindScript {
+		x, err := v.script(o.Script)
+		if err != nil {
+			return false, err
+		}
+		view.Plan.Script = x.Name
+	}
 	view.Plan.Sentence = v.count("schedule.sentence."+string(o.Kind), len(view.Plan.Ready), v.onDays(s))
 	if sameWords(f.Value("typed"), view.Plan.Sentence) {
 		return false, nil
 	}
-	if o.Kind == job.KindDeploy && asksForDisk(o.Kind, f, plan.Targets) {
+	if !view.Resumes && o.Kind == job.KindDeploy && asksForDisk(o.Kind, f, plan.Targets) {
 		if view.Plan.Choices, err = v.diskChoices(plan.Targets, f.Value("disk")); err != nil {
 			return false, err
 		}
@@ -56,18 +86,23 @@ func (v *visit) askSchedule(id string, f *Form, s access.Schedule) (asked bool, 
 		f.Fail("typed", v.say("order.type.wrong", view.Plan.Sentence))
 		status = http.StatusUnprocessableEntity
 	}
-	for field, values := range f.values {
+	view.sends()
+	return true, v.page("scheduleplan", Page{Title: v.say("schedule.confirm"), Active: "nav.schedules", Status: status,
+		Crumbs: []Crumb{{v.say("nav.schedules"), "/schedules"}}, Data: view})
+}
+
+// sends is what the form said, so that it can be sent again with the sentence.
+func (p *schedulePlan) sends() {
+	for field, values := range p.Form.values {
 		for _, value := range values {
 			if !slices.Contains([]string{"typed", "asked", "pick", "disk"}, field) {
-				view.Sent = append(view.Sent, option{field, value})
+				p.Sent = append(p.Sent, option{field, value})
 			}
 		}
 	}
-	view.Sent = append(view.Sent, option{"asked", "1"})
-	if d := f.Value("disk"); d != "" {
-		view.Sent = append(view.Sent, option{"disk", d})
+	p.Sent = append(p.Sent, option{"asked", "1"})
+	if d := p.Form.Value("disk"); d != "" {
+		p.Sent = append(p.Sent, option{"disk", d})
 	}
-	slices.SortStableFunc(view.Sent, func(a, b option) int { return strings.Compare(a.Value, b.Value) })
-	return true, v.page("scheduleplan", Page{Title: v.say("schedule.confirm"), Active: "nav.schedules", Status: status,
-		Crumbs: []Crumb{{v.say("nav.schedules"), "/schedules"}}, Data: view})
+	slices.SortStableFunc(p.Sent, func(a, b option) int { return strings.Compare(a.Value, b.Value) })
 }

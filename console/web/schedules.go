@@ -318,9 +318,13 @@ func (c *console) setSchedule(v *visit) error {
 			f.Fail("master", what+" "+do)
 		}
 	}
-	if !f.Bad() && destroys(s.Order.Kind) {
-		if asked, err := v.askSchedule(id, f, s); asked || err != nil {
+	if !f.Bad() {
+		if asked, err := v.agreesTo(schedulePlan{ID: id, Form: f}, s); asked {
 			return err
+		} else if err != nil {
+			if err = v.refusedSchedule(f, err); err != nil {
+				return err
+			}
 		}
 	}
 	if !f.Bad() {
@@ -396,12 +400,42 @@ func readSchedule(f *Form) access.Schedule {
 	return s
 }
 
+// agreesTo asks before a schedule that erases is kept or used again, unless the person has typed what it does.
+func (v *visit) agreesTo(view schedulePlan, s access.Schedule) (asked bool, err error) {
+	erases, err := v.erases(s.Order)
+	if err != nil || !erases {
+		return false, err
+	}
+	return v.askSchedule(view, s)
+}
+
+// agreesToResume does so for one that is kept.
+func (v *visit) agreesToResume(id string) (asked bool, err error) {
+	f, err := v.form()
+	if err != nil {
+		return false, err
+	}
+	s, err := v.Desk.Schedule(id)
+	if err != nil {
+		return false, err
+	}
+	return v.agreesTo(schedulePlan{ID: id, Form: f, Resumes: true}, s)
+}
+
 // changeSchedule pauses, resumes or forgets a schedule.
 func (c *console) changeSchedule(v *visit) error {
 	verb := v.r.PathValue("verb")
 	if !slices.Contains([]string{"pause", "resume", "forget"}, verb) {
 		return v.notHere()
 	}
-	s, err := v.Desk.ChangeSchedule(v.r.Context(), v.r.PathValue("id"), verb)
+	id := v.r.PathValue("id")
+	if verb == "resume" {
+		if asked, err := v.agreesToResume(id); asked {
+			return err
+		} else if err != nil {
+			return v.done(err, "/schedules", "")
+		}
+	}
+	s, err := v.Desk.ChangeSchedule(v.r.Context(), id, verb)
 	return v.done(err, "/schedules", "schedule.done."+verb, s.Name)
 }

@@ -78,6 +78,7 @@ func scheduling() map[string]Pair {
 		"schedule.would.says":      {"Les postes sont cherchés de nouveau à chaque fois : il peut y en avoir d’autres.", "The computers are looked up again each time: there may be others."},
 		"schedule.sentence.deploy": {"Efface {n} poste {0}|Efface {n} postes {0}", "Wipes {n} computer {0}|Wipes {n} computers {0}"},
 		"schedule.sentence.reset":  {"Remet à zéro {n} poste {0}|Remet à zéro {n} postes {0}", "Resets {n} computer {0}|Resets {n} computers {0}"},
+		"schedule.sentence.script": {"Peut modifier {n} poste {0}|Peut modifier {n} postes {0}", "May change {n} computer {0}|May change {n} computers {0}"},
 		"schedule.countdown":       {"Compte à rebours, en secondes", "Countdown, in seconds"},
 		"schedule.countdown.hint":  {"Affiché sur le poste avant d’effacer quoi que ce soit, de 0 à 600.", "Shown on the computer before anything is erased, 0 to 600."},
 		"schedule.disk":            {"Disque", "Disk"},
