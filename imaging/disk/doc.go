@@ -22,6 +22,11 @@
 // some BIOSes want on a GPT disk, hybrid entries) is kept with the bytes before the first partition. Where a BIOS starts
 // our menu the boot code is ours, the master's lies on ARDOISE, and MasterView shows it in its place.
 //
+// A damaged primary GPT is read from its backup (UEFI 5.3.2). Firmware and kernel do so under a protective MBR only. We
+// also do where sector 0 says nothing (zeros or noise over the first MiB), since the key of a computer lies on ARDOISE:
+// where the table leads to an ARDOISE that is there. An MBR of somebody, without partitions even, or a volume that fills the
+// disk is believed before it. An MBR disk keeps no second table: without its first sector it has lost ARDOISE.
+//
 // ARDOISE is a FAT32 of our own making whose files have fixed places: slots with two records, two generations of boot
 // files of which one sector names the one that counts, loaders with two rooms whose names change places.
 //

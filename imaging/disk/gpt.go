@@ -31,8 +31,8 @@ type gptFound struct {
 	backup            *gptFound // of a primary: its sound backup, or nil
 }
 
-// findGPT returns the primary GPT, else its backup in the last sector of the disk, else nil. A primary that is damaged
-// only counts as one when the disk has a protective MBR or a sound backup.
+// findGPT returns the primary GPT of a disk with a protective MBR, else its backup in the last sector (UEFI 5.3.2).
+// Without a protective MBR it returns nil: readLost looks at those.
 func findGPT(r io.ReaderAt, size int64, sector int, head []byte) (*gptFound, error) {
 	last := uint64(size/int64(sector)) - 1
 	if last < 3 {
@@ -122,17 +122,18 @@ func (t *Table) takeGPT(g *gptFound, head []byte) error {
 
 // takeGPTPlaces notes where the parts of the table lie, and what is wrong with them.
 func (t *Table) takeGPTPlaces(g *gptFound, head []byte, sectors uint64, sector int64) {
-	slot, _ := protectiveSlot(head)
-	if slot == 0 {
-		t.own(446+12, 4)
-	} else {
+	switch slot, protected := protectiveSlot(head); {
+	case !protected:
+		t.unsound = true
+		t.own(446, 66)
+		t.warn("the protective MBR is gone: the GPT was read since it leads to ARDOISE")
+	case slot > 0:
 		t.own(446, 64)
 		t.warn("the protective entry of the MBR is not the first: it will be, and hybrid entries are not kept")
-	}
-	for s := range 4 {
-		if e := head[446+16*s:][:16]; slot == 0 && s > 0 && !isZero(e) {
+	default:
+		t.own(446+12, 4)
+		if !isZero(head[446+16 : 510]) {
 			t.warn("this is a hybrid MBR: its entries are kept as they are")
-			break
 		}
 	}
 	arraySectors := (int64(len(g.array)) + sector - 1) / sector

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ardoise/ardoise/imaging/job"
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // Sysfs lists the disks that a kernel shows. The zero value looks at /sys and /dev.
@@ -147,13 +148,30 @@ func (s Sysfs) List() ([]job.Disk, error) {
 // IsPartition tells whether the block device with this number (st_rdev of stat(2)) is a part of a disk: sysfs-block has a
 // file of that name in those alone.
 func (s Sysfs) IsPartition(device uint64) bool {
+	_, err := os.Stat(filepath.Join(s.device(device), "partition"))
+	return err == nil
+}
+
+// device returns the folder of the block device with a number.
+func (s Sysfs) device(number uint64) string {
 	sys := s.Sys
 	if sys == "" {
 		sys = "/sys"
 	}
-	number := fmt.Sprintf("%d:%d", unix.Major(device), unix.Minor(device))
-	_, err := os.Stat(filepath.Join(sys, "dev/block", number, "partition"))
-	return err == nil
+	return filepath.Join(sys, "dev/block", fmt.Sprintf("%d:%d", unix.Major(number), unix.Minor(number)))
+}
+
+// partitions returns number, start and length of the partitions that the kernel shows of the disk with this number: its
+// folders that have a file of that name. They count in units of 512 bytes, whatever the sector size.
+func (s Sysfs) partitions(device uint64) []manifest.Partition {
+	var shown []manifest.Partition
+	files, _ := filepath.Glob(filepath.Join(s.device(device), "*/partition"))
+	for _, f := range files {
+		dir := filepath.Dir(f)
+		shown = append(shown, manifest.Partition{Number: int(readNumber(dir, "partition")),
+			Start: readNumber(dir, "start") * 512, Length: readNumber(dir, "size") * 512})
+	}
+	return shown
 }
 
 // bus tells how a disk is attached, by its place in the device tree: the nearest known ancestor decides, since a USB

@@ -80,9 +80,7 @@ func looksMBR(head []byte, size int64, sector int) bool {
 		}
 		used++
 	}
-	volume := string(head[54:57]) == "FAT" || string(head[82:85]) == "FAT" || string(head[3:11]) == "NTFS    " ||
-		string(head[3:11]) == "EXFAT   "
-	return used > 0 || !volume && binary.LittleEndian.Uint32(head[440:]) != 0
+	return used > 0 || !isVolume(head) && binary.LittleEndian.Uint32(head[440:]) != 0
 }
 
 func (t *Table) takeMBR(r io.ReaderAt, head []byte) error {

@@ -3,12 +3,16 @@ package disk
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ardoise/ardoise/masters/manifest"
 )
 
 // Mode says what a disk is opened for. Both false is the same as Read.
@@ -127,14 +131,23 @@ func (d *Disk) openFile(write bool, info os.FileInfo) error {
 	if loop := loopShowing(d.path, info); loop != "" {
 		return &InUseError{d.path, "the loop device " + loop}
 	}
-	d.size, d.sector = info.Size(), 512
-	// An image has no sector size of its own: a GPT at 4096 and none at 512 tells that it came from a 4Kn disk.
-	b := make([]byte, 8)
-	if readFull(d.file, b, 512) == nil && string(b) != "EFI PART" &&
-		readFull(d.file, b, 4096) == nil && string(b) == "EFI PART" {
-		d.sector = 4096
-	}
+	d.size, d.sector = info.Size(), imageSector(d.file, info.Size())
 	return nil
+}
+
+// imageSector returns the sector size of the disk that an image came from, of which it says nothing itself: a GPT header
+// at 4096 and none at 512 tells, or, where the beginning was wiped, its backup.
+func imageSector(f io.ReaderAt, size int64) int {
+	b := make([]byte, 8)
+	for _, at := range []struct {
+		off    int64
+		sector int
+	}{{512, 512}, {4096, 4096}, {size - 512, 512}, {size - 4096, 4096}} {
+		if at.off > 0 && readFull(f, b, at.off) == nil && string(b) == "EFI PART" {
+			return at.sector
+		}
+	}
+	return 512
 }
 
 // loopShowing returns the loop device whose backing file is the one at path, or "".
@@ -195,12 +208,43 @@ func (d *Disk) Drop() error {
 	return nil
 }
 
-// Rescan asks the kernel to read the partition table again. It fails while a partition is in use, and on image files.
+// Rescan asks the kernel to read the partition table again. It fails where the kernel goes on showing partitions that are
+// not those of the table. That it shows none of an image file, or of a loop device without partition scanning, is as it
+// was before: nothing is wrong.
 func (d *Disk) Rescan() error {
-	if err := unix.IoctlSetInt(int(d.file.Fd()), unix.BLKRRPART, 0); err != nil {
-		return fmt.Errorf("reading the partitions of %s again: %w", d.path, err)
+	if !d.block {
+		return nil
 	}
-	return nil
+	err := unix.IoctlSetInt(int(d.file.Fd()), unix.BLKRRPART, 0)
+	if err == nil {
+		return nil
+	}
+	var stat unix.Stat_t
+	if unix.Fstat(int(d.file.Fd()), &stat) == nil {
+		shown := Sysfs{}.partitions(stat.Rdev)
+		if len(shown) == 0 && errors.Is(err, unix.EINVAL) { // the answer of a disk whose partitions it never reads
+			return nil
+		}
+		if t, bad := ReadTable(d, d.size, d.sector); bad == nil && t.shownAs(shown) {
+			return nil
+		}
+	}
+	return fmt.Errorf("reading the partitions of %s again: %w", d.path, err)
+}
+
+// shownAs tells whether the kernel shows the partitions of t. Of an extended one it shows the first KiB at most.
+func (t *Table) shownAs(shown []manifest.Partition) bool {
+	if len(shown) != len(t.entries) {
+		return false
+	}
+	for _, e := range t.entries {
+		if !slices.ContainsFunc(shown, func(s manifest.Partition) bool {
+			return s.Number == e.Number && s.Start == e.Start && (s.Length == e.Length || e.Extended())
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // Close gives the disk free. It does not flush.

@@ -149,3 +149,57 @@ func TestADiskWithAMountedVolumeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestOnlyPartitionsThatTheKernelShowsWronglyAreToldOf: a loop device has partitions where it is asked to, or partx adds
+// them. The table grows by one partition, which the kernel learns of or not.
+func TestOnlyPartitionsThatTheKernelShowsWronglyAreToldOf(t *testing.T) {
+	three := "label: gpt\n1: start=2048, size=2048\n2: start=4096, size=4096\n3: start=8192, size=4096\n"
+	logical := "label: dos\nstart=2048, size=8192, type=f\nstart=3072, size=1024, type=83\nstart=8192, size=1024, type=83\n"
+	for why, c := range map[string]struct {
+		before, after string // what the table says when the kernel is told of it, and later
+		scans         bool   // the device has partitions by itself
+		told          bool   // partx tells the kernel of what is there before
+		wrong         bool
+	}{
+		"it shows none, and there are none":          {after: ""},
+		"it never shows any":                         {before: three, after: three},
+		"it reads them again":                        {after: three, scans: true},
+		"it goes on showing those that are":          {before: three, after: three, told: true},
+		"it goes on showing those that are, logical": {before: logical, after: logical, told: true},
+		"it goes on showing some that are gone":      {before: three, after: logical, told: true, wrong: true},
+		"it goes on showing fewer":                   {before: strings.Split(three, "3:")[0], after: three, told: true, wrong: true},
+		"it goes on showing one that was moved":      {before: strings.Replace(three, "8192", "9216", 1), after: three, told: true, wrong: true},
+	} {
+		path := image(t, 16*mib)
+		divide := func(table string) {
+			if table != "" {
+				tool(t, table, "sfdisk", "-q", path)
+			}
+		}
+		divide(c.before)
+		flags := []string{"--find", "--show", path}
+		if c.scans {
+			flags = append(flags, "--partscan")
+		}
+		dev := strings.TrimSpace(tool(t, "", "losetup", flags...))
+		if c.told {
+			tool(t, "", "partx", "--add", dev)
+		}
+		divide(c.after)
+		d, err := disk.Open(dev, disk.Mode{Write: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(d.Drop(), d.Rescan()); (err != nil) != c.wrong || err != nil && !strings.Contains(err.Error(), dev) {
+			t.Errorf("%s: %v", why, err)
+		}
+		d.Close()
+		if c.told {
+			tool(t, "", "partx", "--delete", dev)
+		}
+		tool(t, "", "losetup", "-d", dev)
+	}
+	if err := mustOpen(t, image(t, mib), disk.Mode{Write: true}).Rescan(); err != nil {
+		t.Errorf("an image file: %v", err)
+	}
+}

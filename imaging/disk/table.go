@@ -50,7 +50,8 @@ type TableError struct {
 func (e *TableError) Error() string { return fmt.Sprintf("%s partition table: %s", e.Kind, e.Reason) }
 
 // ReadTable reads how the disk in r is divided. size is in bytes, sector the logical sector size (512 or 4096). A disk
-// without any table is no error. It fails with *TableError on a table that contradicts itself or the size of the disk.
+// without any table is no error; one whose beginning was wiped is read from its backup where that leads to our ARDOISE.
+// It fails with *TableError on a table that contradicts itself or the size of the disk.
 func ReadTable(r io.ReaderAt, size int64, sector int) (*Table, error) {
 	if sector != 512 && sector != 4096 {
 		return nil, &SectorSizeError{Have: sector}
@@ -72,20 +73,32 @@ func ReadTable(r io.ReaderAt, size int64, sector int) (*Table, error) {
 		err = t.takeGPT(g, head)
 	case looksMBR(head, size, sector):
 		err = t.takeMBR(r, head)
+	default:
+		if lost := readLost(r, t.Disk, head); lost != nil {
+			return lost, nil
+		}
+	}
+	if err == nil {
+		err = t.finish(r)
 	}
 	if err != nil {
 		return nil, err
 	}
+	return t, nil
+}
+
+// finish checks what was found and sets our partitions apart.
+func (t *Table) finish(r io.ReaderAt) error {
 	if err := t.check(); err != nil {
-		return nil, err
+		return err
 	}
 	t.entries = slices.Clone(t.Partitions)
 	t.Own = mergeExtents(t.Own)
 	if err := t.takeArdoise(r); err != nil {
-		return nil, err
+		return err
 	}
 	t.takeCache()
-	return t, nil
+	return nil
 }
 
 // takeCache moves our second partition out of Partitions. On GPT type and name are ours alone. On MBR any program may use

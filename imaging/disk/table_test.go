@@ -303,6 +303,26 @@ func FuzzReadTable(f *testing.F) {
 	tool(f, "label: dos\nstart=8, size=8, type=83\nstart=16, size=1000, type=f\nstart=18, size=4, type=83\nstart=24, size=4, type=83\n",
 		"sfdisk", "-q", path)
 	seed(path)
+	// A tiny disk with what is ours, as it is and with its beginning gone: the boot sector of ARDOISE lies in sector 34.
+	path = image(f, 8*mib)
+	tool(f, "", "sgdisk", "-a", "1", "-n", "1:34:+3M", "-t", "1:ef00", "-c", "1:"+disk.ArdoiseName, "-n", "2:0:+1M", "-t", "2:"+disk.TypeCache,
+		"-c", "2:"+disk.CacheName, path)
+	boot := make([]byte, 512)
+	copy(boot[71:], "ARDOISE    FAT32")
+	boot[510], boot[511] = 0x55, 0xAA
+	change(f, path, 34*512, boot)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, gone := range []int{0, 512, 1024, 34 * 512} {
+		clear(b[:gone])
+		table, err := disk.ReadTable(bytes.NewReader(b), 8*mib, 512)
+		if err != nil || table.Ardoise == nil || table.Cache == nil || (len(table.Warnings) == 0) != (gone == 0) {
+			f.Fatalf("without its first %d bytes: %+v, %v", gone, table, err)
+		}
+		f.Add(bytes.Clone(b[:35*512]), b[len(b)-33*512:], uint16(16384-35-33))
+	}
 	f.Fuzz(func(t *testing.T, head, tail []byte, middle uint16) {
 		size := int64(len(head)+len(tail)) + int64(middle)*512
 		for _, sector := range []int{512, 4096} {
