@@ -72,7 +72,7 @@ func (d Desk) RoomList() []Room {
 	out := []Room{}
 	for _, r := range d.h.Fleet.Rooms() {
 		if d.seesRoom(r.Name) {
-			out = append(out, roomWith(r, nil))
+			out = append(out, d.h.roomWith(r, nil))
 		}
 	}
 	return out

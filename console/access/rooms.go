@@ -19,7 +19,7 @@ func (d Desk) RoomsWith(floor []Spot) []Room {
 	out := []Room{}
 	for _, r := range d.h.Fleet.Rooms() {
 		if d.seesRoom(r.Name) {
-			out = append(out, roomWith(r, in[r.Name]))
+			out = append(out, d.h.roomWith(r, in[r.Name]))
 		}
 	}
 	return out
@@ -37,18 +37,24 @@ func (d Desk) wireRoom(r fleet.Room) Room {
 	for _, c := range d.h.Fleet.InRoom(r.Name) {
 		in = append(in, named{c.ID, c.Name})
 	}
-	return roomWith(r, in)
+	return d.h.roomWith(r, in)
 }
 
 // named is a computer by its id and its name.
 type named struct{ id, name string }
 
-// roomWith says a room with its computers in the words of the wire.
-func roomWith(r fleet.Room, computers []named) Room {
+// roomWith says a room with its computers in the words of the wire. Who sees a room sees which of its computers are not as they
+// should be, and so which version that is, also who sees no list of masters.
+func (h *House) roomWith(r fleet.Room, computers []named) Room {
 	out := Room{Name: r.Name, Policy: r.Policy, Level: r.Level, Menu: r.Menu, Lang: r.Lang, Passphrase: len(r.Passphrase) > 0,
 		Night: r.Night, NightDone: r.NightDone, Master: r.Master, Computers: make([]string, 0, len(computers)), Template: Template{
 			Hostname: r.Template.Hostname, Keys: r.Template.Keys, Answer: r.Template.Answer, Path: r.Template.Path}}
 	out.Site, out.Title, out.Note, out.Hours = fleet.SiteOf(r.Name), r.Title, r.Note, r.Hours
+	if r.Master != "" {
+		if v, err := h.Masters.Resolve(r.Master); err == nil {
+			out.Wanted = v.String()
+		}
+	}
 	names := map[string]string{}
 	drawn := len(r.Plan)+len(r.Spares) > 0 || r.Teacher != ""
 	for _, c := range computers {

@@ -17,6 +17,7 @@ type Room struct {
 	Night      string     `json:"night"`      // HH:MM in the time of the server
 	NightDone  string     `json:"last_night,omitempty"`
 	Master     string     `json:"master,omitempty"` // NAME, NAME@V or NAME@CHANNEL
+	Wanted     string     `json:"wanted,omitempty"` // NAME@V that its master stands for now; "": none, or it is not there
 	Template   Template   `json:"template"`
 	Computers  []string   `json:"computers"` // names
 

@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,31 +79,35 @@ func severity(class string) int {
 
 // boardMaker makes boards of rooms and computers for one person.
 type boardMaker struct {
-	v       *visit
-	query   string                    // that somebody asks for some computers by; "": for all
-	masters map[string]*access.Master // by reference, resolved once
-	now     time.Time
-	asked   map[string]int // open requests by the name of their computer; nil: nobody has looked
+	v     *visit
+	query string // that somebody asks for some computers by; "": for all
+	now   time.Time
+	asked map[string]int // open requests by the name of their computer; nil: nobody has looked
 }
 
 func (v *visit) boards() *boardMaker {
-	return &boardMaker{v: v, masters: map[string]*access.Master{}, now: v.now()}
+	return &boardMaker{v: v, now: v.now()}
 }
 
-// wanted is the version that a room's master stands for; nil: none, or nobody can tell.
-func (m *boardMaker) wanted(ref string) *access.Master {
-	if ref == "" {
-		return nil
+// wanted is the version that a room's master stands for; zero: none, or nobody can tell.
+type wanted struct {
+	master string
+	number int
+}
+
+// wantedIn is the version that computers of a room are to hold.
+func wantedIn(r access.Room) wanted {
+	name, number, _ := strings.Cut(r.Wanted, "@")
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return wanted{}
 	}
-	if known, ok := m.masters[ref]; ok {
-		return known
-	}
-	var found *access.Master
-	if x, err := m.v.Desk.Resolve(ref); err == nil {
-		found = &x
-	}
-	m.masters[ref] = found
-	return found
+	return wanted{name, n}
+}
+
+// misses tells whether what a computer holds is not it, nor newer.
+func (w wanted) misses(c *access.Spot) bool {
+	return w.number > 0 && (c.Master != w.master || c.Version < w.number)
 }
 
 // drawing is how much of a room a board shows.
@@ -117,7 +122,7 @@ const (
 // board draws a room with its computers.
 func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how drawing) boardView {
 	b := boardView{Key: place(site, r.Name), Room: r.Name, Site: site, Title: roomTitle(r)}
-	wanted := m.wanted(r.Master)
+	wanted := wantedIn(r)
 	b.Head = headView{Room: r.Name, Title: b.Title, Master: r.Master, Total: len(in), Found: -1, Orders: m.v.orderKinds(site, r.Name)}
 	b.Pick = len(b.Head.Orders) > 0
 	if b.Pick {

@@ -127,13 +127,13 @@ func (c *console) computersPage(v *visit, q url.Values, f *Form, status int) err
 // stateMarks says how computers are, in lists that may be of several rooms.
 type stateMarks struct {
 	*boardMaker
-	rooms map[string]string // master by room
+	rooms map[string]wanted
 }
 
 func (v *visit) resolver() stateMarks {
-	out := stateMarks{v.boards(), map[string]string{}}
+	out := stateMarks{v.boards(), map[string]wanted{}}
 	for _, r := range v.Desk.RoomList() {
-		out.rooms[r.Name] = r.Master
+		out.rooms[r.Name] = wantedIn(r)
 	}
 	return out
 }
@@ -141,7 +141,7 @@ func (v *visit) resolver() stateMarks {
 // mark is how a computer is.
 func (m stateMarks) mark(c access.Computer) badge {
 	s := m.v.Desk.Spot(c)
-	is := stateOf(&s, m.wanted(m.rooms[c.Room]))
+	is := stateOf(&s, m.rooms[c.Room])
 	return m.v.mark(is.Class, is.Icon)
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/ardoise/ardoise/console/access"
 	"github.com/ardoise/ardoise/console/web/words"
 	"github.com/ardoise/ardoise/fleet"
+	"github.com/ardoise/ardoise/imaging/job"
 )
 
 // goes asks for a page that leads on, and returns where.
@@ -240,4 +242,40 @@ func TestFrenchMarksStayWithTheirWords(t *testing.T) {
 	if got := words.Say("fr", "plan.moved", "S104-01", 2, 3); got != "S104-01\u00a0: colonne 2, rangée 3" {
 		t.Errorf("a move is said as %q", got)
 	}
+}
+
+// Who looks at a room sees which of its computers are not as they should be, a teacher as well as a reader: it is nothing of the
+// house's masters that is told, but how the room is.
+func TestATeacherSeesWhichComputersAreOutdated(t *testing.T) {
+	s, v := furnished(t)
+	for n, version := range []int{0, 1} {
+		s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{fmt.Sprintf("S104-%02d", n+1)}}, v[version])
+		s.done(n)
+	}
+	for _, who := range []string{"claire", "remi", "paul"} {
+		b := s.as(who)
+		b.want("/", 200, "1 outdated", `class="face s-old"`)
+		b.want("/rooms/S104", 200, "1 outdated")
+		if body := b.want("/computers", 200); strings.Count(body, "s-old") != 1 {
+			t.Errorf("the list of %s has %d outdated", who, strings.Count(body, "s-old"))
+		}
+		b.want("/computers/S104-01", 200, "Outdated")
+		if body := b.want("/computers/S104-02", 200); strings.Contains(body, "Outdated") {
+			t.Errorf("%s is told that the newest is outdated", who)
+		}
+	}
+	claire := s.desk("claire")
+	r, err := claire.Room("S104")
+	if check(t, err); r.Wanted != "Bureautique@2" {
+		t.Errorf("a teacher's room is to hold %q", r.Wanted)
+	}
+	if _, err := claire.Resolve("Bureautique@test"); access.ErrorOf(err).Status != http.StatusForbidden {
+		t.Errorf("a teacher is told of other channels: %v", err)
+	}
+	_, err = s.fleet.SetRoom(t.Context(), "S104", "marie", func(r *fleet.Room) { r.Master = "Gone@stable" })
+	check(t, err)
+	if r, err = claire.Room("S104"); err != nil || r.Wanted != "" {
+		t.Errorf("a master that is not there stands for %q, %v", r.Wanted, err)
+	}
+	s.as("claire").want("/", 200, "2 ready")
 }

@@ -357,20 +357,15 @@ func (v *visit) plan(view *orderView, o access.Order) error {
 // Who may not deploy is told nothing: they can do nothing about it.
 func (v *visit) older(view *orderView) {
 	r, err := v.Desk.Room(view.Rooms[0])
-	if err != nil || r.Master == "" || !v.Desk.May(people.ActionDeploy, r.Site, r.Name) {
+	if err != nil || r.Wanted == "" || !v.Desk.May(people.ActionDeploy, r.Site, r.Name) {
 		return
 	}
-	m, err := v.Desk.Resolve(r.Master)
-	if err != nil {
-		return // the room's page says so
-	}
-	ref := m.Name + "@" + strconv.Itoa(m.Version)
 	for _, b := range view.Plan.Becomes {
-		if b.Version != ref {
+		if b.Version != r.Wanted {
 			view.Plan.Old += b.N
 		}
 	}
-	view.Plan.Own = ref
+	view.Plan.Own = r.Wanted
 }
 
 // planPage shows what an order would do, and asks.

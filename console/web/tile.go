@@ -54,9 +54,9 @@ func key(name string) string {
 // face is the class and the icon of a state.
 type face struct{ Class, Icon string }
 
-// stateOf says how a computer is: what a person must know first. wanted is what its room's channel points at; nil:
-// nothing.
-func stateOf(c *access.Spot, wanted *access.Master) face {
+// stateOf says how a computer is: what a person must know first. wanted is what its room's master stands
+// for.
+func stateOf(c *access.Spot, wanted wanted) face {
 	task := c.Task
 	switch {
 	case c.State == "alarm":
@@ -79,7 +79,7 @@ func stateOf(c *access.Spot, wanted *access.Master) face {
 		return face{"failed", "failed"}
 	case c.Master == "":
 		return face{"blank", "blank"}
-	case wanted != nil && (c.Master != wanted.Name || c.Version < wanted.Version):
+	case wanted.misses(c):
 		return face{"old", "old"}
 	}
 	return face{"ok", "check"}
