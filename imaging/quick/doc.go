@@ -29,9 +29,9 @@
 // Whatever was done through a file system, by anybody, with root's or SYSTEM's rights too: files added, deleted, renamed,
 // linked, replaced, edited with their modification time put back (utimes sets i_mtime and raises i_ctime), cut and grown
 // again; permissions, owners, attributes, ACLs; holes punched; directories; blocks that were moved. And always, whatever
-// the records say: all metadata, the journal, boot files, the registry's hives, what lies outside of file systems, and
-// every byte of volumes of other kinds (FAT, swap, XFS, btrfs, LVM, raw), and of files that are not plain: with a block map of
-// ext2, encrypted, sealed, journalled, immutable, or with a flag that is not known.
+// the records say: all metadata, the journal as far as it was written to, boot files, the registry's hives, what lies
+// outside of file systems, and every byte of volumes of other kinds (FAT, swap, XFS, btrfs, LVM, raw), and of files that
+// are not plain: with a block map of ext2, encrypted, sealed, journalled, immutable, or with a flag that is not known.
 //
 // What it cannot judge is a doubt: a journal that is not empty, errors noted, hibernation, another geometry, features that
 // are not known, inodes of 128 bytes (i_ctime in whole seconds), a record that cannot be read, a names table that is
@@ -49,6 +49,8 @@
 //     that was changed.
 //   - What lies in inode tables behind the last inode that the group's descriptor calls used, here and there alike, and
 //     in the blocks that ext keeps for growing, while the inode that owns them is the same.
+//   - What lies in the rest of an ext journal, where no transaction was written since a deployment filled it with zeros: of each
+//     MiB one page is read, and if that is not zeros, all of it.
 //   - What Windows writes past its own file system, besides what is always read: a dedicated dump file.
 //   - Data that reached the disk before a power cut, when the change of its record had not: a program of root's that writes in
 //     place and waits for the data alone (fdatasync), and loses power within the journal's 5 seconds, or a day with the mount

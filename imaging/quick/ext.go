@@ -2,7 +2,6 @@ package quick
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"sort"
@@ -53,7 +52,7 @@ func (l *look) ext(i int) error {
 	x := &extVolume{l: l, v: v, t: want, tables: want.Tables(), r: &records{same: newBitset(want.Inodes() + 1),
 		always: alwaysExt, sniff: mayBeSwap, table: v.Meta}}
 	sort.Slice(x.tables, func(a, b int) bool { return x.tables[a].Offset < x.tables[b].Offset })
-	if err := x.unused(have.Tables()); err != nil {
+	if err := x.unused(have); err != nil {
 		return err
 	}
 	l.v.metas.set(uint64(v.Meta))
@@ -70,11 +69,14 @@ func (l *look) ext(i int) error {
 }
 
 // unused vouches for the ends of the inode tables in which no inode was ever used, there and here alike, and for the blocks
-// kept for growing while the inode that owns them is the same.
-func (x *extVolume) unused(have []volume.ExtTable) error {
-	var list []manifest.Extent
-	used := make(map[int64]int64, len(have))
-	for _, t := range have {
+// kept for growing while the inode that owns them is the same; and for what of the journal was not written to.
+func (x *extVolume) unused(have *volume.ExtTables) error {
+	list, err := x.quiet(have)
+	if err != nil {
+		return err
+	}
+	used := map[int64]int64{}
+	for _, t := range have.Tables() {
 		used[t.Offset] = t.Used
 	}
 	for _, t := range x.tables {
@@ -95,7 +97,7 @@ func (x *extVolume) unused(have []volume.ExtTable) error {
 			list = append(list, manifest.Extent{Offset: x.v.Start + e.Offset, Length: e.Length})
 		}
 	}
-	slices.SortFunc(list, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	sortExtents(list)
 	x.l.v.unused = append(x.l.v.unused, list...)
 	return nil
 }

@@ -35,24 +35,31 @@ func (l *look) draw() error {
 		l.v.VouchedBytes += e.Length
 	}
 	l.v.filled = right
-	slices.SortFunc(l.v.filled, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
+	sortExtents(l.v.filled)
 	return err
 }
 
-// fillsToRead returns the parts of fills that nobody vouches for, nil when they are too many.
+// fillsToRead returns the parts of fills that nobody vouches for and nobody has read, nil when they are too many.
 func (l *look) fillsToRead() []manifest.Fill {
 	var out []manifest.Fill
 	left := int64(fillsAtMost)
+	sortExtents(l.used)
 	for k, f := range l.m.Fills {
-		for _, e := range l.v.Fill(k) {
-			if left -= e.Length; left < 0 {
-				return nil
+		for _, rest := range l.v.Fill(k) {
+			for _, e := range without(rest, l.used) {
+				if left -= e.Length; left < 0 {
+					return nil
+				}
+				f.Extent = e
+				out = append(out, f)
 			}
-			f.Extent = e
-			out = append(out, f)
 		}
 	}
 	return out
+}
+
+func sortExtents(list []manifest.Extent) {
+	slices.SortFunc(list, func(a, b manifest.Extent) int { return cmp.Compare(a.Offset, b.Offset) })
 }
 
 // readFills returns where the disk holds what the fills should be. What it does not, or what cannot be read, the reset

@@ -33,7 +33,8 @@ type look struct {
 	exceptions []exception // by offset
 	volumes    []*records  // by volume; nil where nothing is vouched for
 	naming     *naming
-	sniff      bitset // streams that may be swap files
+	sniff      bitset            // streams that may be swap files
+	used       []manifest.Extent // of logs: the reset finds them once more, and fills them
 	disk       sweep.Disk
 	readBytes  atomic.Int64
 	total      int64 // bytes of metadata to be read

@@ -165,6 +165,20 @@ func FuzzExtTables(f *testing.F) {
 		if all != x.Inodes() {
 			t.Errorf("%d inodes in tables of %d", x.Inodes(), all)
 		}
+		if l, ok := x.Log(); ok {
+			var log int64
+			for _, e := range l.Body {
+				if e.Offset <= 0 || e.Length < 0 || e.Offset > int64(len(b))-e.Length {
+					t.Fatalf("a log at %+v of a volume of %d bytes", e, len(b))
+				}
+				log += e.Length
+			}
+			for _, s := range l.Starts {
+				if s < 0 || s > 0 && s >= log {
+					t.Fatalf("a log of %d bytes begins at byte %d", log, s)
+				}
+			}
+		}
 		if len(inode) >= 128 {
 			x.File(inode)
 			if !x.SameInode(inode, bytes.Clone(inode)) {
