@@ -254,8 +254,8 @@ func TestATeacherSeesWhichComputersAreOutdated(t *testing.T) {
 	}
 	for _, who := range []string{"claire", "remi", "paul"} {
 		b := s.as(who)
-		b.want("/", 200, "1 outdated", `class="face s-old"`)
-		b.want("/rooms/S104", 200, "1 outdated")
+		b.want("/", 200, "<b>1</b> outdated", `class="face s-old"`)
+		b.want("/rooms/S104", 200, "<b>1</b> outdated")
 		if body := b.want("/computers", 200); strings.Count(body, "s-old") != 1 {
 			t.Errorf("the list of %s has %d outdated", who, strings.Count(body, "s-old"))
 		}
@@ -277,5 +277,7 @@ func TestATeacherSeesWhichComputersAreOutdated(t *testing.T) {
 	if r, err = claire.Room("S104"); err != nil || r.Wanted != "" {
 		t.Errorf("a master that is not there stands for %q, %v", r.Wanted, err)
 	}
-	s.as("claire").want("/", 200, "2 ready")
+	if body := s.as("claire").want("/", 200, `class="face s-ok"`); strings.Contains(body, "s-old") {
+		t.Error("a computer is outdated where nobody knows by what")
+	}
 }
