@@ -102,6 +102,9 @@
 //	in the networks of some helpers         these
 //	in none of them, or not known           all helpers of its site
 //
+// Computers of a room are woken 200 ms after each other, since power supplies that charge together trip its breaker; rooms do not
+// wait for each other. Only the first of each is waited for: what goes wrong with the others is logged.
+//
 // What a helper has not said to be done waits in memory for two minutes, and is told again when it asks again; a restart of
 // the daemon drops it, and tasks wake their computers three times. Where no network of the server or of a helper that is
 // connected has the address, the event and the plan say so.

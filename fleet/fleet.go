@@ -36,7 +36,8 @@ type Options struct {
 	Log         *slog.Logger     // nil: none
 
 	Zone     *time.Location                                 // of the nights; nil: the server's
-	Wake     func(ctx context.Context, macs []string) error // by the server's own interfaces; nil: nobody can be woken
+	Wake     func(ctx context.Context, macs []string) error // by the server's own interfaces, several at once; nil: nobody can be woken
+	Later    func(after time.Duration, do func())           // nil: time.AfterFunc
 	Networks func() []netip.Prefix                          // of these interfaces; nil: none
 	Versions Versions                                       // nil: no room has a master
 	Personal Personaliser                                   // nil: no room has a template
@@ -79,6 +80,7 @@ type Fleet struct {
 	planned   map[string]ownBytes // by computer id
 
 	errands errands // of helpers; it has a lock of its own
+	pace    pace    // of our own packets, as well
 
 	spool chan sighted // of pxe, on their way to the store
 
@@ -97,6 +99,9 @@ func Open(ctx context.Context, o Options) (*Fleet, error) {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.Reader
+	}
+	if o.Later == nil {
+		o.Later = func(after time.Duration, do func()) { time.AfterFunc(after, do) }
 	}
 	if o.Zone == nil {
 		o.Zone = time.Local

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,15 +30,25 @@ type house struct {
 	versions fleet.Versions
 	personal fleet.Personaliser
 	secret   []byte
-	woken    [][]string // whom the daemon woke
+	waking   sync.Mutex      // guards woken
+	woken    [][]string      // whom the daemon woke
+	paces    []time.Duration // after which it was to be woken, if not at once
 	networks []netip.Prefix
 	mute     error // of waking; nil: it works
 }
 
 // wake stands for Wake-on-LAN.
 func (h *house) wake(_ context.Context, macs []string) error {
+	h.waking.Lock()
+	defer h.waking.Unlock()
 	h.woken = append(h.woken, macs)
 	return h.mute
+}
+
+// later does at once what has its turn after a moment.
+func (h *house) later(after time.Duration, do func()) {
+	h.paces = append(h.paces, after)
+	do()
 }
 
 // fakeSigner signs with its name: what signatures are worth is tested where they are made.
@@ -80,7 +91,7 @@ func (h *house) open() {
 	h.store, err = sqlite.Open(context.Background(), h.path)
 	check(h.t, err)
 	h.Fleet, err = fleet.Open(context.Background(), fleet.Options{Store: h.store, Archive: h.store, Signer: fakeSigner{}, SendUnknown: h.unknown,
-		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Zone: time.UTC, Wake: h.wake,
+		Now: func() time.Time { return h.now }, Log: slog.New(slog.NewTextHandler(&h.log, nil)), Zone: time.UTC, Wake: h.wake, Later: h.later,
 		Networks: func() []netip.Prefix { return h.networks }, Versions: h.versions, Personal: h.personal, Secret: h.secret})
 	check(h.t, err)
 }

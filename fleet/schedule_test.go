@@ -266,7 +266,7 @@ func (m *mortal) Commit(ctx context.Context, c fleet.Change) error {
 func (h *house) dying(commits int, after bool) {
 	h.t.Helper()
 	f, err := fleet.Open(context.Background(), fleet.Options{Store: &mortal{h.store, commits, after}, Signer: fakeSigner{},
-		Now: func() time.Time { return h.now }, Zone: time.UTC, Wake: h.wake, Versions: h.versions})
+		Now: func() time.Time { return h.now }, Zone: time.UTC, Wake: h.wake, Later: h.later, Versions: h.versions})
 	check(h.t, err)
 	h.Fleet = f
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -19,6 +21,17 @@ type way struct {
 type sleeper struct {
 	Computer
 	way
+	place string // its room, folded; of those without one their site
+}
+
+// sleeper is a computer with what wakes it. The caller holds mu or deciding.
+func (f *Fleet) sleeper(w *ways, c Computer) sleeper {
+	site := f.siteOf(&c)
+	x := sleeper{Computer: c, way: w.to(site, c.Address), place: fold(c.Room)}
+	if c.Room == "" {
+		x.place = fold(site) + "/"
+	}
+	return x
 }
 
 // ways are who can wake whom at one moment.
@@ -106,7 +119,8 @@ func (f *Fleet) woken(x sleeper, t Task, by string) Event {
 	}
 }
 
-// wake gives helpers their errands, then sends packets of our own. The caller holds no lock.
+// wake gives helpers their errands, and sends packets of our own: at once to the first of each room, to the others as their turn
+// comes, when nobody waits any more. The caller holds no lock.
 func (f *Fleet) wake(ctx context.Context, all []sleeper) error {
 	for _, x := range all {
 		for _, h := range x.helpers {
@@ -117,18 +131,37 @@ func (f *Fleet) wake(ctx context.Context, all []sleeper) error {
 			f.mu.RUnlock()
 		}
 	}
-	var errs []error
-	for _, x := range all {
-		err := f.o.Wake(ctx, x.MACs)
-		switch {
-		case err == nil:
-		case len(x.helpers) > 0: // they do it
-			f.o.Log.Warn("waking a computer through the server's own interfaces", "computer", x.Name, "error", err)
-		default:
-			errs = append(errs, fmt.Errorf("waking %s: %w", x.Name, err))
+	turns := f.pace.take(all, f.o.Now())
+	errs := make([]error, len(turns))
+	var first errgroup.Group
+	first.SetLimit(wakesAtOnce)
+	for i, x := range turns {
+		if x.after == 0 {
+			first.Go(func() error { errs[i] = f.send(ctx, x.sleeper); return nil })
+			continue
 		}
+		ctx := context.WithoutCancel(ctx) // who asked has gone by then
+		f.o.Later(x.after, func() {
+			if err := f.send(ctx, x.sleeper); err != nil {
+				f.o.Log.Error("waking a computer", "computer", x.Name, "error", err)
+			}
+		})
 	}
+	_ = first.Wait()
 	return errors.Join(errs...)
+}
+
+// send sends packets of our own. Where they do not go out helpers may do it: then that is only logged.
+func (f *Fleet) send(ctx context.Context, x sleeper) error {
+	err := f.o.Wake(ctx, x.MACs)
+	switch {
+	case err == nil:
+	case len(x.helpers) > 0:
+		f.o.Log.Warn("waking a computer through the server's own interfaces", "computer", x.Name, "error", err)
+	default:
+		return fmt.Errorf("waking %s: %w", x.Name, err)
+	}
+	return nil
 }
 
 // wakeUp wakes the computers whose tasks wait for them, again after a while, but not for ever.
@@ -144,7 +177,7 @@ type Woken struct {
 	Lack     string // "no helper is in its network": why it may not wake; "": nothing is known to be in the way
 }
 
-// WakeNow wakes computers by Wake-on-LAN. It returns those that a packet was sent for.
+// WakeNow wakes computers by Wake-on-LAN. It returns those that a packet was sent for, or will be when their room's turn comes.
 func (f *Fleet) WakeNow(ctx context.Context, refs []string, by string) ([]Woken, error) {
 	if f.o.Wake == nil {
 		return nil, refuse(CodeNoWake, "", "")
@@ -166,7 +199,7 @@ func (f *Fleet) WakeNow(ctx context.Context, refs []string, by string) ([]Woken,
 			f.deciding.Unlock()
 			return nil, err
 		}
-		x := sleeper{c, ways.to(f.siteOf(&c), c.Address)}
+		x := f.sleeper(ways, c)
 		out, all = append(out, Woken{c, x.through(), x.lack}), append(all, x)
 		change.Events = append(change.Events, f.woken(x, Task{}, Clean(by, 64)))
 	}
@@ -199,7 +232,7 @@ func (f *Fleet) toWake(ctx context.Context) ([]sleeper, error) {
 		}
 		t.Woken, t.WokenAt = t.Woken+1, now
 		change.Tasks = append(change.Tasks, t)
-		x := sleeper{c, ways.to(f.siteOf(&c), c.Address)}
+		x := f.sleeper(ways, c)
 		if t.Woken == 1 {
 			change.Events = append(change.Events, f.woken(x, t, ""))
 		}

@@ -3,6 +3,8 @@ package fleet_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -378,6 +380,60 @@ func TestWakingNow(t *testing.T) {
 	wantCode(t, "waking nobody", err, fleet.CodeNoComputer)
 	_, err = immortal(t).WakeNow(context.Background(), []string{"pc"}, "marie")
 	wantCode(t, "a server that cannot", err, fleet.CodeNoWake)
+}
+
+// A room's computers are woken one after another, for the sake of its breaker; rooms do not wait for each other, and who asks
+// does not wait for them.
+func TestRoomsAreWokenOneComputerAfterAnother(t *testing.T) {
+	h := newHouse(t)
+	var all []string
+	for n := range 40 { // as many as there are in four rooms
+		name := fmt.Sprintf("pc%d", n)
+		h.enrol("k"+name, name, hello(n+1))
+		all = append(all, name)
+	}
+	for n, room := range []string{"S1", "S2", "S3"} {
+		h.room(room, func(*fleet.Room) {}, all[10*n:10*n+10]...)
+	}
+	_, err := h.WakeNow(context.Background(), all, "marie")
+	check(t, err)
+	longest := func(n int) {
+		t.Helper()
+		if len(h.woken) != n || len(h.paces) != n-4 || slices.Max(h.paces) != 9*200*time.Millisecond {
+			t.Errorf("%d are woken, %d of them after %v, want %d", len(h.woken), len(h.paces), h.paces, n)
+		}
+	}
+	longest(40)
+	at := map[time.Duration]int{}
+	for _, after := range h.paces {
+		at[after]++
+	}
+	for after := 200 * time.Millisecond; after <= 9*200*time.Millisecond; after += 200 * time.Millisecond {
+		if at[after] != 4 {
+			t.Errorf("%d are woken after %v, want one of each room", at[after], after)
+		}
+	}
+	// Asked for again, only who was woken already is woken, once more, and last.
+	h.woken, h.paces = nil, nil
+	_, err = h.WakeNow(context.Background(), all[:10], "marie")
+	check(t, err)
+	if len(h.woken) != 1 || h.paces[0] != 10*200*time.Millisecond {
+		t.Errorf("%v are woken once more, after %v", h.woken, h.paces)
+	}
+	h.now = h.now.Add(time.Minute)
+	h.woken, h.paces = nil, nil
+	_, err = h.WakeNow(context.Background(), all, "marie")
+	check(t, err)
+	longest(40)
+	h.now = h.now.Add(-24 * time.Hour) // a clock that is set back keeps nobody asleep
+	h.woken, h.paces = nil, nil
+	_, err = h.WakeNow(context.Background(), all, "marie")
+	check(t, err)
+	longest(40)
+	h.now, h.mute = h.now.Add(time.Minute), errors.New("no cable")
+	if _, err = h.WakeNow(context.Background(), all, "marie"); err == nil || strings.Count(err.Error(), "no cable") != 4 || strings.Count(h.log.String(), "no cable") != 36 {
+		t.Errorf("what does not go out is told as %v, and logged %d times", err, strings.Count(h.log.String(), "no cable"))
+	}
 }
 
 // What waits holds its version: nobody may let it wait for good.
