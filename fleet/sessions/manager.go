@@ -443,7 +443,11 @@ func (m *Manager) start(r *run, server *session.Server) {
 		}
 		cancel()
 		r.stopped(server.Status(), err, m.o.Now())
-		m.o.Log.Info("a session ends", "session", r.id, "number", server.Number(), "error", err)
+		if err != nil {
+			m.o.Log.Warn("a session ends", "session", r.id, "number", server.Number(), "error", err)
+			return
+		}
+		m.o.Log.Info("a session ends", "session", r.id, "number", server.Number())
 	})
 }
 

@@ -3,6 +3,7 @@ package rawsock
 import (
 	"fmt"
 	"net"
+	"sync/atomic"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
@@ -17,8 +18,9 @@ const packetOutgoing = 4
 
 // Socket reads and writes frames on one interface.
 type Socket struct {
-	conn *packet.Conn
-	mac  [6]byte
+	conn   *packet.Conn
+	mac    [6]byte
+	closed atomic.Bool
 }
 
 // Open listens for DHCP on an interface. It needs CAP_NET_RAW.
@@ -35,10 +37,13 @@ func Open(ifi *net.Interface) (*Socket, error) {
 }
 
 // Read waits for the next datagram and returns it; its payload lies in buf. A frame that is no whole datagram gives
-// ErrFrame, after which reading goes on; any other error is the end of the socket.
+// ErrFrame, after which reading goes on; any other error is the end of the socket, net.ErrClosed after Close.
 func (s *Socket) Read(buf []byte) (Datagram, error) {
 	n, _, err := s.conn.ReadFrom(buf)
 	if err != nil {
+		if s.closed.Load() { // the system's own words for it cannot be told from others
+			err = net.ErrClosed
+		}
 		return Datagram{}, err
 	}
 	return Decode(buf[:n])
@@ -56,7 +61,10 @@ func (s *Socket) Write(d Datagram) error {
 }
 
 // Close ends the socket and every Read on it.
-func (s *Socket) Close() error { return s.conn.Close() }
+func (s *Socket) Close() error {
+	s.closed.Store(true)
+	return s.conn.Close()
+}
 
 // Filter is the program the kernel runs on every frame:
 //

@@ -164,6 +164,9 @@ func words(name string) string {
 		"metadata": "writes file systems",
 		"heads":    "writes superblocks and boot sectors",
 		"verify":   "reads everything back",
+		"receive":  "receives with its room, and writes",
+		"restore":  "receives with its room, and writes",
+		"stage":    "keeps a copy for resets without the network",
 		"boot":     "makes the disk bootable",
 	}[name]
 	if !ok {
@@ -174,26 +177,48 @@ func words(name string) string {
 
 // progress says in words how far a PC has come, from the last telling lines that it printed.
 func progress(lines []lab.Line) (percent int, what string) {
+	step, aside := "", "" // a step whose phase is looked for; what a line says that stands beside steps
 	for i := len(lines) - 1; i >= 0; i-- {
 		text := lines[i].Text
 		if phase := phaseLine.FindStringSubmatch(text); phase != nil {
 			return percent, words(phase[1])
 		}
-		if step := stepLine.FindStringSubmatch(text); step != nil {
-			if step[2] != "" && percent == 0 {
-				_, _ = fmt.Sscan(step[2], &percent) // digits only: it cannot fail
+		if found := stepLine.FindStringSubmatch(text); found != nil {
+			if step != "" && step != found[1] {
+				return percent, words(step)
 			}
-			if step[1] == "restore" && step[3] == "" {
-				continue // its phase says more
+			if found[2] != "" && percent == 0 {
+				_, _ = fmt.Sscan(found[2], &percent) // digits only: it cannot fail
 			}
-			return percent, words(step[1])
+			if found[1] == "restore" && found[3] == "" { // its phase says more, where it tells one
+				step = found[1]
+				continue
+			}
+			return percent, words(found[1])
 		}
-		if what = milestone(text); what != "" {
-			return 0, what
+		switch m := milestone(text); {
+		case m == "":
+		case m == running:
+			aside = m
+		case step != "":
+			return percent, words(step)
+		case aside != "": // of this start
+			return 0, aside
+		default:
+			return 0, m
 		}
+	}
+	switch {
+	case step != "":
+		return percent, words(step)
+	case aside != "":
+		return 0, aside
 	}
 	return 0, "power on"
 }
+
+// running is what all other lines of the agent say. They come between its steps, too.
+const running = "the agent runs"
 
 // milestone says what a line that ends a stretch of the way means; "" for all others.
 func milestone(text string) string {
@@ -203,7 +228,7 @@ func milestone(text string) string {
 		{"ardoise: code", "shows its code, waits for approval"},
 		{"ardoise: enrolled", "enrolled"},
 		{"ardoise: failed", text},
-		{"ardoise: ", "the agent runs"},
+		{"ardoise: ", running},
 		{"Linux version", "kernel starts"},
 		{"PXE over", "firmware asks the network"},
 		{"Configuring (net0", "firmware asks the network"},

@@ -21,18 +21,17 @@ import (
 const consolePort = 8443
 
 // showConsole makes the room, and says where its map is.
-func showConsole(ctx context.Context, school *lab.School) error {
+func showConsole(ctx context.Context, school *lab.School) (link string, err error) {
 	if _, err := school.Order(ctx, "room", "set", room, "--reset", "demand"); err != nil {
-		return err
+		return "", err
 	}
-	link, err := console(ctx, school)
-	if err != nil {
-		return fmt.Errorf("opening the console's door: %w", err)
+	if link, err = console(ctx, school); err != nil {
+		return "", fmt.Errorf("opening the console's door: %w", err)
 	}
 	say("The console: %s", link)
 	say("It makes you its administrator; room %s fills on its map as the PCs come. The certificate is the school's own,", room)
 	say("so your browser warns: that is right here. KEEP=1 leaves the school up at the end.")
-	return nil
+	return link, nil
 }
 
 // console opens a door from this machine to the console in the school's network, and returns the link of the first

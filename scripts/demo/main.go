@@ -14,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -109,7 +110,8 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	if err := school.StartDaemon(ctx); err != nil {
 		return err
 	}
-	if err := showConsole(ctx, school); err != nil {
+	link, err := showConsole(ctx, school)
+	if err != nil {
 		return err
 	}
 	pcs, err := addPCs(ctx, school, o)
@@ -121,9 +123,13 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 		return err
 	}
 	if accel != "kvm" {
-		say("KVM cannot run this firmware here: the PCs are emulated, and some fifty times slower than real ones.")
+		say("KVM cannot run these PCs here: they are emulated, and some fifty times slower than real ones.")
 	}
-	say("Switching on %d PCs with empty disks, firmware %s. Their serial ports are logged in %s.\n", o.pcs, o.firmware, school.Logs)
+	plural := "s"
+	if o.pcs == 1 {
+		plural = ""
+	}
+	say("Switching on %d PC%s with empty disks, firmware %s. Serial ports are logged in %s.\n", o.pcs, plural, o.firmware, school.Logs)
 	board := newBoard(os.Stdout, pcs)
 	var job string
 	var approved sync.WaitGroup
@@ -169,7 +175,7 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 		return err
 	}
 	if o.keep {
-		keep(ctx, school, pcs)
+		keep(ctx, school, pcs, link)
 	}
 	return nil
 }
@@ -229,14 +235,17 @@ func told(ctx context.Context, school *lab.School, id string) error {
 		return err
 	}
 	s := job.Session
-	say("\nOne session served %d of %d PCs: %.1f MB on the wire by multicast, %.1f MB of it repairs, %.1f MB by HTTPS.",
+	say("\nOne session served %d of %d PCs: %.1f MB on the wire by multicast, %.1f MB of it repairs, and %.1f MB by HTTPS, for what PCs still lacked.",
 		s.Done, len(job.Tasks), float64(s.Sent)/1e6, float64(s.Repairs)/1e6, float64(s.HTTPS)/1e6)
 	return nil
 }
 
 // keep leaves the school up until Ctrl-C and says how to look at it.
-func keep(ctx context.Context, school *lab.School, pcs []*lab.PC) {
+func keep(ctx context.Context, school *lab.School, pcs []*lab.PC, link string) {
 	say("\nThe school stays up until Ctrl-C. To look at it, as root:")
+	if u, err := url.Parse(link); err == nil {
+		say("  https://%s      # the console; from elsewhere by ssh -L %s:%s", u.Host, u.Port(), u.Host)
+	}
 	say("  %s computer list --data %s", school.Binary(), school.Data)
 	say("  %s job list --data %s", school.Binary(), school.Data)
 	for _, pc := range pcs {
@@ -247,7 +256,9 @@ func keep(ctx context.Context, school *lab.School, pcs []*lab.PC) {
 	<-ctx.Done()
 }
 
-// say prints one line.
+// say prints one line, after the empty lines that it begins with.
 func say(format string, arguments ...any) {
-	fmt.Println(time.Now().Format("15:04:05"), fmt.Sprintf(format, arguments...))
+	text := strings.TrimLeft(format, "\n")
+	fmt.Print(format[:len(format)-len(text)])
+	fmt.Println(time.Now().Format("15:04:05"), fmt.Sprintf(text, arguments...))
 }
