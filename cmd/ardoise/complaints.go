@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
@@ -19,14 +18,6 @@ import (
 	"github.com/ardoise/ardoise/pxe"
 	"github.com/ardoise/ardoise/pxe/grub"
 )
-
-// usageError is a command line that means nothing.
-type usageError struct{ text string }
-
-// Error implements error.
-func (e *usageError) Error() string { return e.text }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
 
 // noticeError ends a command with a notice.
 type noticeError struct{ code, what, detail string }

@@ -71,8 +71,7 @@ func table(w io.Writer, rows [][]string) {
 }
 
 func newComputer() *cobra.Command {
-	c := &cobra.Command{Use: "computer", Short: "list, enrol and wake computers"}
-	c.AddCommand(computerList(), computerShow(), computerApprove(),
+	return noun("computer", "list, enrol and wake computers", computerList(), computerShow(), computerApprove(),
 		computerVerb("refuse COMPUTER", "refuse a waiting computer, dismiss an alarm, or withdraw an enrolment", "refuse", 1),
 		computerVerb("rename COMPUTER NAME", "give a computer another name", "rename", 2),
 		computerVerb("rekey COMPUTER", "forget a computer's key, after its disk or board was replaced, or take back a refusal",
@@ -80,7 +79,6 @@ func newComputer() *cobra.Command {
 		computerVerb("wake COMPUTER", "send Wake-on-LAN", "wake", 1),
 		computerVerb("chainload COMPUTER on|off", "start its disk from GRUB, for firmware that stops after a failed network boot",
 			"chainload", 2), computerRoom(), computerToken(), computerTag(), computerNote(), computerExport(), computerImport(), enrolWindow(), computerForget())
-	return c
 }
 
 func computerList() *cobra.Command {

@@ -31,7 +31,7 @@ func explain(err error, l notices.Language) complaint {
 	c, known := complaint{}, true
 	switch {
 	case errors.As(err, &usage):
-		c = complaint{exit: 2, error: usage.Error(), hint: pick(l, "`ardoise help` shows the commands",
+		c = complaint{exit: 2, error: usage.in(l), hint: pick(l, "`ardoise help` shows the commands",
 			"`ardoise help` montre les commandes")}
 	case errors.As(err, &differs):
 		c = complaint{exit: 1, error: differs.Error(), hint: pick(l,

@@ -150,7 +150,7 @@ func TestUsageIsShownByExample(t *testing.T) {
 		"hint: usage: ardoise backup create FILE [flags]":                         {"backup", "create"},
 		"hint: usage: ardoise master retain NAME [--last N | --off] [flags]":      {"master", "retain", "a", "--last", "0"},
 		"hint: usage: ardoise master export NAME[@VERSION|@CHANNEL] FILE [flags]": {"master", "export", "a"},
-		"hint: `ardoise help` shows the commands":                                 {"master"},
+		"hint: `ardoise help master` shows its commands":                          {"master"},
 	} {
 		if _, said, _ := strings.Cut(refused(t, 2, args...), "\n"); said != hint {
 			t.Errorf("ardoise %s is answered by %q, want %q", strings.Join(args, " "), said, hint)

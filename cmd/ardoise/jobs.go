@@ -271,9 +271,7 @@ func agreed(in io.Reader, out io.Writer, what, wanted string) error {
 }
 
 func newJob() *cobra.Command {
-	c := &cobra.Command{Use: "job", Short: "list, watch and cancel jobs"}
-	c.AddCommand(jobList(), jobShow(), jobWatch(), jobCancel())
-	return c
+	return noun("job", "list, watch and cancel jobs", jobList(), jobShow(), jobWatch(), jobCancel())
 }
 
 func jobList() *cobra.Command {

@@ -124,11 +124,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, complaints io.Wr
 	}
 	var usage *usageError
 	if !started && !errors.As(err, &usage) {
-		err = &usageError{err.Error()}
+		err = misused(err)
 	}
 	c := explain(err, language())
-	if errors.As(err, &usage) && asked.HasParent() && !asked.HasSubCommands() {
-		c.hint = pick(language(), "usage: ", "usage : ") + asked.UseLine()
+	if errors.As(err, &usage) {
+		c.hint = usageHint(asked, usage, language())
 	}
 	_, _ = fmt.Fprintf(complaints, "error: %s\nhint: %s\n", oneLine(c.error), oneLine(c.hint))
 	return c.exit

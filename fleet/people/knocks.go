@@ -104,7 +104,7 @@ func (p *People) keep(ctx context.Context, all []Entry) {
 		return
 	}
 	if err := p.commit(ctx, Change{Entries: all}); err != nil {
-		p.o.Log.Error("recording in the audit log", "action", all[0].Action, "entries", len(all), "error", err)
+		p.o.Log.Error("recording in the audit log", "action", all[0].Action, "error", err)
 	}
 }
 
