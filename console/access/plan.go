@@ -44,7 +44,9 @@ func (d Desk) Plan(order Order) (Plan, error) {
 	}
 	var most int64
 	out.AirBytes, most = d.h.travel(o, ready, out.Stored)
-	out.Seconds = seconds(o, out, len(ready), most)
+	if out.Seconds = seconds(o, out, len(ready), most); out.Seconds == 0 {
+		out.Seconds = int(d.remembered(o, ready) / time.Second)
+	}
 	return out, nil
 }
 
@@ -238,7 +240,7 @@ const (
 )
 
 // seconds estimates how long an order takes from its beginning until the last of n computers is done; 0 for what depends on
-// the drive, on a script or on nothing but who is there. most is what travels to the one that needs most.
+// the drive, which only records can tell, on a script or on nothing but who is there. most is what travels to the one that needs most.
 func seconds(o resolved, p Plan, n int, most int64) int {
 	if n == 0 || p.Bytes == 0 && o.manifest == nil {
 		return 0

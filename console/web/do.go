@@ -21,6 +21,7 @@ type doView struct {
 	Target   access.Target
 	Holds    string
 	Loses    string // in the person's language
+	Took     string // how long it takes, roughly, or that nobody can tell
 	Stop     string // why it cannot be done
 	Asks     bool   // which disk
 	Levels   []option
@@ -151,6 +152,7 @@ func (v *visit) planOne(order access.Order, view *doView) error {
 		view.Target = plan.Targets[0]
 		view.Loses = v.loses(plan)
 		if plan.Targets[0].Refusal == nil {
+			view.Took = v.lasts(plan)
 			return nil
 		}
 		err = plan.Targets[0].Refusal

@@ -393,13 +393,25 @@ func (c *console) capturePage(v *visit, f *Form, status int) error {
 		}
 	}
 	var disks []diskChoice
+	took := ""
 	if ref := f.Value("computer"); ref != "" {
 		if pc, err := v.Desk.Computer(ref); err == nil { // else it is told when the form is sent
 			disks = v.disksOf(pc, f.Value("disk"))
+			took = v.captureTakes(pc, f)
 		}
 	}
 	return v.page("capture", Page{Title: v.say("capture.title"), Active: "nav.masters", Status: status, Crumbs: []Crumb{{v.say("nav.masters"), "/masters"}},
-		Data: map[string]any{"Form": f, "Names": names, "Disks": disks, "Until": v.when(nowOn(v.now().In(v.zone), job.KindCapture).End)}})
+		Data: map[string]any{"Form": f, "Names": names, "Disks": disks, "Took": took, "Until": v.when(nowOn(v.now().In(v.zone), job.KindCapture).End)}})
+}
+
+// captureTakes says how long a capture will take, roughly, or that nobody can tell; "" where there can be none as it is.
+func (v *visit) captureTakes(pc access.Computer, f *Form) string {
+	rule := newForm(v.tongue, url.Values{"disk": {f.Value("disk")}}).diskOf("disk")
+	plan, err := v.Desk.Plan(access.Order{Kind: job.KindCapture, Computers: []string{pc.ID}, Master: "any", Disk: rule}) // the name does not matter
+	if err != nil || len(plan.Targets) != 1 || plan.Targets[0].Refusal != nil {
+		return ""
+	}
+	return v.lasts(plan)
 }
 
 // capture orders a capture.

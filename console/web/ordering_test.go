@@ -514,3 +514,78 @@ func TestAScheduleOverTheChangeOfTheClocks(t *testing.T) {
 		t.Error("25:00 is a time")
 	}
 }
+
+// How long a wipe or a capture takes only the records say; where they do not, the page says so.
+func TestAPlanTellsTheTimeThatRecordsTell(t *testing.T) {
+	s, v := furnished(t)
+	s.twoDisks(70, "LAB-01", "S104")
+	wipe := func(who, method string, names ...string) int {
+		p, err := s.desk(who).Plan(access.Order{Kind: job.KindWipe, Computers: names, Wipe: method, Disk: job.DiskRule{}, Skip: true})
+		check(t, err)
+		return p.Seconds
+	}
+	b := s.as("paul")
+	b.want("/order?kind=wipe&pc="+s.id("S104-01"), 200, `<p class="figure-label">Duration</p><p class="figure-value">no estimate</p>`)
+	b.want("/computers/S104-01/do/wipe", 200, "<dt>Duration</dt><dd>no estimate</dd>")
+	b.want("/capture?computer=S104-01", 200, "Duration: no estimate.")
+	if body := b.want("/order?kind=shutdown&pc="+s.id("S104-01"), 200); strings.Contains(body, "Duration") {
+		t.Error("a shutdown is given a duration")
+	}
+	// A wipe of a disk of that model
+	wiped := func(n int, name, method string, took time.Duration) {
+		s.give(fleet.Order{Kind: job.KindWipe, Computers: []string{name}, Ending: job.EndPowerOff, Disk: job.DiskRule{Bus: "nvme"}}, versionless)
+		s.report(n, func(*job.Report) {})
+		s.report(n, func(r *job.Report) {
+			r.State, r.Step = job.TaskDone, 4
+			r.Outcome = &job.Outcome{Code: "ok", Seconds: 900, Wipe: &job.WipeProof{Ordered: job.WipeAuto, Method: method, Reported: "done", Path: "/dev/nvme0n1", Model: "KIOXIA KBG40ZNV256G",
+				Serial: fmt.Sprintf("Z0%06d", n), Size: 256_060_514_304, Verified: 1, Started: s.now, Ended: s.now.Add(took)}}
+		})
+	}
+	wiped(1, "S104-02", job.WipeSanitize, 90*time.Second)
+	for method, want := range map[string]int{"": 240, job.WipeAuto: 240, job.WipeSanitize: 240, job.WipeOverwrite: 0, job.WipeSecureErase: 0} {
+		if got := wipe("paul", method, "S104-01", "S104-03"); got != want {
+			t.Errorf("a wipe %q of two disks like one that was wiped: %d s, want %d", method, got, want)
+		}
+	}
+	b.want("/order?kind=wipe&pc="+s.id("S104-01"), 200, `<p class="figure-value">≈ 4 min</p>`)
+	b.want("/computers/S104-01/do/wipe", 200, "<dt>Duration</dt><dd>≈ 4 min</dd>")
+	if got := wipe("zoe", "", "B12-01"); got != 0 {
+		t.Errorf("a technician of another site is told what it took here: %d s", got)
+	}
+	wiped(2, "S104-03", job.WipeSanitize, 10*time.Second) // the newest counts
+	if got := wipe("paul", "", "S104-01"); got != 160 {
+		t.Errorf("after a faster one: %d s, want 160", got)
+	}
+	other, err := s.desk("paul").Plan(access.Order{Kind: job.KindWipe, Computers: []string{"S104-01", "LAB-01"}, Disk: job.DiskRule{Bus: "sata"}, Skip: true})
+	if check(t, err); other.Seconds != 0 {
+		t.Errorf("a disk of another model: %d s", other.Seconds)
+	}
+	// A capture, and how fast it read
+	capture := func(name string) int {
+		p, err := s.desk("paul").Plan(access.Order{Kind: job.KindCapture, Computers: []string{name}, Master: "Labo"})
+		check(t, err)
+		return p.Seconds
+	}
+	s.give(fleet.Order{Kind: job.KindCapture, Computers: []string{"S104-01"}, Master: "Labo", Note: "new"}, versionless)
+	s.report(0, func(*job.Report) {})
+	_, err = s.fleet.BeginPublish(t.Context(), "key-0", s.newest().Tasks[0].ID, 0)
+	check(t, err)
+	check(t, s.fleet.Published(t.Context(), "key-0", s.newest().Tasks[0].ID, job.Published{Master: "Labo", Version: 1}))
+	s.report(0, func(r *job.Report) {
+		r.State, r.Step = job.TaskDone, 4
+		r.Outcome = &job.Outcome{Code: "ok", ReadBytes: 30_000_000_000, Seconds: 300}
+	})
+	if got := capture("S104-01"); got != 450 {
+		t.Errorf("captured again: %d s, want 450", got)
+	}
+	b.want("/capture?computer=S104-01", 200, "Duration: ≈ 8 min.")
+	if got := capture("S104-02"); got != 0 {
+		t.Errorf("one of which nobody knows what it has in use: %d s", got)
+	}
+	s.give(fleet.Order{Kind: job.KindDeploy, Computers: []string{"S104-02"}}, v[1])
+	s.done(1)
+	want := 150 + int(300*float64(v[1].UsedBytes)/30e9)
+	if got := capture("S104-02"); got != want || v[1].UsedBytes == 0 {
+		t.Errorf("one that is like it and holds %d bytes: %d s, want %d", v[1].UsedBytes, got, want)
+	}
+}

@@ -19,7 +19,7 @@ type planView struct {
 	Warnings       []string
 	Conflicts      []access.Target // other orders stand in the way, and would give way
 	Air            int64           // bytes that travel
-	Took           string          // how long it takes, roughly; "": nobody knows
+	Took           string          // how long it takes, roughly, or that nobody can tell; "": it does not matter
 	Disks          []diskLine
 	Becomes        []becomeLine // reset, verify: what how many are made, or measured by
 	Offline        int          // computers that can be reset without the server afterwards
@@ -104,10 +104,21 @@ func (t tongue) addUp(plan access.Plan) planView {
 		}
 		out.Warnings = append(out.Warnings, text)
 	}
-	if plan.Seconds > 0 {
-		out.Took = t.span(time.Duration(plan.Seconds) * time.Second)
+	if len(out.Ready) > 0 {
+		out.Took = t.lasts(plan)
 	}
 	return out
+}
+
+// lasts says how long a plan takes, roughly, or that nobody can tell; "" of a shutdown, which is over when it is heard.
+func (t tongue) lasts(p access.Plan) string {
+	switch {
+	case p.Kind == job.KindShutdown:
+		return ""
+	case p.Seconds > 0:
+		return t.say("plan.about", t.span(time.Duration(p.Seconds)*time.Second))
+	}
+	return t.say("plan.notold")
 }
 
 // disk counts a disk of a plan.

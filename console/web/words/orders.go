@@ -59,6 +59,8 @@ func plans() map[string]Pair {
 		"plan.master":           {"Master", "Master"},
 		"plan.air":              {"À transmettre", "To transmit"},
 		"plan.took":             {"Durée", "Duration"},
+		"plan.about":            {"≈ {0}", "≈ {0}"},
+		"plan.notold":           {"pas d’estimation", "no estimate"},
 		"plan.disk":             {"{n} disque|{n} disques", "{n} disk|{n} disks"},
 		"plan.disk.head":        {"Disque", "Disk"},
 		"plan.runs":             {"Contient", "Holds"},
