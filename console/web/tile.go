@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"net"
 	"slices"
 	"strings"
 
@@ -105,8 +106,12 @@ func (t tongue) tile(c *access.Spot, is face, master string) tileView {
 	return v
 }
 
-// short is the name of a computer without that of its room: on a room's own slate the number says it.
+// short is the name of a computer without that of its room: on a room's own slate the number says it. Of an address, which stands
+// for a name that nobody has given yet, the end tells computers of one maker apart, the start does not.
 func short(name, room string) string {
+	if mac, err := net.ParseMAC(name); err == nil && len(mac) == 6 {
+		return "…" + name[len(name)-len("00:00:00"):]
+	}
 	own := room[strings.IndexByte(room, '/')+1:]
 	if len(name) > len(own)+1 && own != "" && strings.EqualFold(name[:len(own)], own) && name[len(own)] == '-' {
 		return name[len(own)+1:]

@@ -125,11 +125,7 @@ func demo(ctx context.Context, school *lab.School, o options) error {
 	if accel != "kvm" {
 		say("KVM cannot run these PCs here: they are emulated, and some fifty times slower than real ones.")
 	}
-	plural := "s"
-	if o.pcs == 1 {
-		plural = ""
-	}
-	say("Switching on %d PC%s with empty disks, firmware %s. Serial ports are logged in %s.\n", o.pcs, plural, o.firmware, school.Logs)
+	say("PCs with empty disks are switched on, %d of them, firmware %s. Serial ports are logged in %s.\n", o.pcs, o.firmware, school.Logs)
 	board := newBoard(os.Stdout, pcs)
 	var job string
 	var approved sync.WaitGroup
