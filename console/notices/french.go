@@ -185,7 +185,7 @@ func (p *pattern) fits(found []string) bool {
 	}
 	for _, m := range places.FindAllStringSubmatch(p.french, -1) {
 		n := int(m[1][0] - '0')
-		if m[2] == "" && n < len(found) && p.verbs[n-1] != 'q' && phrase.MatchString(found[n]) {
+		if m[2] == "" && n < len(found) && p.verbs[n-1] != 'q' && phrase.MatchString(found[n]) && !namesOnly.MatchString(found[n]) {
 			return false
 		}
 	}
@@ -328,6 +328,9 @@ func (s *saying) fill(p *pattern, found []string) string {
 
 // phrase is what looks like words rather than like a name, a path or a number.
 var phrase = regexp.MustCompile(`[a-z]{2,}[,;:]? +[(a-z0-9]*[a-z]{2,}`)
+
+// namesOnly is a list of names, which looks like words.
+var namesOnly = regexp.MustCompile(`^[^\s,;:]+(?:, [^\s,;:]+)+$`)
 
 // foreign marks a text that nobody has put into French, if it is one.
 func foreign(s string) string {

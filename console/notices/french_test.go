@@ -29,6 +29,10 @@ func TestDetailsAreSaidInFrench(t *testing.T) {
 		{"", "12.5 GB free in /var/lib/ardoise", "12,5 Go libres dans /var/lib/ardoise"},
 		{"", "the drive sings a song of its own", "\u2068the drive sings a song of its own\u2069"},
 		{"", "Bureautique@7", "Bureautique@7"},
+		{"", "until 2027-12-25, for ardoise", "valable jusqu'au 2027-12-25, pour ardoise"},
+		{"", "until 2027-12-25, for ardoise, localhost, vm", "valable jusqu'au 2027-12-25, pour ardoise, localhost, vm"},
+		{"", "eth, wlan, lab has 10.0.0.1", "eth, wlan, lab a l'adresse 10.0.0.1"},
+		{"", "the drive has a will, a song", "\u2068the drive has a will, a song\u2069"},
 		{"placed", `from "" to "S104" by marie`, "placé dans «\u00a0S104\u00a0» par marie"},
 		{"", "", ""},
 	} {
