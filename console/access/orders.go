@@ -185,7 +185,11 @@ func (d Desk) Give(ctx context.Context, order Order) (Job, error) {
 		if err != nil {
 			return Job{}, err
 		}
-		e.what = fmt.Sprintf("job %s: %s, %d computers", j.Job.ID, what, len(j.Tasks))
+		computers := "1 computer"
+		if n := len(j.Tasks); n != 1 {
+			computers = fmt.Sprintf("%d computers", n)
+		}
+		e.what = fmt.Sprintf("job %s: %s, %s", j.Job.ID, what, computers)
 		return d.wireJob(j)
 	})
 }

@@ -174,6 +174,9 @@ func Thing(l Language, name string) string {
 // ofThing is what the lines are of that say what something is called.
 const ofThing = "what"
 
+// ofOrder is what the lines are of that say what was ordered, and what in it: in the audit log.
+const ofOrder = "job order"
+
 // little is how many bytes of its own a sentence has that says little: "%s has %s".
 const little = 16
 
@@ -318,7 +321,11 @@ func (s *saying) fill(p *pattern, found []string) string {
 		if !strings.HasSuffix(place, "~}") {
 			return arg
 		}
-		said, ok := s.say("", arg)
+		of := ""
+		if p.of == ofOrder {
+			of = ofOrder
+		}
+		said, ok := s.say(of, arg)
 		if !ok {
 			said = foreign(arg)
 		}

@@ -42,6 +42,9 @@ func (t tongue) auditLine(e access.AuditEntry) auditLine {
 		out.Deed = e.Action
 	}
 	out.What, out.Detail = notices.Thing(notices.Language(t.lang), e.What), t.in("audit", e.Detail)
+	if e.Action == "job order" { // which says more than a name
+		out.What = notices.Plain(t.in(e.Action, e.What))
+	}
 	return out
 }
 

@@ -316,7 +316,7 @@ func (s *school) troubles(t *testing.T) []string {
 	for _, l := range notices.Lines() {
 		kind := l.Of
 		switch kind {
-		case "what":
+		case "what", "job order":
 			continue
 		case "":
 			kind = "alarm"
