@@ -47,6 +47,46 @@ func TestACancelSaysWhoGoesOn(t *testing.T) {
 	}
 }
 
+// What was ordered is counted as its language does.
+func TestAnOrderIsWrittenDownWithItsNumber(t *testing.T) {
+	s := newSchool(t)
+	for _, x := range []struct {
+		computers []string
+		what      string
+	}{{[]string{"pc1"}, ": inventory, 1 computer"}, {[]string{"pc2", "pc3"}, ": inventory, 2 computers"}} {
+		j, err := s.desk(people.Technician).Give(t.Context(), access.Order{Kind: job.KindInventory, Computers: x.computers})
+		s.must(err)
+		if e := s.last(); e.What != "job "+j.ID+x.what {
+			t.Errorf("the audit log says %q, not what ends with %q", e.What, x.what)
+		}
+	}
+}
+
+// Who looks for a computer that left its room finds it in the audit log.
+func TestTheAuditLogNamesWhatWasMoved(t *testing.T) {
+	s := newSchool(t)
+	tech := s.desk(people.Technician)
+	_, err := tech.Place(t.Context(), access.Placement{Room: "S104", Computers: []string{"pc1", "pc2"}})
+	s.must(err)
+	if e := s.last(); e.What != "S104" || e.Detail != "pc1, pc2" {
+		t.Errorf("the audit log says %+v", e)
+	}
+	var all []string
+	for range 3 { // more than are written out
+		all = append(all, "pc3", "pc1", "pc2")
+	}
+	_, err = tech.Place(t.Context(), access.Placement{Room: "S104", Computers: all})
+	s.must(err)
+	if e := s.last(); e.Detail != "pc3, pc1, pc2, pc3, pc1 and 4 more" {
+		t.Errorf("the audit log says %+v", e)
+	}
+	_, err = tech.Place(t.Context(), access.Placement{Computers: []string{"pc1", "pc9"}})
+	s.code("moving what is not there", err, "no-computer")
+	if e := s.last(); e.Result != access.Refused || e.Detail == "pc1" {
+		t.Errorf("the audit log says %+v", e)
+	}
+}
+
 func TestAComputerIsForgottenByWhoMay(t *testing.T) {
 	s := newSchool(t)
 	s.deploy(1, 1)

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/ardoise/ardoise/fleet"
@@ -249,8 +250,8 @@ func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 		if err := d.mayFill(p.Room); err != nil {
 			return Room{}, err
 		}
-		var ids []string
-		for _, ref := range p.Computers {
+		var ids, names []string
+		for i, ref := range p.Computers {
 			c, err := d.find(ref)
 			if err == nil {
 				err = d.mayOn(people.ActionRoom, c)
@@ -258,11 +259,17 @@ func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 			if err != nil {
 				return Room{}, err
 			}
-			ids = append(ids, c.ID)
+			ids, names = append(ids, c.ID), append(names, c.Name)
 			if p.Room == "" {
-				e.at(d, c)
+				before := *e
+				if e.at(d, c); i > 0 && e.site != before.site {
+					e.site, e.room = people.Whole, ""
+				} else if i > 0 && e.room != before.room {
+					e.room = "" // who sees the one room does not see what is moved out of the other
+				}
 			}
 		}
+		e.detail = several(names)
 		if _, err := d.h.Fleet.Place(ctx, ids, p.Room, d.by()); err != nil {
 			return Room{}, err
 		}
@@ -271,6 +278,17 @@ func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 		}
 		return d.Room(p.Room)
 	})
+}
+
+// severalNames is how many names the audit log writes out.
+const severalNames = 6
+
+// several names a few things, and counts the others.
+func several(names []string) string {
+	if len(names) > severalNames {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:severalNames-1], ", "), len(names)-severalNames+1)
+	}
+	return strings.Join(names, ", ")
 }
 
 // mayFill refuses a place that the caller may put no computers into: a room, "SITE/" or "" for none.
