@@ -52,10 +52,19 @@ func (r *recorder) note(stands bool) error {
 func (r *recorder) Set(context.Context, job.Mark) error { return r.note(true) }
 func (r *recorder) Clear(context.Context) error         { return r.note(false) }
 
-// cut is the disk after n steps, of which those since the last flush that chance does not want never reached the medium;
-// and whether the mark stands.
-func cut(before []byte, steps []step, n int, chance *rand.Rand) (after *recorder, marked bool) {
-	after = &recorder{image: bytes.Clone(before)}
+// stands tells whether the mark stands after steps.
+func stands(steps []step) (marked bool) {
+	for _, s := range steps {
+		if s.mark != nil {
+			marked = *s.mark
+		}
+	}
+	return marked
+}
+
+// cut is the disk after n steps, of which those since the last flush that chance does not want never reached the medium.
+func cut(before []byte, steps []step, n int, chance *rand.Rand) *recorder {
+	after := &recorder{image: bytes.Clone(before)}
 	flushed := 0
 	for i, s := range steps[:n] {
 		if s.flush {
@@ -63,14 +72,11 @@ func cut(before []byte, steps []step, n int, chance *rand.Rand) (after *recorder
 		}
 	}
 	for i, s := range steps[:n] {
-		switch {
-		case s.mark != nil:
-			marked = *s.mark
-		case s.bytes != nil && (i < flushed || chance == nil || chance.IntN(2) == 0):
+		if s.bytes != nil && (i < flushed || chance == nil || chance.IntN(2) == 0) {
 			copy(after.image[s.off:], s.bytes)
 		}
 	}
-	return after, marked
+	return after
 }
 
 // TestAPowerCutInAResetIsSeenOrHarmless cuts a quick and a full reset off after each of their steps, with all of the
@@ -120,13 +126,14 @@ func (c *master) cutEverywhere(t *testing.T, before []byte, steps []step) {
 			if try == 0 {
 				luck = nil
 			}
-			after, stands := cut(before, steps, n, luck)
-			switch {
-			case stands:
+			if stands(steps[:n]) {
 				marked++
 				if (4*n+try)%7 == 0 { // every one would be the same work two hundred times
-					c.resume(t, after)
+					c.resume(t, cut(before, steps, n, luck))
 				}
+				continue
+			}
+			switch after := cut(before, steps, n, luck); {
 			case bytes.Equal(after.image, before):
 				untouched++
 			case c.equal(t, after):

@@ -18,24 +18,24 @@ const fillsAtMost = 1 << 30
 // draw reads the sample and, beside it, the fills that nobody vouches for: one of them is hashed, the other only compared.
 func (l *look) draw() error {
 	fills := l.fillsToRead()
-	if l.o.Rotates || fills == nil {
-		return l.sample()
+	if l.o.Rotates {
+		fills = nil
 	}
 	var both errgroup.Group
-	var right []manifest.Extent
-	both.Go(func() (err error) {
-		right, err = l.readFills(fills)
+	both.Go(func() error {
+		right, err := l.readFills(fills)
+		l.right = append(l.right, right...)
 		return err
 	})
 	err := l.sample()
 	if wrong := both.Wait(); err == nil {
 		err = wrong
 	}
-	for _, e := range right {
+	sortExtents(l.right)
+	for _, e := range l.right {
 		l.v.VouchedBytes += e.Length
 	}
-	l.v.filled = right
-	sortExtents(l.v.filled)
+	l.v.filled = l.right
 	return err
 }
 
@@ -43,10 +43,10 @@ func (l *look) draw() error {
 func (l *look) fillsToRead() []manifest.Fill {
 	var out []manifest.Fill
 	left := int64(fillsAtMost)
-	sortExtents(l.used)
+	sortExtents(l.logs)
 	for k, f := range l.m.Fills {
 		for _, rest := range l.v.Fill(k) {
-			for _, e := range without(rest, l.used) {
+			for _, e := range without(rest, l.logs) {
 				if left -= e.Length; left < 0 {
 					return nil
 				}

@@ -2,15 +2,15 @@ package quick
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/volume"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
-// quiet returns the parts of a journal's body that are as the master filled them, with zeros: the log is read from where a mount
-// begins to write, until there are more zeros than transactions that follow each other leave between them. What comes then
-// nobody has written to.
+// quiet returns the parts of a journal's body that nobody has written to since the master filled it with zeros. The log is read
+// from where a mount begins to write, until there are more zeros than transactions that follow each other leave between them.
 func (x *extVolume) quiet(have *volume.ExtTables) ([]manifest.Extent, error) {
 	log, ok := x.t.Log()
 	own, also := have.Log()
@@ -54,11 +54,7 @@ func (x *extVolume) quiet(have *volume.ExtTables) ([]manifest.Extent, error) {
 	var out []manifest.Extent
 	for i, w := range windows {
 		if read[i] {
-			if zeros[i] {
-				out = append(out, w)
-			} else {
-				x.l.used = append(x.l.used, w)
-			}
+			x.l.log(w, zeros[i])
 			continue
 		}
 		// A disk that no deployment has filled may hold the logs of its former lives: then all is read.
@@ -66,13 +62,25 @@ func (x *extVolume) quiet(have *volume.ExtTables) ([]manifest.Extent, error) {
 		if err := x.l.readAt(page, w.Offset); err != nil {
 			return nil, err
 		}
-		x.l.v.FillBytes += int64(len(page))
 		if !bytes.Equal(page, want[:len(page)]) {
 			return nil, nil
 		}
 		out = append(out, w)
 	}
 	return out, nil
+}
+
+// log notes what was found of a log, where the master has zeros.
+func (l *look) log(w manifest.Extent, zeros bool) {
+	if !slices.ContainsFunc(l.m.Fills, func(f manifest.Fill) bool {
+		return f.Byte == 0 && f.Offset <= w.Offset && w.End() <= f.End()
+	}) {
+		return
+	}
+	l.logs = append(l.logs, w)
+	if zeros {
+		l.right = append(l.right, w)
+	}
 }
 
 // logProbe is read of each window that is not.

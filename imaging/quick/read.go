@@ -34,7 +34,8 @@ type look struct {
 	volumes    []*records  // by volume; nil where nothing is vouched for
 	naming     *naming
 	sniff      bitset            // streams that may be swap files
-	used       []manifest.Extent // of logs: the reset finds them once more, and fills them
+	logs       []manifest.Extent // of fills that were read with the records
+	right      []manifest.Extent // of these, what is as it should be
 	disk       sweep.Disk
 	readBytes  atomic.Int64
 	total      int64 // bytes of metadata to be read
