@@ -94,6 +94,7 @@ func (d *Disk) readDirect(p []byte, off int64) (int, error) {
 // WriteAt implements io.WriterAt. Large aligned parts go to a block device with O_DIRECT; the kernel keeps the page cache
 // coherent with them. A write past the end of an image file is refused: a disk does not grow.
 func (d *Disk) WriteAt(p []byte, off int64) (int, error) {
+	defer d.clean.Store(false) // a flush that comes before the end of a write does not count for it
 	if off < 0 || off > d.size || int64(len(p)) > d.size-off {
 		return 0, fmt.Errorf("writing %d bytes at %d: %w", len(p), off, unix.ENOSPC)
 	}

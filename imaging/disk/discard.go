@@ -20,6 +20,7 @@ func (d *Disk) Discard(off, n int64) error {
 	if off >= end {
 		return nil
 	}
+	defer d.clean.Store(false)
 	var err error
 	if d.block {
 		span := [2]uint64{uint64(off), uint64(end - off)}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,9 @@ type Disk struct {
 
 	mu   sync.RWMutex
 	cold bool // since Drop: reads go past the page cache
+
+	flushing sync.Mutex  // who comes meanwhile waits, too
+	clean    atomic.Bool // nothing was written since the last flush; false at first: others may have written
 }
 
 // InUseError says that a disk must not be opened since something else uses it.
@@ -178,7 +182,13 @@ func (d *Disk) SectorSize() int { return d.sector }
 // Flush returns once everything written so far survives a power cut: fsync, which on a block device ends in a cache
 // flush command to the drive.
 func (d *Disk) Flush() error {
+	d.flushing.Lock()
+	defer d.flushing.Unlock()
+	if d.clean.Swap(true) { // a drive takes its time even where there is nothing
+		return nil
+	}
 	if err := d.file.Sync(); err != nil {
+		d.clean.Store(false)
 		return fmt.Errorf("flushing %s: %w", d.path, err)
 	}
 	return nil
