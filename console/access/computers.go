@@ -76,6 +76,7 @@ func (d Desk) Computer(ref string) (Computer, error) {
 			out.Events = append(out.Events, d.event(e))
 		}
 	}
+	ByTime(out.Events)
 	return out, nil
 }
 

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -39,6 +40,12 @@ func (d Desk) event(e fleet.Event) Event {
 		}
 	}
 	return event(e, d.name)
+}
+
+// ByTime sorts events by when they happened, newest first. They are kept in the order in which they were told: an agent tells of
+// its start when it has started.
+func ByTime(events []Event) {
+	slices.SortStableFunc(events, func(a, b Event) int { return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.Number, a.Number)) })
 }
 
 // Events returns stored events that the caller sees, newest first.

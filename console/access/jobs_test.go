@@ -87,6 +87,23 @@ func TestTheAuditLogNamesWhatWasMoved(t *testing.T) {
 	}
 }
 
+// What an agent tells late is shown where it happened.
+func TestAComputersEventsAreInTheOrderOfTheirTimes(t *testing.T) {
+	s := newSchool(t)
+	d := s.desk(people.Technician)
+	s.now = s.now.Add(time.Hour)
+	_, err := d.Amend(t.Context(), "pc1", fleet.Amendment{Note: ptr("late")})
+	s.must(err)
+	s.now = s.now.Add(-time.Minute)
+	tags := []string{"early"}
+	_, err = d.Amend(t.Context(), "pc1", fleet.Amendment{Tags: &tags})
+	s.must(err)
+	pc, err := d.Computer("pc1")
+	if err != nil || len(pc.Events) < 3 || pc.Events[0].Kind != "annotated" || pc.Events[1].Kind != "labelled" {
+		t.Errorf("events: %+v, %v", pc.Events, err)
+	}
+}
+
 func TestAComputerIsForgottenByWhoMay(t *testing.T) {
 	s := newSchool(t)
 	s.deploy(1, 1)
