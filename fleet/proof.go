@@ -168,7 +168,7 @@ func proofText(p job.Proof) string {
 	case p.Skipped:
 		what += "nothing was written since the last proof"
 	default:
-		what += fmt.Sprintf("clean; %d bytes read, %d differed, %d written in %.0f s", p.Read, p.Differed, p.Written, p.Seconds)
+		what += fmt.Sprintf("clean; %d bytes read, %d bytes differed, %d bytes written in %.0f s", p.Read, p.Differed, p.Written, p.Seconds)
 	}
 	return what
 }

@@ -154,7 +154,7 @@ func In(l Language, of, english string) string {
 	if l != French || english == "" {
 		return english
 	}
-	english = Plain(english)
+	english = strings.TrimSpace(Plain(english))
 	if s, ok := (&saying{theSpeaker(), 0, mostLooks}).say(of, english); ok {
 		return s
 	}
@@ -303,7 +303,7 @@ func (s *saying) parts(text, english, french string) (string, bool) {
 
 // fill puts what was found into the French of a pattern.
 func (s *saying) fill(p *pattern, found []string) string {
-	return places.ReplaceAllStringFunc(p.french, func(place string) string {
+	filled := places.ReplaceAllStringFunc(p.french, func(place string) string {
 		n := int(place[1] - '0')
 		if n >= len(found) {
 			return ""
@@ -331,6 +331,7 @@ func (s *saying) fill(p *pattern, found []string) string {
 		}
 		return said
 	})
+	return strings.TrimSpace(strings.ReplaceAll(filled, "  : ", " : ")) // an argument may be empty: a wipe has no master
 }
 
 // phrase is what looks like words rather than like a name, a path or a number.

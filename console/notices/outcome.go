@@ -3,6 +3,7 @@ package notices
 import (
 	"cmp"
 	"strings"
+	"unicode/utf8"
 
 	agent "github.com/ardoise/ardoise/imaging/agent/notices"
 )
@@ -86,4 +87,15 @@ func Sentence(s string) string {
 		r = append(r, '.')
 	}
 	return string(r)
+}
+
+// SentenceOf is Sentence, for one that may begin with a name: that keeps its letters. What has spaces is no name: "job 12".
+func SentenceOf(name, s string) string {
+	said, s := Sentence(s), strings.TrimSpace(s)
+	if name == "" || strings.Contains(name, " ") || !strings.HasPrefix(s, name) {
+		return said
+	}
+	_, first := utf8.DecodeRuneInString(s)
+	_, capital := utf8.DecodeRuneInString(said)
+	return s[:first] + said[capital:]
 }

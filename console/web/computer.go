@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -292,10 +293,40 @@ func (v *visit) computerEvents(view *computerView) error {
 		events = events[:eventsPage]
 		view.Older = here + "?before=" + strconv.FormatInt(events[eventsPage-1].Number, 10) + "#events"
 	}
-	for _, e := range events {
+	for _, e := range shownEvents(events) {
 		view.Events = append(view.Events, v.eventLine(e))
 	}
 	return nil
+}
+
+// shownEvents are events as a page lists them: by when things happened, not by when they were told, and of the marks of a task
+// only the newest, as each phase of it sets one.
+func shownEvents(events []access.Event) []access.Event {
+	events = slices.Clone(events)
+	access.ByTime(events)
+	marked := map[string]bool{}
+	return slices.DeleteFunc(events, func(e access.Event) bool {
+		if e.Kind != "mark" || e.Task == "" {
+			return false
+		}
+		before := marked[e.Task]
+		marked[e.Task] = true
+		return before
+	})
+}
+
+// manyBytes are so many that a person reads them as a size.
+var manyBytes = regexp.MustCompile(`\b(\d{5,18}) (?:bytes|octets)\b`)
+
+// sized writes the sizes in a text as they are written elsewhere on pages.
+func (t tongue) sized(s string) string {
+	return manyBytes.ReplaceAllStringFunc(s, func(found string) string {
+		n, err := strconv.ParseInt(manyBytes.FindStringSubmatch(found)[1], 10, 64)
+		if err != nil {
+			return found
+		}
+		return t.size(n)
+	})
 }
 
 // eventLine says an event in the language of the person: by a word for its kind and what is known beyond that, or by the
@@ -309,7 +340,7 @@ func (t tongue) eventLine(e access.Event) eventLine {
 		out.Mark = badge{"alarm", "alarm", t.say("event.alarm")}
 	}
 	key := "event.is." + e.Kind
-	out.What, out.Detail = t.say(key), t.in(e.Kind, e.Detail)
+	out.What, out.Detail = t.say(key), t.sized(t.in(e.Kind, e.Detail))
 	if word := t.step(e.Detail); e.Kind == "step" && word != e.Detail {
 		out.Detail = word
 	}
@@ -317,7 +348,7 @@ func (t tongue) eventLine(e access.Event) eventLine {
 		return out
 	}
 	if n, ok := notices.Find(e.Kind); ok {
-		out.What, out.Detail = sentence(n.Marked(notices.Language(t.lang), e.Computer, e.Detail).What), ""
+		out.What, out.Detail = t.sized(notices.SentenceOf(e.Computer, n.Marked(notices.Language(t.lang), e.Computer, e.Detail).What)), ""
 		return out
 	}
 	out.What = t.say("event.is.other") + " (" + e.Kind + ")"

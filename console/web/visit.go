@@ -182,7 +182,7 @@ func (t tongue) notice(e *access.Error) (what, do string) {
 	if hint := "hint." + e.Code; t.say(hint) != hint { // what a page says of it is not what a terminal does
 		text.Do = t.say(hint)
 	}
-	return sentence(text.What), sentence(text.Do)
+	return notices.SentenceOf(e.What, text.What), sentence(text.Do)
 }
 
 // sentence begins with a capital and ends with a point.
