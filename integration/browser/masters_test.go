@@ -78,6 +78,7 @@ func (s *school) captureAndForget() {
 	s.must("avec <b>GIMP</b>")
 	s.click("[data-dialog='forget-3']")
 	s.until(`document.querySelector("#forget-3").open`)
+	s.until(`document.querySelector("#forget-3 .more-said").innerText !== "…"`) // else it is asked of a version that is gone
 	asked := eval[string](s.window, `document.querySelector("#forget-3").innerText`)
 	if !strings.Contains(asked, masters+"@3") || !strings.Contains(asked, "frees up to") || !strings.Contains(asked, "B") {
 		s.t.Errorf("before a version is forgotten it is said: %q", asked)
