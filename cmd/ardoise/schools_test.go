@@ -24,7 +24,7 @@ func TestAListIsCountedAsItsLanguageDoes(t *testing.T) {
 	for english, want := range map[string]string{
 		"line 2 is wrong: it has this column twice":                             "la ligne 2 est fausse : elle a deux fois cette colonne",
 		"2 of 3 lines are wrong: line 2: it has this column twice":              "2 lignes sur 3 sont fausses : ligne 2 : elle a deux fois cette colonne",
-		"line 2 is wrong: it has not as many cells as the first line: 1, not 2": "la ligne 2 est fausse : elle n'a pas autant de cases que la première ligne : 1 au lieu de 2",
+		"line 2 is wrong: it has not as many cells as the first line: 1, not 2": "la ligne 2 est fausse : elle n’a pas autant de cases que la première ligne : 1 au lieu de 2",
 		"lines read: 1; changed: 0; new: 1; wrong: 0":                           "lignes lues : 1 ; changées : 0 ; nouvelles : 1 ; fausses : 0",
 	} {
 		if got := notices.In(notices.French, "bad-sheet", english); got != want {

@@ -55,11 +55,17 @@ func Lines() []Line {
 		}
 	}
 	for _, n := range agent.All() {
-		what := Line{English: n.What.EN, French: numbered(n.What.FR)}
-		out = append(out, what, Line{English: what.English + " " + n.Do.EN, French: what.French + " " + n.Do.FR})
+		what := Line{English: n.What.EN, French: Apostrophes(numbered(n.What.FR))}
+		out = append(out, what, Line{English: what.English + " " + n.Do.EN, French: what.French + " " + Apostrophes(n.Do.FR)})
 	}
 	return out
 }
+
+// straight is an apostrophe as screens of PCs and keyboards have it, within a word of French.
+var straight = regexp.MustCompile(`(\pL)'([\pL{«])`)
+
+// Apostrophes sets a French text of the PC's own screen, whose letters are few, with the apostrophes of all other French.
+func Apostrophes(s string) string { return straight.ReplaceAllString(s, "$1’$2") }
 
 // gaps are where an argument stands in an English text.
 var gaps = regexp.MustCompile(`%[-+# 0]*\d*(?:\.\d+)?([a-zA-Z%])`)

@@ -34,14 +34,18 @@ func MarkedOutcome(l Language, code, detail string) Text {
 	}
 	what = In(l, code, cmp.Or(what, detail))
 	if what == "" {
-		what = agent.Text{FR: "le poste n'a pas dit pourquoi", EN: "the computer did not say why"}.In(agent.Lang(l))
+		what = agent.Text{FR: "le poste n’a pas dit pourquoi", EN: "the computer did not say why"}.In(agent.Lang(l))
 	}
-	return Text{What: Sentence(what), Do: Sentence(do.In(agent.Lang(l)))}
+	said := do.In(agent.Lang(l))
+	if l == French {
+		said = Apostrophes(said)
+	}
+	return Text{What: Sentence(what), Do: Sentence(said)}
 }
 
 // unsaid is what to do where nobody knows why.
 func unsaid() agent.Text {
-	return agent.Text{FR: "Relancez l'ordre pour ce poste; si cela se répète, lisez ses événements sur sa page.",
+	return agent.Text{FR: "Relancez l’ordre pour ce poste; si cela se répète, lisez ses événements sur sa page.",
 		EN: "Order it again for this computer; if it happens again, read its events on its page."}
 }
 
@@ -54,21 +58,21 @@ type decision struct {
 
 // decided are the outcomes of fleet.
 func decided() []decision {
-	untouched := agent.Text{FR: "Rien n'a été écrit sur le disque. Relancez l'ordre s'il est encore voulu.",
+	untouched := agent.Text{FR: "Rien n’a été écrit sur le disque. Relancez l’ordre s’il est encore voulu.",
 		EN: "Nothing was written to the disk. Order it again if it is still wanted."}
 	return []decision{
-		{"expired", "", agent.Text{FR: "Vérifiez que le poste est sous tension, relié au réseau et qu'il démarre par le réseau, puis relancez l'ordre.",
+		{"expired", "", agent.Text{FR: "Vérifiez que le poste est sous tension, relié au réseau et qu’il démarre par le réseau, puis relancez l’ordre.",
 			EN: "Check that the computer has power and a network cable and starts from the network, then order it again."}},
-		{"no-progress", "", agent.Text{FR: "Regardez son écran pendant qu'il essaie: il s'arrête toujours au même endroit. Puis relancez l'ordre.",
+		{"no-progress", "", agent.Text{FR: "Regardez son écran pendant qu’il essaie: il s’arrête toujours au même endroit. Puis relancez l’ordre.",
 			EN: "Watch its screen while it tries: it stops at the same place each time. Then order it again."}},
-		{"unproven", "", agent.Text{FR: "N'utilisez pas ce poste. Mettez à jour l'environnement de démarrage du serveur, puis relancez l'ordre.",
+		{"unproven", "", agent.Text{FR: "N’utilisez pas ce poste. Mettez à jour l’environnement de démarrage du serveur, puis relancez l’ordre.",
 			EN: "Do not use this computer. Update the boot environment of the server, then order it again."}},
 		{"unpublished", "", agent.Text{FR: "Relancez la capture: ce qui est envoyé est gardé.", EN: "Capture again: what was sent is kept."}},
 		{"not-proven", "since it was ordered", agent.Text{FR: "Déployez un master sur ce poste, ou nommez la version à remettre.",
 			EN: "Deploy a master to this computer, or name the version that it is to become equal to."}},
-		{"not-personal", "", agent.Text{FR: "Préparez le master comme indiqué, ou changez le modèle de la salle, puis relancez l'ordre.",
+		{"not-personal", "", agent.Text{FR: "Préparez le master comme indiqué, ou changez le modèle de la salle, puis relancez l’ordre.",
 			EN: "Prepare the master as it says, or change the room's template, then order it again."}},
-		{"cancelled", "while the disk was being written", agent.Text{FR: "Le disque est inachevé et ne démarre pas: relancez l'ordre pour ce poste.",
+		{"cancelled", "while the disk was being written", agent.Text{FR: "Le disque est inachevé et ne démarre pas: relancez l’ordre pour ce poste.",
 			EN: "The disk is unfinished and does not start: order it again for this computer."}},
 		{"cancelled", "cancelled by", untouched},
 		{"cancelled", "", untouched},

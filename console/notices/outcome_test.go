@@ -84,7 +84,7 @@ func TestEachReasonOfAFailureHasAHintInBothLanguages(t *testing.T) {
 		if en.What != notices.Sentence(argument(n.What.EN)) || en.Do != n.Do.EN {
 			t.Errorf("%s: %q is told as %+v", n.Code, detail, en)
 		}
-		if fr.What != notices.Sentence(argument(n.What.FR)) || fr.Do != n.Do.FR {
+		if fr.What != notices.Apostrophes(notices.Sentence(argument(n.What.FR))) || fr.Do != notices.Apostrophes(n.Do.FR) {
 			t.Errorf("%s: %q is told as %+v", n.Code, detail, fr)
 		}
 	}
@@ -119,8 +119,8 @@ func TestHintsFollowWhoDecided(t *testing.T) {
 	}
 	for detail, want := range map[string]string{
 		"cancelled by marie while the disk was being written": "ne démarre pas",
-		"cancelled by marie": "Rien n'a été écrit",
-		"The task was cancelled from the console. Nothing was written to the disk.": "Rien n'a été écrit",
+		"cancelled by marie": "Rien n’a été écrit",
+		"The task was cancelled from the console. Nothing was written to the disk.": "Rien n’a été écrit",
 	} {
 		if got := notices.Outcome(notices.French, "cancelled", detail); !strings.Contains(got.Do, want) || strings.Contains(got.What, "cancelled") {
 			t.Errorf("%q: %+v", detail, got)

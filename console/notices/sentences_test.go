@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ardoise/ardoise/console/notices"
+	agent "github.com/ardoise/ardoise/imaging/agent/notices"
 )
 
 // spoken is a string of a source that a person may come to read.
@@ -199,5 +200,29 @@ func TestTheCatalogueIsSound(t *testing.T) {
 		if rest := places.ReplaceAllString(l.French, ""); strings.ContainsAny(rest, "{}") && !strings.ContainsAny(l.English, "{}") || verbs.MatchString(strings.ReplaceAll(rest, " % ", "")) {
 			t.Errorf("%q: %q has a gap of no argument", l.English, l.French)
 		}
+	}
+}
+
+// French has one apostrophe, the typographic one. What stands between backticks is to be copied as it is.
+func TestFrenchHasOneApostrophe(t *testing.T) {
+	straight, code := regexp.MustCompile(`\pL'[\pL{«]`), regexp.MustCompile("`[^`]*`")
+	look := func(what, french string) {
+		if straight.MatchString(code.ReplaceAllString(french, "")) {
+			t.Errorf("%s: %q", what, french)
+		}
+	}
+	for _, l := range notices.Lines() {
+		look(l.English, l.French)
+	}
+	for _, n := range notices.All() {
+		look(n.Code, n.French.What+" "+n.French.Do)
+	}
+	for _, n := range agent.All() {
+		text := notices.Outcome(notices.French, string(n.Code), n.What.EN)
+		look(string(n.Code), text.What+" "+text.Do)
+	}
+	for _, code := range []string{"expired", "no-progress", "unproven", "unpublished", "not-proven", "not-personal", "cancelled", "unsaid", "odd"} {
+		text := notices.Outcome(notices.French, code, "")
+		look(code, text.What+" "+text.Do)
 	}
 }

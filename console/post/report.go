@@ -92,9 +92,9 @@ func wordsOf(l notices.Language) words {
 	}
 	return words{subject: "Ardoise %s : %d poste sur %d est prêt, %d à regarder|Ardoise %s : %d postes sur %d sont prêts, %d à regarder",
 		allWell: "Ardoise %s : %d poste est prêt|Ardoise %s : les %d postes sont prêts",
-		quiet:   "Ardoise %s : un essai", nothing: "Rien ne s'est terminé.",
-		trial: "Ceci est un essai : quelqu'un veut voir si les rapports arrivent.",
-		intro: "Ce qui s'est terminé entre le %s et le %s :", jobBy: "ordre de %s, fin le %s", done: "%d sur %d fait|%d sur %d faits",
+		quiet:   "Ardoise %s : un essai", nothing: "Rien ne s’est terminé.",
+		trial: "Ceci est un essai : quelqu’un veut voir si les rapports arrivent.",
+		intro: "Ce qui s’est terminé entre le %s et le %s :", jobBy: "ordre de %s, fin le %s", done: "%d sur %d fait|%d sur %d faits",
 		cancelled: "%d annulé|%d annulés", failed: "À regarder", do: "Maintenant", look: "Voir dans la console",
 		asked:    "Ardoise %s : %d demande est ouverte|Ardoise %s : %d demandes sont ouvertes",
 		askedFor: "%d demande attend une réponse|%d demandes attendent une réponse", since: "depuis le %s", more: "et %d autre|et %d autres",

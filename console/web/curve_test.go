@@ -149,7 +149,7 @@ func TestTheReportTellsOfEachComputerInBothLanguages(t *testing.T) {
 	path := "/jobs/" + j.Job.ID
 	for language, want := range map[string][]string{
 		"en": {"Report", "data-print", "The disk reports a failure: /dev/sda.", "Replace the disk", "did not ask for the task in time", "Check that the computer has power", "cancelled from the console", "Nothing was written"},
-		"fr": {"Rapport", "data-print", "Le disque signale une panne\u00a0: /dev/sda.", "Remplacez le disque", "pas demandé la tâche à temps", "Vérifiez que le poste est sous tension", "annulé depuis la console", "Rien n&#39;a été écrit"},
+		"fr": {"Rapport", "data-print", "Le disque signale une panne\u00a0: /dev/sda.", "Remplacez le disque", "pas demandé la tâche à temps", "Vérifiez que le poste est sous tension", "annulé depuis la console", "Rien n’a été écrit"},
 	} {
 		b.language = language
 		body := b.want(path, 200, want...)

@@ -1,11 +1,14 @@
 package web
 
 import (
+	"regexp"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/ardoise/ardoise/console/access"
+	"github.com/ardoise/ardoise/console/web/words"
+	agent "github.com/ardoise/ardoise/imaging/agent/notices"
 )
 
 func TestTheAuditLogIsSaidAsItsReaderSpeaks(t *testing.T) {
@@ -62,5 +65,20 @@ func TestAnEventKeepsNamesAndSaysSizes(t *testing.T) {
 	}
 	if what, _ := (tongue{lang: "fr"}).notice(&access.Error{Code: "busy", What: "job 12"}); what[:2] != "Le" {
 		t.Errorf("what has no name begins with %q", what)
+	}
+}
+
+// All French of pages has one apostrophe, also where it comes from a PC's own screen.
+func TestFrenchOfPagesHasOneApostrophe(t *testing.T) {
+	straight := regexp.MustCompile(`\pL'[\pL{«]`)
+	for key, pair := range words.All() {
+		if straight.MatchString(pair.French) {
+			t.Errorf("%s: %q", key, pair.French)
+		}
+	}
+	for _, w := range agent.Words() {
+		if said := (tongue{lang: words.French}).step(string(w)); straight.MatchString(said) {
+			t.Errorf("%s: %q", w, said)
+		}
 	}
 }

@@ -9,7 +9,9 @@ import (
 	"strings"
 
 	"github.com/ardoise/ardoise/console/access"
-	"github.com/ardoise/ardoise/imaging/agent/notices"
+	"github.com/ardoise/ardoise/console/notices"
+	"github.com/ardoise/ardoise/console/web/words"
+	agent "github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/job"
 )
 
@@ -193,4 +195,10 @@ func digits(s string) int {
 }
 
 // step says what a task does now, in the words that the computer's own screen has for it.
-func (t tongue) step(name string) string { return notices.Word(name).In(notices.Lang(t.lang)) }
+func (t tongue) step(name string) string {
+	said := agent.Word(name).In(agent.Lang(t.lang))
+	if said != name && t.lang == words.French {
+		said = notices.Apostrophes(said)
+	}
+	return said
+}

@@ -4,7 +4,7 @@
 // A text is asked for by its key. Numbers in braces stand for arguments, in the order in which they are given; a text of
 // the form "one|many" is chosen by a number, as each language counts: French says "0 poste", English "0 computers".
 //
-//	"flash.renamed": {"{0} s'appelle maintenant {1}.", "{0} is now called {1}."}
+//	"flash.renamed": {"{0} s’appelle maintenant {1}.", "{0} is now called {1}."}
 //	"n.computers":   {"{n} poste|{n} postes", "{n} computer|{n} computers"}
 //
 // Source: the words of DESIGN.md section 3 with their French labels. What a refusal says, and what to do about it, is not
