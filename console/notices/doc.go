@@ -16,6 +16,8 @@
 // the same way, as are refusals, lists and chains of causes ("reading x: permission denied"). What nobody has put into French,
 // the words of a drive or a tool, stays as it is between marks that nobody sees; HTML turns them into <i lang="en">.
 //
+// French has the typographic apostrophe here; the PC's own screen has the straight one, which Apostrophes replaces on the way.
+//
 // Guaranteed, by tests that read the sources: every refusal of fleet has a notice, every sentence of fleet, doctor and the
 // agent's reasons has its French, every notice has both sentences in both languages, and no sentence blames with the word
 // "error". Not guaranteed: that what the readers of file systems, the kernel and drives say is in French; that a name which

@@ -50,6 +50,8 @@ func TestDetailsAreSaidInFrench(t *testing.T) {
 		{"", "eth, wlan, lab has 10.0.0.1", "eth, wlan, lab a l’adresse 10.0.0.1"},
 		{"", "the drive has a will, a song", "\u2068the drive has a will, a song\u2069"},
 		{"placed", `from "" to "S104" by marie`, "placé dans «\u00a0S104\u00a0» par marie"},
+		{"placed", `from "" to "S104" by the enrolment of S104, opened by marie`, "placé dans «\u00a0S104\u00a0» par l’enrôlement de S104, ouvert par marie"},
+		{"placed", `from "S1" to "S2" by the enrolment of S2`, "de «\u00a0S1\u00a0» à «\u00a0S2\u00a0», par l’enrôlement de S2"},
 		{"", "", ""},
 	} {
 		if got := notices.In(notices.French, tt.of, tt.english); got != tt.french {
