@@ -262,5 +262,9 @@ func (d *Disk) Close() error {
 	if d.direct != nil {
 		d.direct.Close()
 	}
+	if !d.block {
+		// A program that is being started has copies of all descriptors until it begins: what they share is unlocked.
+		_ = unix.Flock(int(d.file.Fd()), unix.LOCK_UN)
+	}
 	return d.file.Close()
 }

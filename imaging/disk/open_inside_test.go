@@ -4,7 +4,36 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
+
+// Whoever starts a program while a disk is open has copies of its descriptor for a moment, which must not lock it.
+func TestAnImageThatWasClosedIsFree(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk.img")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d, err := Open(path, Mode{Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := unix.Dup(int(d.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = unix.Close(copied) }()
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(path, Mode{Write: true})
+	if err != nil {
+		t.Fatalf("a disk that was closed: %v", err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // A flush is left out only where nothing was written since the last one that the disk said it had done.
 func TestAFlushIsLeftOutOnlyWhereNothingWasWritten(t *testing.T) {
