@@ -115,21 +115,38 @@ func (x *ext) checkMMP() error {
 // maxJournalNodes is more blocks than the map of a journal of 10 GiB needs, the largest that mke2fs makes.
 const maxJournalNodes = 1 << 14
 
-// checkJournal reads the journal's superblock (big-endian): s_start at 28 is 0 when nothing waits, s_errno at 32.
-func (x *ext) checkJournal() error {
+// journalRuns walks the blocks of the journal.
+func (x *ext) journalRuns(yield func(extRun) error) error {
 	n, err := x.inode(x.journal)
 	if err != nil {
 		return err
 	}
-	head := ^uint64(0)
-	done := errors.New("found")
 	nodes := 0
-	err = x.runs(n, func(uint64) error { // nothing has an owner yet: a map that runs in circles must end here
+	return x.runs(n, func(uint64) error { // nothing has an owner yet: a map that runs in circles must end here
 		if nodes++; nodes > maxJournalNodes {
 			return notByFile("the block map of its journal is not understood")
 		}
 		return nil
-	}, func(r extRun) error {
+	}, yield)
+}
+
+// journalSuper reads the superblock of the journal, its first block.
+func (x *ext) journalSuper(head uint64) ([]byte, error) {
+	b := make([]byte, x.bs)
+	if err := x.readBlock(b, head); err != nil {
+		return nil, err
+	}
+	if string(b[:4]) != "\xc0\x3b\x39\x98" || string(b[4:7]) != "\x00\x00\x00" || b[7] != 3 && b[7] != 4 {
+		return nil, notByFile("its journal does not begin with a superblock")
+	}
+	return b, nil
+}
+
+// checkJournal reads the journal's superblock (big-endian): s_start at 28 is 0 when nothing waits, s_errno at 32.
+func (x *ext) checkJournal() error {
+	head := ^uint64(0)
+	done := errors.New("found")
+	err := x.journalRuns(func(r extRun) error {
 		if r.logical == 0 && !r.unwritten {
 			head = r.physical
 		}
@@ -141,12 +158,9 @@ func (x *ext) checkJournal() error {
 	if head == ^uint64(0) {
 		return notByFile("its journal has no first block")
 	}
-	b := make([]byte, x.bs)
-	if err := x.readBlock(b, head); err != nil {
+	b, err := x.journalSuper(head)
+	if err != nil {
 		return err
-	}
-	if string(b[:4]) != "\xc0\x3b\x39\x98" || string(b[4:7]) != "\x00\x00\x00" || b[7] != 3 && b[7] != 4 {
-		return notByFile("its journal does not begin with a superblock")
 	}
 	if string(b[28:36]) != "\x00\x00\x00\x00\x00\x00\x00\x00" {
 		return &RefusedError{Kind: "ext", Why: "has changes in its journal that were never made",

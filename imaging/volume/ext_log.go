@@ -31,20 +31,9 @@ func (t *ExtTables) Log() (l ExtLog, ok bool) {
 	if x.compat&extHasJournal == 0 {
 		return l, false
 	}
-	n, err := x.inode(x.journal)
-	if err != nil {
-		return l, false
-	}
 	var blocks, next uint64
-	whole, nodes := true, 0
-	err = x.runs(n, func(uint64) error { // a map that runs in circles must end here
-		if nodes++; nodes > maxJournalNodes {
-			return errNode
-		}
-		return nil
-	}, func(r extRun) error {
-		whole = whole && r.logical == next && !r.unwritten && r.count <= x.blocks-blocks
-		if !whole {
+	err := x.journalRuns(func(r extRun) error {
+		if r.logical != next || r.unwritten || r.count > x.blocks-blocks {
 			return errNode
 		}
 		next = r.logical + r.count
@@ -55,13 +44,13 @@ func (t *ExtTables) Log() (l ExtLog, ok bool) {
 	if err != nil || len(l.Body) == 0 {
 		return l, false
 	}
-	b := make([]byte, x.bs)
-	if x.p.read(b, l.Body[0].Offset) != nil {
+	b, err := x.journalSuper(uint64(l.Body[0].Offset) / x.bs)
+	if err != nil {
 		return l, false
 	}
 	be32 := func(at int) uint64 { return uint64(binary.BigEndian.Uint32(b[at:])) }
 	head := be32(88)
-	if string(b[:4]) != "\xc0\x3b\x39\x98" || be32(12) != x.bs || be32(16) != blocks || be32(20) != 1 || be32(40)&^extLogKnown != 0 ||
+	if be32(12) != x.bs || be32(16) != blocks || be32(20) != 1 || be32(40)&^extLogKnown != 0 ||
 		be32(44) != 0 || be32(84) != 0 || head >= blocks {
 		return l, false
 	}
