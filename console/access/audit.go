@@ -26,6 +26,18 @@ func (e *deed) at(d Desk, c fleet.Computer) {
 	e.what, e.site, e.room = c.Name, d.h.Fleet.SiteOf(c), c.Room
 }
 
+// among says where one more thing is that is changed with others: all are in their room, else their site, else the house.
+func (e *deed) among(first bool, site, room string) {
+	switch {
+	case first:
+		e.site, e.room = site, room
+	case site != e.site:
+		e.site, e.room = people.Whole, ""
+	case room != e.room:
+		e.room = ""
+	}
+}
+
 // deedIn says that a room is changed.
 func deedIn(action, room string) deed {
 	return deed{action: action, what: room, site: fleet.SiteOf(room), room: room}

@@ -197,17 +197,7 @@ func (d Desk) Give(ctx context.Context, order Order) (Job, error) {
 // place says in a deed where all computers of an order are: their room, else their site, else the house.
 func (d Desk) place(e *deed, planned []fleet.Planned) {
 	for i, p := range planned {
-		site, room := d.h.Fleet.SiteOf(p.Computer), p.Computer.Room
-		if i == 0 {
-			e.site, e.room = site, room
-		}
-		if site != e.site {
-			e.site, e.room = people.Whole, ""
-			return
-		}
-		if room != e.room {
-			e.room = ""
-		}
+		e.among(i == 0, d.h.Fleet.SiteOf(p.Computer), p.Computer.Room)
 	}
 }
 

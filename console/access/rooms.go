@@ -261,12 +261,8 @@ func (d Desk) Place(ctx context.Context, p Placement) (Room, error) {
 			}
 			ids, names = append(ids, c.ID), append(names, c.Name)
 			if p.Room == "" {
-				before := *e
-				if e.at(d, c); i > 0 && e.site != before.site {
-					e.site, e.room = people.Whole, ""
-				} else if i > 0 && e.room != before.room {
-					e.room = "" // who sees the one room does not see what is moved out of the other
-				}
+				e.what = c.Name
+				e.among(i == 0, d.h.Fleet.SiteOf(c), c.Room) // who sees the one room does not see what is moved out of the other
 			}
 		}
 		e.detail = several(names)
