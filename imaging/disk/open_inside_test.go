@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever starts a program while a disk is open has copies of its descriptor for a moment, which must not lock it.
-func TestAnImageThatWasClosedIsFree(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "disk.img")
+// opened is an image of 1 MiB that is open for writing.
+func opened(t *testing.T) (d *Disk, path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "disk.img")
 	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -18,6 +19,12 @@ func TestAnImageThatWasClosedIsFree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return d, path
+}
+
+// Whoever starts a program while a disk is open has copies of its descriptor for a moment, which must not lock it.
+func TestAnImageThatWasClosedIsFree(t *testing.T) {
+	d, path := opened(t)
 	copied, err := unix.Dup(int(d.file.Fd()))
 	if err != nil {
 		t.Fatal(err)
@@ -37,14 +44,7 @@ func TestAnImageThatWasClosedIsFree(t *testing.T) {
 
 // A flush is left out only where nothing was written since the last one that the disk said it had done.
 func TestAFlushIsLeftOutOnlyWhereNothingWasWritten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "disk.img")
-	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	d, err := Open(path, Mode{Write: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	d, _ := opened(t)
 	if d.clean.Load() {
 		t.Error("the first flush would be left out, though others may have written")
 	}
