@@ -177,7 +177,8 @@ func words(name string) string {
 
 // progress says in words how far a PC has come, from the last telling lines that it printed.
 func progress(lines []lab.Line) (percent int, what string) {
-	step, aside := "", "" // a step whose phase is looked for; what a line says that stands beside steps
+	step, runs, last := "", false, "power on" // a step whose phase is looked for; the agent says something; what came before it
+walk:
 	for i := len(lines) - 1; i >= 0; i-- {
 		text := lines[i].Text
 		if phase := phaseLine.FindStringSubmatch(text); phase != nil {
@@ -185,36 +186,32 @@ func progress(lines []lab.Line) (percent int, what string) {
 		}
 		if found := stepLine.FindStringSubmatch(text); found != nil {
 			if step != "" && step != found[1] {
-				return percent, words(step)
+				break
 			}
 			if found[2] != "" && percent == 0 {
 				_, _ = fmt.Sscan(found[2], &percent) // digits only: it cannot fail
 			}
-			if found[1] == "restore" && found[3] == "" { // its phase says more, where it tells one
-				step = found[1]
-				continue
+			if step = found[1]; step == "restore" && found[3] == "" {
+				continue // its phase says more, where it tells one
 			}
-			return percent, words(found[1])
+			break
 		}
-		switch m := milestone(text); {
-		case m == "":
-		case m == running:
-			aside = m
-		case step != "":
-			return percent, words(step)
-		case aside != "": // of this start
-			return 0, aside
+		switch m := milestone(text); m {
+		case "":
+		case running:
+			runs = true
 		default:
-			return 0, m
+			last = m
+			break walk
 		}
 	}
 	switch {
 	case step != "":
 		return percent, words(step)
-	case aside != "":
-		return 0, aside
+	case runs: // since this start
+		return 0, running
 	}
-	return 0, "power on"
+	return 0, last
 }
 
 // running is what all other lines of the agent say. They come between its steps, too.
