@@ -258,16 +258,11 @@ func (b *bench) restore(c *cobra.Command, o opened) (err error) {
 	r := result{Version: v.String(), Hash: v.Hash.String(), ReadBytes: report.ReadBytes, WrittenBytes: report.WrittenBytes,
 		StoredBytes: report.FetchedBytes, Seconds: time.Since(began).Seconds(), Warnings: report.Warnings}
 	// The kernel shows the new partitions by itself at the latest when the disk is opened again.
-	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(b.disk) {
+	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 {
 		r.Warnings = append(r.Warnings, "the kernel still shows the partitions as they were: "+err.Error())
 	}
 	return b.tell(c, r, fmt.Sprintf("%s restored and read back: %s read, %s written, in %s", v, bytesText(r.ReadBytes),
 		bytesText(r.WrittenBytes), seconds(r.Seconds)))
-}
-
-func isDevice(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode()&os.ModeDevice != 0
 }
 
 // ownExceptions are the bytes that our start menu replaces on a disk. One whose table cannot be read has none.

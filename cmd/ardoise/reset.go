@@ -144,7 +144,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	out.WrittenBytes, out.StoredBytes, out.ReadBackBytes = report.WrittenBytes, report.FetchedBytes, report.ReadBackBytes
 	out.FillBytes += report.FillBytes
 	out.Seconds, out.Warnings = time.Since(began).Seconds(), report.Warnings
-	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 && isDevice(r.disk) {
+	if err := d.Rescan(); err != nil && report.WrittenBytes > 0 {
 		out.Warnings = append(out.Warnings, "the kernel still shows the partitions as they were: "+err.Error())
 	}
 	return r.show(c, out)
