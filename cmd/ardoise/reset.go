@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/quick"
 	"github.com/ardoise/ardoise/imaging/restore"
@@ -101,6 +102,7 @@ func (r *resetting) run(c *cobra.Command, args []string) error {
 // reset makes a disk equal to one version.
 func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	began := time.Now()
+	defer sweep.Attend()()
 	d, err := disk.Open(r.disk, disk.Mode{Read: true, Write: true})
 	if err != nil {
 		return err

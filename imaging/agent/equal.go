@@ -9,6 +9,7 @@ import (
 	"github.com/ardoise/ardoise/imaging/agent/notices"
 	"github.com/ardoise/ardoise/imaging/cache"
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/restore"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -187,6 +188,9 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 		net = frames
 	}
 	source := cache.Sources(e.cache, net)
+	if e.proof.Asked == job.LevelQuick {
+		defer sweep.Attend()()
+	}
 	vouched, err := a.lookQuick(ctx, e, source)
 	if err != nil {
 		return job.Outcome{}, nil, diskFault(err)
