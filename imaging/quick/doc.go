@@ -63,6 +63,6 @@
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //
 // Full catches all of these. Memory: the manifest, four bits a chunk, two bits a stream and a record, 8 MiB of chunks that
-// are compared, 65,536 names, 64 MiB of chunks that the reset will write, 1 to 8 MiB for each of four to eight that read, 8
+// are compared, 65,536 names, 32 MiB of pages that the reset will write, 1 to 8 MiB for each of four to eight that read, 8
 // bytes a block of metadata that differs, 60 a chunk of it and 48 a file whose extent tree leaves its inode.
 package quick

@@ -52,12 +52,9 @@ func (l *look) ext(i int) error {
 	x := &extVolume{l: l, v: v, t: want, tables: want.Tables(), r: &records{same: newBitset(want.Inodes() + 1),
 		always: alwaysExt, sniff: mayBeSwap, table: v.Meta}}
 	sort.Slice(x.tables, func(a, b int) bool { return x.tables[a].Offset < x.tables[b].Offset })
-	if err := x.unused(have); err != nil {
-		return err
-	}
 	l.v.metas.set(uint64(v.Meta))
 	c := comparison{l: l, stream: v.Meta, wants: x.hasInodes, each: x.each}
-	if err := c.compare(v); err != nil {
+	if err := l.beside(func() error { return x.unused(have) }, func() error { return c.compare(v) }); err != nil {
 		return err
 	}
 	slices.Sort(x.differ)

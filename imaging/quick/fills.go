@@ -5,8 +5,6 @@ import (
 	"cmp"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
@@ -21,16 +19,11 @@ func (l *look) draw() error {
 	if l.o.Rotates {
 		fills = nil
 	}
-	var both errgroup.Group
-	both.Go(func() error {
+	err := l.beside(func() error {
 		right, err := l.readFills(fills)
 		l.right = append(l.right, right...)
 		return err
-	})
-	err := l.sample()
-	if wrong := both.Wait(); err == nil {
-		err = wrong
-	}
+	}, l.sample)
 	sortExtents(l.right)
 	for _, e := range l.right {
 		l.v.VouchedBytes += e.Length

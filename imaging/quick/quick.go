@@ -23,7 +23,7 @@ type Disk interface {
 
 // Source gives the frames of metadata that differs, so that it can be compared record by record.
 type Source interface {
-	// Fetch calls yield with one frame for each id, in order. The frame is valid until yield returns.
+	// Fetch calls yield with one frame for each id, in order. The frame is valid until yield returns. One asks at a time.
 	Fetch(ctx context.Context, ids []chunk.ID, yield func(chunk.Frame) error) error
 }
 
@@ -71,12 +71,18 @@ type Verdict struct {
 	metas   bitset            // streams of metadata: unused counts there alone
 	blank   []manifest.Extent // found to be 0xFF, all of it, whatever should be there: by offset
 	filled  []manifest.Extent // of fills, found to be as they should: by offset
-	kept    map[int][]byte    // the master's content of some entries that differ
-	pages   map[int]uint64    // of entries that differ: bit p, page p of their content does
+	pages   map[int]page      // of entries that differ
+	kept    int               // bytes of pages of the master
 }
 
-// keepAtMost is how many of the master's chunks that were fetched are kept for the reset that follows.
-const keepAtMost = 256
+// page is pages of an entry's content that differ: bit p is page p.
+type page struct {
+	differ uint64
+	want   []byte // what these should hold, one behind the other; nil: not kept
+}
+
+// keepAtMost is how many bytes of the master that were fetched are kept for the reset that follows.
+const keepAtMost = 32 << 20
 
 // Entry tells whether entry i of Manifest.Chunks need not be read.
 func (v *Verdict) Entry(i int) bool { return v.Doubt == "" && v.entries.has(uint64(i)) }
@@ -89,21 +95,14 @@ func (v *Verdict) Read(i int) (done, equal bool) {
 	return v.read.has(uint64(i)), v.equal.has(uint64(i))
 }
 
-// Content returns the master's content of entry i where Look has had to fetch it and has kept it, else nil.
-func (v *Verdict) Content(i int) []byte {
+// Pages tells which pages of 4 KiB of entry i's content differ on the disk, and what they should hold, one behind the other,
+// where that is kept; known is false where Look has not compared them.
+func (v *Verdict) Pages(i int) (differ uint64, want []byte, known bool) {
 	if v.Doubt != "" {
-		return nil
+		return 0, nil, false
 	}
-	return v.kept[i]
-}
-
-// Pages tells which pages of 4 KiB of entry i's content differ on the disk; known is false where Look has not compared them.
-func (v *Verdict) Pages(i int) (differ uint64, known bool) {
-	if v.Doubt != "" {
-		return 0, false
-	}
-	differ, known = v.pages[i]
-	return differ, known
+	p, known := v.pages[i]
+	return p.differ, p.want, known
 }
 
 // Fill returns the parts of Manifest.Fills[k] that have to be read, in order.

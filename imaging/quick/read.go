@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"runtime"
 	"slices"
 	"sort"
@@ -40,11 +41,46 @@ type look struct {
 	readBytes  atomic.Int64
 	total      int64 // bytes of metadata to be read
 
-	mu sync.Mutex // guards the verdict while a sweep is at work
+	mu     sync.Mutex // guards the verdict while a sweep is at work
+	asking sync.Mutex
+
+	spare sync.Pool // of *[]byte: room for a chunk's content that is compared
+}
+
+// room is memory for a content of length bytes, and for a decoder.
+func (l *look) room(length uint32) []byte {
+	if b, ok := l.spare.Get().(*[]byte); ok {
+		return (*b)[:length]
+	}
+	return make([]byte, length, chunk.MaxSize+chunk.Spare)
+}
+
+// leave takes back what room has given.
+func (l *look) leave(b []byte) {
+	if cap(b) >= chunk.MaxSize {
+		l.spare.Put(&b)
+	}
 }
 
 // readers is how many read at once. What is read lies apart, and a drive without heads is faster for each that waits.
 func readers() int { return max(4, min(8, runtime.GOMAXPROCS(0)+1)) }
+
+// beside does two things that read from the disk, one beside the other where that costs no seeks.
+func (l *look) beside(one, other func() error) error {
+	if l.o.Rotates {
+		if err := one(); err != nil {
+			return err
+		}
+		return other()
+	}
+	var both errgroup.Group
+	both.Go(one)
+	err := other()
+	if wrong := both.Wait(); err == nil {
+		err = wrong
+	}
+	return err
+}
 
 // exception is bytes that the disk is to have over the master's.
 type exception struct {
@@ -69,7 +105,7 @@ func newLook(ctx context.Context, o Options) (*look, error) {
 	l.disk = sweep.Disk{Table: &l.m.Chunks, Size: o.Disk.Size(), Read: l.readAt}
 	n := uint64(l.m.Chunks.Len())
 	l.v = &Verdict{m: l.m, entries: newBitset(n), read: newBitset(n), equal: newBitset(n),
-		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount)), kept: map[int][]byte{}, pages: map[int]uint64{}}
+		streams: newBitset(uint64(l.m.NameCount)), metas: newBitset(uint64(l.m.NameCount)), pages: map[int]page{}}
 	l.sniff = newBitset(uint64(l.m.NameCount))
 	for _, x := range o.Exceptions {
 		if x.Length != int64(len(x.Content)) || x.Offset < 0 {
@@ -186,7 +222,9 @@ func (c *comparison) batch(b *sweep.Batch, into []byte) error {
 		var err error
 		switch {
 		case !equal:
-			err = c.differs(compared{entry: int(f.Index), e: f.Entry, have: slices.Clone(f.Content(into))})
+			have := c.l.room(f.Entry.Length)
+			copy(have, f.Content(have)) // which may lie in have already
+			err = c.differs(compared{entry: int(f.Index), e: f.Entry, have: have})
 		case c.wants(f.Entry):
 			content := f.Content(into)
 			err = c.each(compared{int(f.Index), f.Entry, content, content})
@@ -241,6 +279,8 @@ func (c *comparison) fetched(list []compared) error {
 			return err
 		}
 		c.l.keep(d)
+		c.l.leave(d.have)
+		c.l.leave(d.want)
 	}
 	return nil
 }
@@ -250,13 +290,18 @@ func (l *look) keep(d compared) {
 	if l.touched(d.e) {
 		return
 	}
-	pages := sweep.Differing(d.have, d.want)
+	p := page{differ: sweep.Differing(d.have, d.want)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.v.pages[d.entry] = pages
-	if len(l.v.kept) < keepAtMost {
-		l.v.kept[d.entry] = d.want
+	if n := bits.OnesCount64(p.differ) * sweep.PageSize; n <= keepAtMost-l.v.kept {
+		l.v.kept += n
+		p.want = make([]byte, 0, n)
+		for rest := p.differ; rest != 0; rest &= rest - 1 {
+			at := bits.TrailingZeros64(rest) * sweep.PageSize
+			p.want = append(p.want, d.want[at:min(at+sweep.PageSize, len(d.want))]...)
+		}
 	}
+	l.v.pages[d.entry] = p
 }
 
 func onDisk(e manifest.Entry) int64 {
@@ -282,6 +327,7 @@ func (l *look) fetch(list []compared) error {
 	k := 0
 	var proving errgroup.Group
 	proving.SetLimit(runtime.GOMAXPROCS(0))
+	l.asking.Lock() // a source is asked by one at a time
 	err := l.o.Source.Fetch(l.ctx, ids, func(f chunk.Frame) error {
 		if k >= len(list) || f.ID != ids[k] {
 			return fmt.Errorf("chunk %s came unasked", f.ID)
@@ -289,7 +335,7 @@ func (l *look) fetch(list []compared) error {
 		c := &list[k]
 		f.Payload = slices.Clone(f.Payload) // the source takes its own back
 		proving.Go(func() (err error) {
-			if c.want, err = l.codec.Open(nil, f); err == nil && len(c.want) != int(c.e.Length) {
+			if c.want, err = l.codec.Open(l.room(0), f); err == nil && len(c.want) != int(c.e.Length) {
 				err = fmt.Errorf("chunk %s has %d bytes, not %d", f.ID, len(c.want), c.e.Length)
 			}
 			return err
@@ -297,6 +343,7 @@ func (l *look) fetch(list []compared) error {
 		k++
 		return nil
 	})
+	l.asking.Unlock()
 	if wrong := proving.Wait(); err == nil {
 		err = wrong
 	}

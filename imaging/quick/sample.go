@@ -107,15 +107,17 @@ func (l *look) sample() error {
 			taken.set(i)
 		}
 	}
-	total := l.v.VouchedBytes / sampleShare
-	skip := func(i uint32) bool { return !taken.has(uint64(i)) }
-	err := l.disk.Sweep(l.ctx, readers(), skip, func() func(*sweep.Batch) error {
-		return func(b *sweep.Batch) error { return l.sampled(b, total) }
-	})
+	fills, err := l.drawFills(take)
 	if err != nil {
 		return err
 	}
-	return l.sampleFills(take)
+	total := l.v.VouchedBytes / sampleShare
+	skip := func(i uint32) bool { return !taken.has(uint64(i)) }
+	return l.beside(func() error { return l.sampleFills(fills) }, func() error {
+		return l.disk.Sweep(l.ctx, readers(), skip, func() func(*sweep.Batch) error {
+			return func(b *sweep.Batch) error { return l.sampled(b, total) }
+		})
+	})
 }
 
 // sampled judges what was drawn and read together.
@@ -137,37 +139,47 @@ func (l *look) sampled(b *sweep.Batch, total int64) error {
 	return nil
 }
 
-// sampleFills does the same with fills, in steps of a chunk.
-func (l *look) sampleFills(take func() (bool, error)) error {
-	have, want := disk.Aligned(chunk.MaxSize), make([]byte, chunk.MaxSize)
+// drawFills draws from the fills that are vouched for, in steps of a chunk.
+func (l *look) drawFills(take func() (bool, error)) ([]manifest.Fill, error) {
+	var out []manifest.Fill
 	for k, f := range l.m.Fills {
 		for _, e := range without(f.Extent, l.v.Fill(k)) {
 			for at := e.Offset; at < e.End(); at += chunk.MaxSize {
 				taken, err := take()
 				if err != nil {
-					return err
+					return nil, err
 				}
-				if !taken {
-					continue
+				if taken {
+					f.Extent = manifest.Extent{Offset: at, Length: min(chunk.MaxSize, e.End()-at)}
+					out = append(out, f)
 				}
-				if err := l.ctx.Err(); err != nil {
-					return err
-				}
-				n := min(chunk.MaxSize, e.End()-at)
-				b, want := have[:n], want[:n]
-				if err := l.readAt(b, at); err != nil {
-					return err
-				}
-				for i := range want {
-					want[i] = f.Byte
-				}
-				l.overlayAt(want, at)
-				if !bytes.Equal(b, want) {
-					return doubtf("the sample at byte %d differs: it should be all %#02x", at, f.Byte)
-				}
-				l.v.SampledBytes += int64(len(b))
 			}
 		}
+	}
+	return out, nil
+}
+
+// sampleFills reads and judges what was drawn of fills.
+func (l *look) sampleFills(drawn []manifest.Fill) error {
+	have, want := disk.Aligned(chunk.MaxSize), make([]byte, chunk.MaxSize)
+	for _, f := range drawn {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		b, want := have[:f.Length], want[:f.Length]
+		if err := l.readAt(b, f.Offset); err != nil {
+			return err
+		}
+		for i := range want {
+			want[i] = f.Byte
+		}
+		l.overlayAt(want, f.Offset)
+		if !bytes.Equal(b, want) {
+			return doubtf("the sample at byte %d differs: it should be all %#02x", f.Offset, f.Byte)
+		}
+		l.mu.Lock()
+		l.v.SampledBytes += f.Length
+		l.mu.Unlock()
 	}
 	return nil
 }

@@ -41,14 +41,13 @@ type Vouched interface {
 	Fill(k int) []manifest.Extent
 }
 
-// Keeper is a Vouched that has compared some contents with the master's: these need not be fetched again, and what of them is
-// right need not be written. All of such an entry is read back, whoever gave it.
+// Keeper is a Vouched that has compared some contents with the master's: what of them is right need not be written, and what
+// is not need not be fetched again. All of such an entry is read back, whoever gave it.
 type Keeper interface {
-	// Content returns what entry i of Manifest.Chunks should hold, without the exceptions inside, or nil.
-	Content(i int) []byte
 	// Pages tells which pages of a 64th of chunk.MaxSize of the content of entry i differ on the disk, as Read found it:
-	// bit 0 is the first one. Others are not written.
-	Pages(i int) (differ uint64, known bool)
+	// bit 0 is the first one. Others are not written. want is what these pages should hold, one behind the other, where it is
+	// kept, else nil.
+	Pages(i int) (differ uint64, want []byte, known bool)
 }
 
 // Discarder is a Target that can be told that it need not keep bytes: they read as zeros from then on, or as anything.

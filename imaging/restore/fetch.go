@@ -101,7 +101,7 @@ func (r *run) countFetches(f *findings) int {
 // loaded is groups and their contents.
 type loaded struct {
 	groups   []group
-	contents [][]byte // parts of memory, or what somebody has kept
+	contents [][]byte // parts of memory; of what somebody has kept, the pages that differ alone
 	memory   []byte   // of at most fetchBytes, and chunk.Spare for each
 }
 
@@ -157,7 +157,7 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 // is known before the disk is broken. A cache has no other source behind it.
 func (r *run) prove(ctx context.Context, f *findings) error {
 	entries := slices.Collect(f.changed(r))
-	groups := slices.DeleteFunc(r.groups(entries, f.differs), func(g group) bool { return g.local > 0 || r.kept(g.first) != nil })
+	groups := slices.DeleteFunc(r.groups(entries, f.differs), func(g group) bool { return g.local > 0 || r.atHand(g) })
 	var total int64
 	for _, g := range groups {
 		total += int64(r.m.Chunks.At(int(g.first)).Length)
@@ -198,13 +198,8 @@ func (r *run) batchOf(groups []group) int {
 // load fills in the contents: from the disk where it holds them, else from the source.
 func (r *run) load(ctx context.Context, l *loaded) error {
 	total := 0
-	for k, g := range l.groups {
-		e := r.m.Chunks.At(int(g.first))
-		if kept := r.kept(g.first); len(kept) == int(e.Length) {
-			l.contents[k] = kept
-			continue
-		}
-		total += int(e.Length) + chunk.Spare
+	for _, g := range l.groups {
+		total += int(r.m.Chunks.At(int(g.first)).Length) + chunk.Spare
 	}
 	if total > cap(l.memory) {
 		l.memory = make([]byte, total)
@@ -213,12 +208,12 @@ func (r *run) load(ctx context.Context, l *loaded) error {
 	var ids []chunk.ID
 	var into [][]byte
 	for k, g := range l.groups {
-		if l.contents[k] != nil {
-			continue
-		}
 		e := r.m.Chunks.At(int(g.first))
 		room := e.Length + chunk.Spare
 		l.contents[k], rest = rest[:e.Length:room], rest[room:]
+		if pages, want, ok := r.kept(g.first); ok && r.atHand(g) && spread(l.contents[k], pages, want) {
+			continue
+		}
 		if g.local > 0 && r.copyOf(l.contents[k], g.local-1, e.ID) {
 			r.copied.Add(int64(1 + len(g.more)))
 			continue
@@ -231,12 +226,11 @@ func (r *run) load(ctx context.Context, l *loaded) error {
 	return r.fetch(ctx, ids, into)
 }
 
-// kept returns the content of an entry that somebody has at hand, or nil.
-func (r *run) kept(i uint32) []byte {
-	if k, ok := r.vouched.(Keeper); ok {
-		return k.Content(int(i))
-	}
-	return nil
+// atHand tells whether nothing has to be fetched for a group: what differs of its one entry is kept. Others with its content
+// may differ in other pages.
+func (r *run) atHand(g group) bool {
+	_, _, ok := r.kept(g.first)
+	return ok && len(g.more) == 0
 }
 
 // copyOf reads the content of entry i from the disk, and tells whether it is what it should be.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/disk"
 	"github.com/ardoise/ardoise/imaging/disk/sweep"
+	"github.com/ardoise/ardoise/masters/chunk"
 	"github.com/ardoise/ardoise/masters/manifest"
 )
 
@@ -152,11 +153,12 @@ func (r *run) fill(p []byte, off int64) error {
 // hasher judges entries: one per worker.
 type hasher struct {
 	r          *run
+	into       []byte // for a content in several pieces
 	wrong      []uint32
 	unreadable []uint32
 }
 
-func (r *run) newHasher() *hasher { return &hasher{r: r} }
+func (r *run) newHasher() *hasher { return &hasher{r: r, into: make([]byte, chunk.MaxSize)} }
 
 // judge hashes the entries of b.
 func (h *hasher) judge(b *sweep.Batch) {
@@ -168,7 +170,7 @@ func (h *hasher) judge(b *sweep.Batch) {
 			h.wrong, h.unreadable = append(h.wrong, f.Index), append(h.unreadable, f.Index)
 		case f.ID() != h.r.expected(f.Index, f.Entry.ID):
 			h.wrong = append(h.wrong, f.Index)
-			h.r.keepFound(f)
+			h.r.keepFound(f, h.into)
 		}
 	}
 }

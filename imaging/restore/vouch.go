@@ -2,6 +2,7 @@ package restore
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
 	"sort"
 	"sync"
@@ -111,34 +112,53 @@ func (r *run) takeRead(f *findings) {
 	}
 }
 
-// foundBytes is how much of what a disk holds wrongly is kept.
-const foundBytes = 32 << 20
+// foundAtMost is of how many entries it is kept what the disk held instead: 8 MiB.
+const foundAtMost = 16 << 10
 
-// found is what the disk holds of entries that differ. After a lesson most of a document is still as it was: only the pages
+// found is what the disk held of entries that differ. After a lesson most of a document is still as it was: only the pages
 // that are not are written.
 type found struct {
-	mu       sync.Mutex
-	left     int // bytes that may still be kept
-	contents map[uint32][]byte
+	mu    sync.Mutex
+	pages map[uint32]*sweep.Sums
 }
 
-// keepFound keeps what the disk holds of an entry, as long as nothing has been written.
-func (r *run) keepFound(f *sweep.Found) {
+// keepFound keeps what the disk holds of an entry, as long as nothing has been written. into has room for a chunk.
+func (r *run) keepFound(f *sweep.Found, into []byte) {
 	if r.vouched == nil || r.dirty.Load() {
 		return
 	}
+	sums := sweep.SumsOf(f.Content(into))
 	k := &r.found
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.contents == nil {
-		k.left, k.contents = foundBytes, map[uint32][]byte{}
+	if k.pages == nil {
+		k.pages = map[uint32]*sweep.Sums{}
 	}
-	if size := int(f.Entry.Length); size <= k.left {
-		k.left -= size
-		content := make([]byte, size)
-		copy(content, f.Content(content)) // which may lie in content already
-		k.contents[f.Index] = content
+	if len(k.pages) < foundAtMost {
+		k.pages[f.Index] = &sums
 	}
+}
+
+// kept returns which pages of entry i differ, and what they should hold, where somebody has that at hand.
+func (r *run) kept(i uint32) (differ uint64, want []byte, ok bool) {
+	k, keeps := r.vouched.(Keeper)
+	if _, patched := r.patched[i]; patched || !keeps {
+		return 0, nil, false
+	}
+	differ, want, ok = k.Pages(int(i))
+	return differ, want, ok && want != nil
+}
+
+// spread puts pages that lie one behind the other to their places in content.
+func spread(content []byte, pages uint64, from []byte) bool {
+	for ; pages != 0; pages &= pages - 1 {
+		at := bits.TrailingZeros64(pages) * sweep.PageSize
+		if n := min(sweep.PageSize, len(content)-at); n <= 0 || len(from) < n {
+			return false
+		}
+		from = from[copy(content[at:min(at+sweep.PageSize, len(content))], from):]
+	}
+	return len(from) == 0
 }
 
 // fillsToRead returns the fills that nobody vouches for, or their parts.

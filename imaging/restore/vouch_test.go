@@ -130,18 +130,16 @@ func TestAQuickResetReadsBackWhatItWrote(t *testing.T) {
 	}
 }
 
-// keeper is a word that has contents at hand.
+// keeper is a word that has compared pages, and has what some should hold at hand.
 type keeper struct {
 	word
-	contents map[int][]byte
-	pages    map[int]uint64
+	pages map[int]uint64
+	want  map[int][]byte
 }
 
-func (k keeper) Content(i int) []byte { return k.contents[i] }
-
-func (k keeper) Pages(i int) (uint64, bool) {
+func (k keeper) Pages(i int) (uint64, []byte, bool) {
 	pages, known := k.pages[i]
-	return pages, known
+	return pages, k.want[i], known
 }
 
 func TestOnlyPagesThatDifferAreWrittenAndAllAreReadBack(t *testing.T) {
@@ -163,7 +161,7 @@ func TestOnlyPagesThatDifferAreWrittenAndAllAreReadBack(t *testing.T) {
 			d.put(e.Pieces[0].Offset+at, []byte{0x5a})
 		}
 		o := options(tm, d, false)
-		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, nil, map[int]uint64{k: tt.pages}}
+		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int]uint64{k: tt.pages}, nil}
 		r, err := restore.Run(context.Background(), o)
 		var mismatch *restore.MismatchError
 		if errors.As(err, &mismatch) != tt.wrong || err == nil == tt.wrong {
@@ -229,25 +227,74 @@ func TestWhatSomebodyHasAtHandIsNotFetchedAndReadBack(t *testing.T) {
 	if _, err := d.ReadAt(content, e.Pieces[0].Offset); err != nil {
 		t.Fatal(err)
 	}
-	run := func(content []byte) (restore.Report, error) {
+	last := uint64(len(content)-1) / 4096
+	if last < 2 || len(e.Pieces) != 1 {
+		t.Fatalf("the file has %d bytes in %d pieces", len(content), len(e.Pieces))
+	}
+	tail := content[last*4096:]
+	run := func(pages uint64, want []byte) (restore.Report, error) {
 		d.put(e.Pieces[0].Offset, []byte("differs"))
+		d.put(e.Pieces[0].Offset+int64(last*4096), []byte{^tail[0]})
 		o := options(tm, d, false)
-		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int][]byte{k: content}, nil}
+		o.Vouched = keeper{word{m: tm.m, read: map[int]bool{k: false}}, map[int]uint64{k: pages}, map[int][]byte{k: want}}
 		return restore.Run(context.Background(), o)
 	}
-	if r, err := run(content); err != nil || r.FetchedChunks != 0 || r.WrittenBytes == 0 {
+	both, want := uint64(1)|1<<last, slices.Concat(content[:4096], tail)
+	if r, err := run(both, want); err != nil || r.FetchedChunks != 0 || r.WrittenBytes == 0 {
 		t.Errorf("fetched %d chunks, wrote %d bytes: %v", r.FetchedChunks, r.WrittenBytes, err)
 	}
 	if diff := mustVerify(t, options(tm, d, false)); !diff.None() {
 		t.Error(diff.Summary())
 	}
-	if r, err := run(content[1:]); err != nil || r.FetchedChunks != 1 {
-		t.Errorf("a content that is too short: fetched %d chunks, %v", r.FetchedChunks, err)
+	for what, bad := range map[string][]byte{"too short": want[1:], "too long": append(slices.Clone(want), 0), "none": {}} {
+		if r, err := run(both, bad); err != nil || r.FetchedChunks != 1 {
+			t.Errorf("pages that are %s: fetched %d chunks, %v", what, r.FetchedChunks, err)
+		}
 	}
-	content[7] ^= 1
+	if r, err := run(both|1<<63, append(slices.Clone(want), 1)); err != nil || r.FetchedChunks != 1 {
+		t.Errorf("a page behind the end: fetched %d chunks, %v", r.FetchedChunks, err)
+	}
 	var mismatch *restore.MismatchError
-	if _, err := run(content); !errors.As(err, &mismatch) {
-		t.Errorf("a content that is not the master's: %v", err)
+	if _, err := run(1, content[:4096]); !errors.As(err, &mismatch) {
+		t.Errorf("a page that is not said to differ: %v", err)
+	}
+	want[7] ^= 1
+	if _, err := run(both, want); !errors.As(err, &mismatch) {
+		t.Errorf("pages that are not the master's: %v", err)
+	}
+}
+
+// Two files of one content may differ in other pages: what is kept of the one is not all that the other needs.
+func TestWhatIsAtHandForOneOfTwoEqualChunksIsFetched(t *testing.T) {
+	twin := func(off int64) file {
+		f := at(off, 16*kib)
+		f.seed = 9
+		return f
+	}
+	tm := build(t, 8*mib, manifest.GPT, 7, []vol{{kind: "ext4",
+		part:  manifest.Partition{Number: 1, Start: mib, Length: 4 * mib, Type: typeLinux, GUID: guidRoot, Name: "root"},
+		heads: []manifest.Extent{ext(1024, 1024)}, files: []file{at(0, 32*kib), twin(64 * kib), twin(128 * kib)}}})
+	d := newDisk(8 * mib)
+	mustRun(t, options(tm, d, false))
+	first, a := dataEntry(t, tm.m, 0)
+	second, b := dataEntry(t, tm.m, 1)
+	if a.ID != b.ID {
+		t.Fatal("the twins are none")
+	}
+	content := make([]byte, a.Length)
+	if _, err := d.ReadAt(content, a.Pieces[0].Offset); err != nil {
+		t.Fatal(err)
+	}
+	d.put(a.Pieces[0].Offset, []byte("differs"))
+	d.put(b.Pieces[0].Offset+4096, []byte("differs"))
+	o := options(tm, d, false)
+	o.Vouched = keeper{word{m: tm.m, read: map[int]bool{first: false, second: false}}, map[int]uint64{first: 1, second: 2},
+		map[int][]byte{first: content[:4096], second: content[4096:8192]}}
+	if r := mustRun(t, o); !r.Proven || r.FetchedChunks != 1 {
+		t.Errorf("fetched %d chunks", r.FetchedChunks)
+	}
+	if diff := mustVerify(t, options(tm, d, false)); !diff.None() {
+		t.Error(diff.Summary())
 	}
 }
 

@@ -201,12 +201,12 @@ func (r *run) pages(i uint32, content []byte) uint64 {
 		return math.MaxUint64
 	}
 	if k, ok := r.vouched.(Keeper); ok {
-		if differ, known := k.Pages(int(i)); known {
+		if differ, _, known := k.Pages(int(i)); known {
 			return differ
 		}
 	}
-	if have := r.found.contents[i]; len(have) == len(content) {
-		return sweep.Differing(have, content)
+	if have := r.found.pages[i]; have != nil {
+		return have.Differing(content)
 	}
 	return math.MaxUint64
 }

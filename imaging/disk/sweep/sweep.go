@@ -18,16 +18,16 @@ const (
 	readUnit    = 4 << 10  // reads begin and end at multiples of it
 )
 
-// Disk is what is read. It keeps the memory of its sweeps for the next one.
+// Disk is what is read.
 type Disk struct {
 	Table  *manifest.Table
 	Size   int64                           // bytes
 	Read   func(p []byte, off int64) error // fills p or says why not; called by all workers at once
 	InTurn bool                            // one read at a time: the disk has heads that move
-
-	mu    sync.Mutex
-	spare []*Batch // memory of former sweeps
 }
+
+// batches keeps the memory of former sweeps for the next one, of any disk: what a look has used a restore uses again.
+var batches = sync.Pool{New: func() any { return &Batch{} }}
 
 // span is a piece of an entry on the disk, and where its bytes are in the batch's buffer.
 type span struct {
@@ -65,8 +65,8 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	next := uint32(0)
 	for range workers {
 		all.Go(func() {
-			b, each := d.batch(), judge()
-			defer d.keep(b)
+			b, each := batches.Get().(*Batch), judge()
+			defer batches.Put(b)
 			for ctx.Err() == nil {
 				taking.Lock()
 				next = d.take(b, next, skip)
@@ -89,24 +89,6 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	}
 	all.Wait()
 	return context.Cause(ctx)
-}
-
-// batch returns memory for a worker.
-func (d *Disk) batch() *Batch {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if n := len(d.spare); n > 0 {
-		b := d.spare[n-1]
-		d.spare = d.spare[:n-1]
-		return b
-	}
-	return &Batch{}
-}
-
-func (d *Disk) keep(b *Batch) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.spare = append(d.spare, b)
 }
 
 // One reads entry i alone into b, and tells whether it is in any place.
