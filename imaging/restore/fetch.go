@@ -111,9 +111,10 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 	groups := r.groups(entries, pending)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ready, free := make(chan loaded), make(chan []byte, 2)
-	free <- nil // one batch is fetched
-	free <- nil // while the other is written
+	ready, free := make(chan loaded), make(chan []byte, len(r.rooms))
+	for _, m := range r.rooms { // one batch is fetched while the other is written
+		free <- m
+	}
 	var failed error
 	go func() {
 		defer close(ready)
@@ -147,6 +148,13 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 		}
 		free <- l.memory
 	}
+	for i := range r.rooms {
+		select {
+		case r.rooms[i] = <-free:
+		default:
+			r.rooms[i] = nil
+		}
+	}
 	if writing != nil {
 		return writing
 	}
@@ -165,7 +173,8 @@ func (r *run) prove(ctx context.Context, f *findings) error {
 	r.begin(PhaseProve, total)
 	bytes, chunks := r.fetchedBytes.Load(), r.fetchedChunks.Load()
 	defer func() { r.fetchedBytes.Store(bytes); r.fetchedChunks.Store(chunks) }()
-	var l loaded
+	l := loaded{memory: r.rooms[0]}
+	defer func() { r.rooms[0] = l.memory }()
 	for len(groups) > 0 {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -202,6 +211,9 @@ func (r *run) load(ctx context.Context, l *loaded) error {
 		total += int(r.m.Chunks.At(int(g.first)).Length) + chunk.Spare
 	}
 	if total > cap(l.memory) {
+		if total > fetchBytes/2 { // there are more to come, and no batch of several is larger
+			total = max(total, fetchBytes+maxIDs*chunk.Spare)
+		}
 		l.memory = make([]byte, total)
 	}
 	rest := l.memory[:total]
@@ -264,7 +276,11 @@ func (r *run) fetch(ctx context.Context, ids []chunk.ID, into [][]byte) error {
 	group, working := errgroup.WithContext(ctx)
 	spare, frames := make(chan []byte, 2*workers), make(chan fetched, 2*workers)
 	for range cap(spare) {
-		spare <- nil
+		payload, _ := r.payloads.Get().(*[]byte)
+		if payload == nil {
+			payload = new([]byte)
+		}
+		spare <- *payload
 	}
 	for range workers {
 		group.Go(func() error {
@@ -296,6 +312,10 @@ func (r *run) fetch(ctx context.Context, ids []chunk.ID, into [][]byte) error {
 	})
 	close(frames)
 	failed := group.Wait()
+	for len(spare) > 0 {
+		payload := <-spare
+		r.payloads.Put(&payload)
+	}
 	switch {
 	case failed != nil:
 		return failed

@@ -38,6 +38,9 @@ type run struct {
 	fillBytes                                      int64 // read of fills
 	came                                           came
 
+	rooms    [2][]byte // memory of batches that are fetched, kept for the next ones
+	payloads sync.Pool // of *[]byte: frames on their way
+
 	vouched Vouched // what need not be read; nil: nothing
 	found   found   // of entries that differ, where somebody vouches for others
 

@@ -252,7 +252,8 @@ func (r *run) writeFills(ctx context.Context, fills []manifest.Fill) error {
 	if len(fills) == 0 {
 		return nil
 	}
-	step := make([]byte, joinBytes)
+	longest := slices.MaxFunc(fills, func(a, b manifest.Fill) int { return cmp.Compare(a.Length, b.Length) })
+	step := make([]byte, min(joinBytes, longest.Length))
 	value, waiting := byte(0), int64(0)
 	out := func() error {
 		if err := r.w.flushParts(ctx); err != nil {
