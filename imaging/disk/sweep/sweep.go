@@ -157,7 +157,7 @@ func (d *Disk) fill(b *Batch) {
 			end, n = max(end, next), n+1
 		}
 		end = min(end, d.Size)
-		length := int(end - start)
+		length := int(max(0, end-start))
 		if used+length > len(b.buf) {
 			// Only an entry of very many scattered pieces comes here: it is read piece by piece into memory of its own.
 			b.buf = append(b.buf[:used:used], disk.Aligned(length)...)
@@ -172,11 +172,19 @@ func (d *Disk) fill(b *Batch) {
 	}
 }
 
-// run reads one run and tells its spans where their bytes are. When the run cannot be read each span is tried alone.
+// run reads one run and tells its spans where their bytes are. When the run cannot be read each span is tried alone. What lies
+// behind the end of the disk, which may be smaller than the master's, cannot be read.
 func (d *Disk) run(b *Batch, spans []int, start int64, buf []byte, used int) {
-	err := d.Read(buf, start)
+	var err error
+	if len(buf) > 0 {
+		err = d.Read(buf, start)
+	}
 	for _, i := range spans {
 		s := &b.spans[i]
+		if s.piece.Offset > d.Size-int64(s.piece.Length) {
+			s.buffer = -1
+			continue
+		}
 		s.buffer = used + int(s.piece.Offset-start)
 		if err == nil {
 			continue

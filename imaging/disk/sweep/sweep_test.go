@@ -188,6 +188,48 @@ func FuzzID(f *testing.F) {
 	})
 }
 
+// A disk may be smaller than the master's: what would lie behind its end cannot be read, and costs its neighbours nothing.
+func TestWhatLiesBehindTheEndOfTheDiskIsUnread(t *testing.T) {
+	on := noise(rand.New(rand.NewPCG(2, 2)), 10_000)
+	table := &manifest.Table{}
+	entry := func(offsets ...int64) {
+		e := manifest.Entry{Length: 4096 * uint32(len(offsets))}
+		for k, off := range offsets {
+			e.Pieces = append(e.Pieces, manifest.Piece{At: 4096 * uint32(k), Length: 4096, Offset: off})
+		}
+		table.Append(e)
+	}
+	entry(100)
+	entry(5000, 1<<40)   // half of it
+	entry(10_000 - 4096) // ends where the disk does
+	entry(10_000 - 4095) // a byte behind it
+	entry(12_288)        // the next page
+	entry(1<<40, 10_000) // far away
+	want := []bool{false, true, false, true, true, true}
+	d := sweep.Disk{Table: table, Size: int64(len(on)), Read: medium{b: on}.read}
+	var mu sync.Mutex
+	judged := 0
+	err := d.Sweep(context.Background(), 2, nil, func() func(*sweep.Batch) error {
+		return func(b *sweep.Batch) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, f := range b.Found {
+				judged++
+				if f.Unread != want[f.Index] {
+					t.Errorf("entry %d: unread %t", f.Index, f.Unread)
+				}
+				if at := f.Entry.Pieces[0].Offset; !f.Unread && f.ID() != chunk.Of(on[at:at+4096]) {
+					t.Errorf("entry %d is not what the disk holds", f.Index)
+				}
+			}
+			return nil
+		}
+	})
+	if err != nil || judged != len(want) {
+		t.Errorf("%d of %d entries were judged: %v", judged, len(want), err)
+	}
+}
+
 func BenchmarkABlockInAHole(b *testing.B) {
 	table := &manifest.Table{}
 	on := noise(rand.New(rand.NewPCG(1, 1)), 4096)
