@@ -102,7 +102,6 @@ func (r *resetting) run(c *cobra.Command, args []string) error {
 // reset makes a disk equal to one version.
 func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	began := time.Now()
-	defer sweep.Attend()()
 	d, err := disk.Open(r.disk, disk.Mode{Read: true, Write: true})
 	if err != nil {
 		return err
@@ -125,6 +124,7 @@ func (r *resetting) reset(c *cobra.Command, o opened) (err error) {
 	case r.quick && personal:
 		out.Doubt = "names or keys of a computer's own were written to it past its file systems, which do not tell of them"
 	case r.quick:
+		defer sweep.Attend()()
 		verdict, err := quick.Look(c.Context(), quick.Options{Disk: d, Manifest: o.manifest, Source: o.source, Exceptions: own,
 			Names: func() (io.ReadCloser, error) { return o.source.Names(o.version.Hash) }, Progress: bar.show})
 		if err != nil {

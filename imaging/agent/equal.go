@@ -188,10 +188,16 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 		net = frames
 	}
 	source := cache.Sources(e.cache, net)
+	back := func() {}
 	if e.proof.Asked == job.LevelQuick {
-		defer sweep.Attend()()
+		back = sweep.Attend()
+		defer func() { back() }()
 	}
 	vouched, err := a.lookQuick(ctx, e, source)
+	if vouched == nil { // everything is read: that is work for as many as there are processors
+		back()
+		back = func() {}
+	}
 	if err != nil {
 		return job.Outcome{}, nil, diskFault(err)
 	}

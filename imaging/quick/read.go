@@ -42,7 +42,7 @@ type look struct {
 	total      int64 // bytes of metadata to be read
 
 	mu     sync.Mutex // guards the verdict while a sweep is at work
-	asking sync.Mutex
+	asking sync.Mutex // held by who asks the source
 
 	spare sync.Pool // of *[]byte: room for a chunk's content that is compared
 }
@@ -186,7 +186,7 @@ type comparison struct {
 	l      *look
 	stream uint32
 	wants  func(manifest.Entry) bool // whether each takes an entry that does not differ, too
-	each   func(compared) error      // takes an entry with both contents; called by several goroutines at once
+	each   func(compared) error      // takes an entry with both contents, which it has until it returns; called by several at once
 
 	filling  sync.Mutex
 	waiting  []compared // differ, and wait for the master's

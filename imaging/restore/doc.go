@@ -27,5 +27,5 @@
 // whose work is unfinished (the server's mark does).
 //
 // Memory: the manifest, 44 bytes a chunk that differs, at most 72 MiB for reading and 16 MiB for fetching and writing;
-// with a Carousel, before that, 14 bytes a chunk, 33 MiB for taking and half of the 72 MiB for reading.
+// where Options.Vouched knows something, 8 MiB of what files held; with a Carousel, before that, 14 bytes a chunk, 33 MiB for taking and half of the 72 MiB for reading.
 package restore

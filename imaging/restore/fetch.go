@@ -155,6 +155,9 @@ func (r *run) writeEntries(ctx context.Context, entries []uint32, pending func(u
 			r.rooms[i] = nil
 		}
 	}
+	if r.rooms[0] == nil { // one batch was all: the next one uses its room
+		r.rooms[0], r.rooms[1] = r.rooms[1], nil
+	}
 	if writing != nil {
 		return writing
 	}

@@ -71,7 +71,7 @@ func (r *run) scan(ctx context.Context, phase string, s scope) (*findings, error
 	f := r.noFindings()
 	r.begin(phase, r.total(s))
 	r.takeRead(f)
-	// Reads are waited for: one worker more than there are cores keeps these at work.
+	// Reads are waited for: one worker more than may run at once keeps the cores at work.
 	err := r.sweep(ctx, r.o.workers()+1, s.skip, func(h *hasher, b *sweep.Batch) int64 { return h.note(b, f) })
 	if err != nil {
 		return nil, err
