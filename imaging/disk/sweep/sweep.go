@@ -18,16 +18,15 @@ const (
 	readUnit    = 4 << 10  // reads begin and end at multiples of it
 )
 
-// Disk is what is read.
+// Disk is what is read. It keeps the memory of its sweeps for the next one.
 type Disk struct {
 	Table  *manifest.Table
 	Size   int64                           // bytes
 	Read   func(p []byte, off int64) error // fills p or says why not; called by all workers at once
 	InTurn bool                            // one read at a time: the disk has heads that move
-}
 
-// batches keeps the memory of former sweeps for the next one, of any disk: what a look has used a restore uses again.
-var batches = sync.Pool{New: func() any { return &Batch{} }}
+	spare sync.Pool // of *Batch: memory of former sweeps
+}
 
 // span is a piece of an entry on the disk, and where its bytes are in the batch's buffer.
 type span struct {
@@ -65,8 +64,8 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	next := uint32(0)
 	for range workers {
 		all.Go(func() {
-			b, each := batches.Get().(*Batch), judge()
-			defer batches.Put(b)
+			b, each := d.batch(), judge()
+			defer d.spare.Put(b)
 			for ctx.Err() == nil {
 				taking.Lock()
 				next = d.take(b, next, skip)
@@ -89,6 +88,14 @@ func (d *Disk) Sweep(ctx context.Context, workers int, skip func(i uint32) bool,
 	}
 	all.Wait()
 	return context.Cause(ctx)
+}
+
+// batch returns memory for a worker.
+func (d *Disk) batch() *Batch {
+	if b, ok := d.spare.Get().(*Batch); ok {
+		return b
+	}
+	return &Batch{}
 }
 
 // One reads entry i alone into b, and tells whether it is in any place.
