@@ -188,16 +188,7 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 		net = frames
 	}
 	source := cache.Sources(e.cache, net)
-	back := func() {}
-	if e.proof.Asked == job.LevelQuick {
-		back = sweep.Attend()
-		defer func() { back() }()
-	}
 	vouched, err := a.lookQuick(ctx, e, source)
-	if vouched == nil { // everything is read: that is work for as many as there are processors
-		back()
-		back = func() {}
-	}
 	if err != nil {
 		return job.Outcome{}, nil, diskFault(err)
 	}
@@ -222,6 +213,7 @@ func (a *agent) restore(ctx context.Context, e *errand) (job.Outcome, *manifest.
 		},
 	}
 	if vouched != nil { // little will differ: the line is left to who needs more
+		defer sweep.Attend()()
 		o.Vouched, o.Carousel = vouched, nil
 	}
 	if t.Kind == job.KindDeploy {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/ardoise/ardoise/imaging/agent/local"
 	"github.com/ardoise/ardoise/imaging/disk"
+	"github.com/ardoise/ardoise/imaging/disk/sweep"
 	"github.com/ardoise/ardoise/imaging/job"
 	"github.com/ardoise/ardoise/imaging/quick"
 )
@@ -38,6 +39,7 @@ func (a *agent) lookQuick(ctx context.Context, e *errand, source quick.Source) (
 		}
 		return nil, nil
 	}
+	defer sweep.Attend()()
 	v, err := quick.Look(ctx, quick.Options{Disk: e.d, Manifest: e.m, Names: a.names(ctx, e), Source: source,
 		Exceptions: e.t.Exceptions, Rotates: e.target.Rotational,
 		Progress: func(_ string, done, total int64) { e.p.bytes(done, total, 0, 0) }})
