@@ -153,10 +153,11 @@ func (r *run) kept(i uint32) (differ uint64, want []byte, ok bool) {
 func spread(content []byte, pages uint64, from []byte) bool {
 	for ; pages != 0; pages &= pages - 1 {
 		at := bits.TrailingZeros64(pages) * sweep.PageSize
-		if n := min(sweep.PageSize, len(content)-at); n <= 0 || len(from) < n {
+		n := min(sweep.PageSize, len(content)-at)
+		if n <= 0 || len(from) < n {
 			return false
 		}
-		from = from[copy(content[at:min(at+sweep.PageSize, len(content))], from):]
+		from = from[copy(content[at:at+n], from):]
 	}
 	return len(from) == 0
 }
