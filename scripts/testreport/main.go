@@ -4,7 +4,8 @@
 //	go test -json ./... | go run ./scripts/testreport -show integration/firstlight
 //
 // Packages whose path contains the word after -show are long: what their tests log is shown at once, with the name of
-// the test before it. It ends with 1 when a test or a build failed, or when there was no test at all.
+// the test before it, and the last that a failed one said again where its package ends: what was shown at once stands far
+// above by then. It ends with 1 when a test or a build failed, or when there was no test at all.
 package main
 
 import (
@@ -23,6 +24,9 @@ import (
 // longest is how many tests are named at the end.
 const longest = 15
 
+// again is how many lines of a failed test are shown a second time.
+const again = 12
+
 // event is one line of `go test -json` (go doc test2json).
 type event struct {
 	Action     string
@@ -38,6 +42,7 @@ type report struct {
 	out    io.Writer
 	show   string
 	said   map[string][]string // output of tests that are not over, by package and test
+	ends   map[string][]string // the last lines of failed tests that were shown at once, by package
 	passed int
 	failed []string
 	skips  []string
@@ -56,7 +61,7 @@ type timed struct {
 func main() {
 	show := flag.String("show", "", "show at once what tests log whose package path contains this")
 	flag.Parse()
-	r := &report{out: os.Stdout, show: *show, said: map[string][]string{}}
+	r := &report{out: os.Stdout, show: *show, said: map[string][]string{}, ends: map[string][]string{}}
 	if err := r.read(os.Stdin); err != nil {
 		fmt.Fprintf(os.Stderr, "error: reading what go test prints: %v\n", err)
 		os.Exit(5)
@@ -88,6 +93,9 @@ func (r *report) take(e event) {
 	case e.Action == "build-output":
 		fmt.Fprint(r.out, e.Output)
 	case e.Action == "output" && e.Test == "":
+		if e.Output == "FAIL\n" {
+			fmt.Fprint(r.out, strings.Join(r.ends[e.Package], ""))
+		}
 		if e.Output != "PASS\n" && !strings.HasPrefix(e.Output, "-test.shuffle") && !strings.Contains(e.Output, "[no test files]") {
 			fmt.Fprint(r.out, e.Output)
 		}
@@ -102,13 +110,25 @@ func (r *report) take(e event) {
 
 // heard keeps or shows what a test printed.
 func (r *report) heard(e event, name string) {
-	if r.show != "" && strings.Contains(e.Package, r.show) {
-		if text := strings.TrimSpace(e.Output); text != "" && !strings.HasPrefix(text, "=== ") {
-			fmt.Fprintf(r.out, "  %.40s: %s\n", e.Test[strings.LastIndexByte(e.Test, '/')+1:], logPlace.ReplaceAllString(text, ""))
+	if r.shown(e) {
+		text := strings.TrimSpace(e.Output)
+		if text == "" || strings.HasPrefix(text, "=== ") {
+			return
 		}
-		return
+		fmt.Fprintf(r.out, "  %.40s: %s\n", e.Test[strings.LastIndexByte(e.Test, '/')+1:], logPlace.ReplaceAllString(text, ""))
+	}
+	if r.shown(e) && strings.Contains(e.Output, " level=") {
+		return // a line of a daemon's log, of which there are hundreds, is no test's reason
 	}
 	r.said[name] = append(r.said[name], e.Output)
+	if r.shown(e) && len(r.said[name]) > again {
+		r.said[name] = r.said[name][1:]
+	}
+}
+
+// shown tells whether the package of an event is one whose tests are shown at once.
+func (r *report) shown(e event) bool {
+	return r.show != "" && strings.Contains(e.Package, r.show)
 }
 
 // ended counts a test that is over.
@@ -120,7 +140,11 @@ func (r *report) ended(e event, name string) {
 		r.skips = append(r.skips, name)
 	case "fail":
 		r.failed = append(r.failed, name)
-		fmt.Fprint(r.out, strings.Join(r.said[name], ""))
+		if r.shown(e) {
+			r.ends[e.Package] = append(r.ends[e.Package], r.said[name]...)
+		} else {
+			fmt.Fprint(r.out, strings.Join(r.said[name], ""))
+		}
 	default:
 		return
 	}
