@@ -13,10 +13,15 @@ import (
 // steady is what a page measures of itself: shifts under the reader's eyes, bytes, and whether it is wider than the screen.
 const steady = `(async () => {
 	let shift = 0;
-	new PerformanceObserver((l) => l.getEntries().forEach((e) => { if (!e.hadRecentInput) shift += e.value; })).observe({ type: "layout-shift", buffered: true });
+	const moved = [], box = (r) => [r.x, r.y, r.width, r.height].map(Math.round).join(" ");
+	new PerformanceObserver((l) => l.getEntries().filter((e) => !e.hadRecentInput).forEach((e) => {
+		shift += e.value;
+		moved.push(e.value.toFixed(4) + " at " + Math.round(e.startTime) + " ms: " + e.sources.map((s) =>
+			(s.node?.outerHTML ?? s.node?.textContent ?? "gone").slice(0, 120) + " from " + box(s.previousRect) + " to " + box(s.currentRect)).join("; "));
+	})).observe({ type: "layout-shift", buffered: true });
 	await new Promise((r) => setTimeout(r, 400));
 	const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
-	return { shift, bytes: all.reduce((n, e) => n + e.transferSize, 0), wide: document.documentElement.scrollWidth > innerWidth,
+	return { shift, moved, bytes: all.reduce((n, e) => n + e.transferSize, 0), wide: document.documentElement.scrollWidth > innerWidth,
 		quoted: [...document.querySelectorAll("*")].flatMap((e) => [...e.attributes]).filter((a) => a.name.startsWith("data-") && /^".*"$/.test(a.value)).map((a) => a.name),
 		styled: document.documentElement.innerHTML.includes(" style="),
 		raw: [...document.body.innerText.matchAll(/\b(?:nav|app|state|order|plan|job|kind|step|verb|role|error|map|room|computer|master|people|policy|lag|session)\.[a-z]+(?:\.[a-z]+)*\b/g)].map((m) => m[0]),
@@ -80,6 +85,7 @@ func (w *window) fits() {
 		}
 		m, err := chromedp.Run(w.ctx, chromedp.Evaluate[struct {
 			Shift   float64
+			Moved   []string // what made the shift
 			Bytes   int
 			Wide    bool
 			Styled  bool
