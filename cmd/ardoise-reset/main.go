@@ -10,7 +10,7 @@
 //	this PC                                  server
 //	  POST, the PC's token ------ TLS ------->  one more reset waits for this computer, and nothing else
 //	  <---- waiting: master, version, since --
-//	  BootNext = the network, else ARDOISE, if it may
+//	  BootNext = the network, else ARDOISE, whose menu is told to start the agent, if it may
 //	  restart --> agent: counts down, resets, proves
 //
 // A token file says which server, by which CA fingerprint it is proven (dates of certificates are ignored, as the agent
@@ -27,8 +27,10 @@
 //
 // What goes wrong is told in one line that begins "error:" and one that begins "hint:". Exit codes: 0 ok, 2 usage, 3 refused
 // or declined, 4 the server is not the one of this school, 5 input or output. Guaranteed: what a server says is shown
-// without control characters and cut to a length. Not guaranteed: that the computer starts the agent next where BootNext
-// may not be set; then its menu, or the server, does that. Nothing on this computer's disk is written.
+// without control characters and cut to a length. Of this computer's disk one sector of ARDOISE is written, on Linux and by root,
+// where no firmware can start the network next: with a BIOS above all. Not guaranteed: that the computer starts the agent
+// next for who may do neither; he is told to choose the reset in the menu. An order that is taken back leaves that sector: the
+// agent then starts, finds no work, and starts the system.
 package main
 
 import (
@@ -69,11 +71,12 @@ type pc struct {
 	out, complaints io.Writer
 	person          bool // somebody sits there and can be asked
 	words           words
-	token           string           // default path of the token file
-	firmware        efi.Variables    // nil: no UEFI, or it cannot be reached
-	sealed          func() bool      // the system's disk may be encrypted by a key that another start would not open
-	restart         func() error     // restarts the computer
-	tick            <-chan time.Time // one second each
+	token           string               // default path of the token file
+	firmware        efi.Variables        // nil: no UEFI, or it cannot be reached
+	askMenu         func() (bool, error) // has the start menu on the disk start the agent next; false: there is none
+	sealed          func() bool          // the system's disk may be encrypted by a key that another start would not open
+	restart         func() error         // restarts the computer
+	tick            <-chan time.Time     // one second each
 
 	unattended bool // nobody waits for the end
 }
@@ -82,7 +85,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	p := pc{in: os.Stdin, out: os.Stdout, complaints: os.Stderr, person: term.IsTerminal(int(os.Stdin.Fd())),
-		words: spoken(languages()), token: tokenPath(), firmware: variables(), sealed: sealed, restart: restart,
+		words: spoken(languages()), token: tokenPath(), firmware: variables(), askMenu: askMenu, sealed: sealed, restart: restart,
 		tick: time.Tick(time.Second)}
 	code := p.run(ctx, os.Args[1:])
 	if !p.unattended { // a task of the system's has a window, too, which nobody ever sees

@@ -33,6 +33,9 @@ type site struct {
 	asked      []string // methods and tokens
 	answer     func(w http.ResponseWriter, r *http.Request)
 	firmware   *vars
+	menu       bool  // there is a start menu on the disk
+	menuFault  error // why it cannot be told anything
+	asks       int   // how often it was told to start the agent
 	sealed     bool
 	unattended bool
 	restarts   int
@@ -81,6 +84,13 @@ func (s *site) run(t *testing.T, args ...string) int {
 	s.told.Reset()
 	p := pc{in: strings.NewReader(s.in), out: &s.out, complaints: &s.told, person: s.person, words: spoken([]string{"", "fr_FR.UTF-8"}),
 		token: s.path, restart: func() error { s.restarts++; return nil }, tick: tick, sealed: func() bool { return s.sealed }}
+	p.askMenu = func() (bool, error) {
+		if s.menuFault != nil || !s.menu {
+			return false, s.menuFault
+		}
+		s.asks++
+		return true, nil
+	}
 	if s.firmware != nil {
 		p.firmware = s.firmware
 	}
@@ -371,6 +381,41 @@ func TestTheNextStartIsTheAgents(t *testing.T) {
 			if got := string(c.content["BootNext"]); code != 0 || got != c.want || !strings.Contains(s.out.String(), c.says) ||
 				strings.ContainsRune(s.out.String(), '\x1b') {
 				t.Errorf("exit %d, BootNext %q, said %q", code, got, &s.out)
+			}
+		})
+	}
+}
+
+// Where firmware cannot start the network next the start menu on the disk is told to start the agent: one that nobody touches
+// would start the system.
+func TestTheStartMenuBeginsTheReset(t *testing.T) {
+	network := map[string][]byte{"Boot0002": entry(t, "PXE", 1, 11, 12), "Boot0001": entry(t, "Ardoise", 1)}
+	for name, c := range map[string]struct {
+		firmware map[string][]byte // nil: a BIOS
+		menu     bool
+		fault    error
+		asks     int
+		says     string
+	}{
+		"a BIOS":                  {nil, true, nil, 1, "commencera la remise à zéro de lui-même"},
+		"a BIOS without a menu":   {nil, false, nil, 0, "Démarrez comme toujours"},
+		"a BIOS and no right":     {nil, true, fs.ErrPermission, 0, "choisissez-y « Remettre a zero »"},
+		"a BIOS and a bad disk":   {nil, true, errors.New("read error\x1b"), 0, "n'a pas pu être prévenu : read error "},
+		"no entry of the network": {map[string][]byte{"Boot0001": entry(t, "Ardoise", 1)}, true, nil, 1, "« Ardoise »"},
+		"an entry of the network": {network, true, nil, 0, "« PXE »"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t)
+			s.menu, s.menuFault = c.menu, c.fault
+			if c.firmware != nil {
+				s.firmware = &vars{content: c.firmware}
+			}
+			code := s.run(t, "--yes")
+			if code != 0 || s.asks != c.asks || !strings.Contains(s.out.String(), c.says) || strings.ContainsRune(s.out.String(), '\x1b') {
+				t.Errorf("exit %d, asked %d times, said %q", code, s.asks, &s.out)
+			}
+			if begins := strings.Contains(s.out.String(), "de lui-même"); begins != (c.asks > 0) || begins && strings.Contains(s.out.String(), "comme toujours") {
+				t.Errorf("said %q", &s.out)
 			}
 		})
 	}

@@ -12,26 +12,48 @@ import (
 // menu is what the agent calls the entry of ARDOISE. The one of the system on the disk has another name.
 const menu = "Ardoise"
 
-// startAgent has firmware start the agent next, where it has an entry of the network or ours and lets us. Where not, that
-// is said: the start menu, or the server, sees to it.
+// startAgent has the agent start next: firmware by the network, where it has an entry for that and lets us; else the start menu
+// on the disk, which is told to begin by itself. Where neither may be done, what to do is said.
 func (p *pc) startAgent() {
-	if p.firmware == nil {
-		p.say("%s", p.words.nextStart)
-		return
-	}
-	b, err := efi.Read(p.firmware)
-	if err == nil {
-		if e := ours(b); e != nil {
-			if err = efi.Next(p.firmware, e.Number); err == nil {
-				p.say(p.words.bootNext, printable(e.Option.Description))
-				return
-			}
-		}
-	}
+	e, err := p.bootNext()
 	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		p.say(p.words.bootFault, printable(err.Error()))
 	}
+	if e != nil {
+		p.say(p.words.bootNext, printable(e.Option.Description))
+	}
+	if e != nil && e.Option.Description != menu {
+		return
+	}
+	asked, err := p.askMenu()
+	switch {
+	case asked:
+		p.say("%s", p.words.menuBegins)
+		return
+	case err != nil && !errors.Is(err, fs.ErrPermission):
+		p.say(p.words.menuFault, printable(err.Error()))
+	}
 	p.say("%s", p.words.nextStart)
+}
+
+// bootNext has firmware start the network next, or ARDOISE, and returns which; nil where it has neither, or there is no UEFI that
+// can be reached.
+func (p *pc) bootNext() (*efi.Entry, error) {
+	if p.firmware == nil {
+		return nil, nil
+	}
+	b, err := efi.Read(p.firmware)
+	if err != nil {
+		return nil, err
+	}
+	e := ours(b)
+	if e == nil {
+		return nil, nil
+	}
+	if err := efi.Next(p.firmware, e.Number); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // menuFirst puts our start menu before what has put itself before it. A computer without one is left as it is.
@@ -81,7 +103,7 @@ func first(b efi.Boot, is func(efi.LoadOption) bool) *efi.Entry {
 }
 
 // ours is the first entry of an IPv4 network card in the boot order: the server knows of the reset and has the agent
-// started. Without one it is the entry of ARDOISE on the disk, whose menu offers the reset. nil: neither.
+// started. Without one it is the entry of ARDOISE on the disk. nil: neither.
 func ours(b efi.Boot) *efi.Entry {
 	// UEFI 10.3.4.12 IPv4, not 10.3.4.22 HTTP
 	if e := first(b, func(o efi.LoadOption) bool { return o.Is(3, 12) && !o.Is(3, 24) }); e != nil {

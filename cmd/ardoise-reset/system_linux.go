@@ -7,6 +7,7 @@ import (
 	"os/exec"
 
 	"github.com/ardoise/ardoise/imaging/agent/efi"
+	"github.com/ardoise/ardoise/imaging/disk"
 )
 
 const efivars = "/sys/firmware/efi/efivars"
@@ -31,6 +32,9 @@ func variables() efi.Variables {
 	}
 	return efi.Firmware{Path: efivars}
 }
+
+// askMenu has the start menu on this computer's disk start the agent next.
+func askMenu() (bool, error) { return disk.Sysfs{}.Ask(disk.NextWork) }
 
 // restart asks systemd, which lets the person at the screen restart the computer.
 func restart() error {

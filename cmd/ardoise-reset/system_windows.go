@@ -30,6 +30,9 @@ func languages() []string {
 	return append([]string{os.Getenv("LANG")}, list...)
 }
 
+// askMenu does nothing: Windows keeps the sectors of a partition to itself. Firmware's own next start is what there is.
+func askMenu() (bool, error) { return false, nil }
+
 // restart asks the system's own program; C:\Windows is not searched for another of its name.
 func restart() error {
 	dir, err := windows.GetSystemDirectory()

@@ -13,6 +13,7 @@ type words struct {
 	restarting, notRestarted, restartYourself, enter   string
 	noFirmware, administrator, noMenu, menuIsFirst     string
 	menuFirst, sealed, sealedHow                       string
+	menuBegins, menuFault                              string
 }
 
 func english() words {
@@ -48,7 +49,8 @@ func english() words {
 		clean: "It was last proven clean on %s.", unknownState: "the server says %q, which is not understood",
 		itsMaster: "its master", bootNext: "The next start is by %q.",
 		bootFault:  "The boot order could not be changed: %s",
-		nextStart:  "Start it as ever: the reset begins with the next start from Ardoise.",
+		nextStart:  "Start it as ever: the reset begins with the next start by the network. If a start menu is shown, choose Reset there.",
+		menuBegins: "The start menu begins the reset by itself.", menuFault: "The start menu could not be told: %s",
 		restarting: "Restarting in %d s. Save your work! Ctrl-C: do not restart.", notRestarted: "Not restarted. The reset still waits.",
 		restartYourself: "restart the computer yourself: the reset waits", enter: "Enter closes this window.",
 		noFirmware:    "the boot order of this computer cannot be reached",
@@ -93,7 +95,8 @@ func french() words {
 		clean: "Il a été prouvé propre pour la dernière fois le %s.", unknownState: "le serveur dit %q, qui n'est pas compris",
 		itsMaster: "son master", bootNext: "Le prochain démarrage se fait par « %s ».",
 		bootFault:  "L'ordre de démarrage n'a pas pu être changé : %s",
-		nextStart:  "Démarrez comme toujours : la remise à zéro commence au prochain démarrage par Ardoise.",
+		nextStart:  "Démarrez comme toujours : la remise à zéro commence au prochain démarrage par le réseau. Si un menu de démarrage s'affiche, choisissez-y « Remettre a zero ».",
+		menuBegins: "Le menu de démarrage commencera la remise à zéro de lui-même.", menuFault: "Le menu de démarrage n'a pas pu être prévenu : %s",
 		restarting: "Redémarrage dans %d s. Enregistrez votre travail ! Ctrl-C : ne pas redémarrer.", notRestarted: "Pas de redémarrage. La remise à zéro attend toujours.",
 		restartYourself: "redémarrez le poste vous-même : la remise à zéro attend", enter: "Entrée ferme cette fenêtre.",
 		noFirmware:    "l'ordre de démarrage de ce poste n'est pas accessible",
