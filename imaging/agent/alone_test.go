@@ -135,6 +135,63 @@ func TestTheProofIsToldAtOnceWhereTheServerAnswers(t *testing.T) {
 	}
 }
 
+// In a menu room a pupil's reset is where the server is met: what the PC starts from, and what it may be reset to, is put right then.
+func TestAfterAResetTheServerPutsTheMenuRight(t *testing.T) {
+	p, hash := independent(t)
+	p.second = 200 * time.Millisecond
+	menuRoom(p)
+	boot := p.server.Local("")
+	boot.Grant = p.server.Grant(job.StandingGrant{Computer: "S104-07", ComputerKey: p.server.Keys[0], Master: "debian", Version: 1, Manifest: hash,
+		Policy: job.PolicyStart, Level: job.LevelFull, Counter: 1000})
+	p.server.Local = func(string) job.LocalBoot { return boot }
+	p.server.Look(func() { p.server.Locals = nil })
+	address := p.server.Start("127.0.0.1:0")
+	reset := func() {
+		t.Helper()
+		p.wish = job.WishReset
+		if e, err := p.run(limit(t), address); err != nil || e != job.EndDisk {
+			t.Fatalf("%q, %v\n%s", e, err, p.log.String())
+		}
+	}
+	reset()
+	if menu, own := menuThere(t, p); !menu || own != 1 {
+		t.Fatalf("menu %v, %d exceptions\n%s", menu, own, p.log.String())
+	}
+	ours(t, p.disks[0], func(a *disk.Ardoise) {
+		if e, err := a.Grant().Load(); err != nil || e == nil || !bytes.Equal(e.Payload, boot.Grant.Payload) {
+			t.Errorf("its grant is %+v, %v", e, err)
+		}
+	})
+	p.server.Look(func() {
+		if n := len(p.server.Locals); n == 0 || p.server.Locals[n-1].Counter != 1000 || p.server.Locals[n-1].NoMenu != "" {
+			t.Errorf("the server is told %+v", p.server.Locals)
+		}
+	})
+	// Somebody who is root changes a file that the PC starts from.
+	spoil(t, p.disks[0], "stage1.img stage1.img stage1.img")
+	stageOne := func() (same bool) {
+		ours(t, p.disks[0], func(a *disk.Ardoise) {
+			r, err := a.BootFile("stage1.img")
+			if err != nil || r == nil {
+				t.Fatalf("stage one: %v", err)
+			}
+			b, err := io.ReadAll(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same = bytes.Equal(b, p.server.LocalFiles["stage1.img"])
+		})
+		return same
+	}
+	if stageOne() {
+		t.Fatal("nothing was spoiled")
+	}
+	reset()
+	if !stageOne() {
+		t.Errorf("a stage that somebody changed stays\n%s", p.log.String())
+	}
+}
+
 func TestWhatIsNotToBeBelievedIsNotDone(t *testing.T) {
 	p, hash := independent(t)
 	image := p.disks[0]

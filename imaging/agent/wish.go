@@ -19,6 +19,7 @@ const OriginDisk = "disk"
 const (
 	serverPatience = 30 // for network and server to be there
 	workPatience   = 30 // for a task after a start by the network
+	menuPatience   = 15 // for the server to put the start menu right after a reset
 	taskPatience   = 60 // for the task that the server has promised
 	readingTime    = 8  // a sentence stays before the disk starts
 	cleanTime      = 2  // the one that says that all is well
@@ -28,7 +29,8 @@ const (
 //
 //	started from the disk? -- yes --> drivers, disks, key, mark, grant
 //	        |                                 |
-//	        |                  reset, or a mark stands --> alone --> done: proof told within 5 s --> the disk
+//	        |                  reset, or a mark stands --> alone --> done: proof told within 5 s,
+//	        |                                 |                        menu put right --> the disk
 //	        |                                 |              |
 //	        +---------------------------------+<-- cannot ---+
 //	        v
@@ -52,7 +54,9 @@ func (a *agent) chosen(ctx context.Context) (job.Ending, error) {
 			case err == nil:
 				a.mark = nil
 				shown := time.Now()
-				a.tellProof(ctx)
+				if a.tellProof(ctx) {
+					a.menuRight(ctx)
+				}
 				time.Sleep(cleanTime*a.Second - time.Since(shown))
 				return a.leave(), nil
 			case !errors.As(err, &no):
@@ -77,13 +81,22 @@ func (a *agent) chosen(ctx context.Context) (job.Ending, error) {
 	return a.askServer(ctx)
 }
 
-// tellProof tells the server of a reset that was done without it, if it can be reached at once. If not, the next hello
-// tells.
-func (a *agent) tellProof(ctx context.Context) {
+// menuRight has the server put right what this computer starts from: a pupil who was root may have changed it, and in a menu room
+// this is where the server is met. Files are fetched only where their hashes differ; what takes longer waits for the next
+// time, and what is there counts until all of it has come.
+func (a *agent) menuRight(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, menuPatience*a.Second)
+	defer stop()
+	a.contact(ctx)
+}
+
+// tellProof tells the server of a reset that was done without it, if it can be reached at once, and whether it could. If not,
+// the next hello tells.
+func (a *agent) tellProof(ctx context.Context) (told bool) {
 	ctx, stop := context.WithTimeout(ctx, proofPatience*a.Second)
 	defer stop()
 	if err := a.findKey(); err != nil { // the proof is on the disk now
-		return
+		return false
 	}
 	err := a.network(ctx)
 	if err == nil {
@@ -91,7 +104,7 @@ func (a *agent) tellProof(ctx context.Context) {
 	}
 	if err == nil {
 		a.client.Quiet() // nothing on the screen is to change any more
-		_, err = a.client.Trust(ctx)
+		err = a.prove(ctx)
 	}
 	var w job.Welcome
 	if err == nil {
@@ -100,12 +113,13 @@ func (a *agent) tellProof(ctx context.Context) {
 	if err == nil && w.State == job.StateEnrolled {
 		a.Screen.Note("the server has %d proofs", w.Proofs)
 		a.forget(w.Proofs)
-		return
+		return true
 	}
 	if err == nil {
 		err = fmt.Errorf("the server calls this computer %s", w.State)
 	}
 	a.Screen.Note("the proof stays on the disk: %v", err)
+	return false
 }
 
 // askServer tells the server what was chosen, and does the task that it gives.
