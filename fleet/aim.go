@@ -74,7 +74,8 @@ func (f *Fleet) warn(o Order, p *Planned) {
 	if o.At.After(at) {
 		at = o.At
 	}
-	if r, in := f.RoomOf(p.Computer); in && (Destroys(o.Kind) || o.Kind == job.KindShutdown) {
+	r, in := f.RoomOf(p.Computer)
+	if in && (Destroys(o.Kind) || o.Kind == job.KindShutdown) {
 		if until, during := r.lessons(at.In(f.o.Zone)); during {
 			warnings = append(warnings, "lessons until "+until)
 		}
@@ -85,12 +86,20 @@ func (f *Fleet) warn(o Order, p *Planned) {
 			warnings = append(warnings, "it stands in for others of its room")
 		}
 	}
+	if in && r.Menu && o.ways == nil && startsItself(p.Computer) && !f.InAgent(p.Computer.ID) {
+		warnings = append(warnings, "it starts from its own disk, and hears of this when it is woken, reset or started by the network")
+	}
 	if o.ways != nil {
 		if way := o.ways.to(f.SiteOf(p.Computer), p.Computer.Address); way.lack != "" {
 			warnings = append(warnings, "it may not wake: "+way.lack)
 		}
 	}
 	p.Warning = strings.Join(warnings, "; ")
+}
+
+// startsItself tells whether a computer of a menu room has said that its menu is on its disk: it starts without asking the server.
+func startsItself(c Computer) bool {
+	return c.Local != nil && c.Local.State.Place && c.Local.State.NoMenu == ""
 }
 
 // cleanSince is when a computer's disk was last proven to be as its master.

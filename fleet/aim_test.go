@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ardoise/ardoise/fleet"
 	"github.com/ardoise/ardoise/imaging/job"
@@ -149,5 +150,30 @@ func TestTheTeachersComputerAndSparesAreAWarning(t *testing.T) {
 				t.Errorf("%s of %s: %q, %v", kind, p.Computer.Name, p.Warning, p.Refusal)
 			}
 		}
+	}
+}
+
+func TestAComputerThatStartsItselfIsAWarning(t *testing.T) {
+	h := newHouse(t)
+	a, b := h.holding("ka", "a", 1, "win", "aa"), h.holding("kb", "b", 2, "win", "aa")
+	h.room("S104", asItIs, a.ID, b.ID)
+	check(t, h.Told(t.Context(), "ka", job.LocalState{Place: true}))
+	check(t, h.Told(t.Context(), "kb", job.LocalState{Place: true, NoMenu: "BitLocker"}))
+	h.now = h.now.Add(time.Hour) // no agent runs any more
+	warns := func(menu, wake bool) (a, b string) {
+		t.Helper()
+		h.room("S104", func(r *fleet.Room) { r.Menu = menu })
+		plan, err := h.Plan(fleet.Order{Kind: job.KindReset, Room: "S104", Wake: wake})
+		check(t, err)
+		return plan[0].Warning, plan[1].Warning
+	}
+	if a, b := warns(true, false); !strings.Contains(a, "when it is woken, reset or started") || b != "" {
+		t.Errorf("in a menu room: %q, %q", a, b)
+	}
+	if a, _ := warns(true, true); strings.Contains(a, "starts from its own disk") {
+		t.Errorf("it is woken: %q", a)
+	}
+	if a, _ := warns(false, false); a != "" {
+		t.Errorf("in a room without a menu: %q", a)
 	}
 }
