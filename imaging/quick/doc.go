@@ -59,6 +59,8 @@
 //     everything after one.
 //   - Exceptions of the last reset that this one has not: they were written past the file system, so the records of the files
 //     in which they lie have not changed. Who takes some away must not ask for quick; the agent and the command line do not.
+//   - A proof on ARDOISE that root has forged, with the drive's counters as they will be: a quick reset that finds nothing written
+//     since reads nothing. The server cannot tell it from the proof of a reset that was done without it.
 //   - A write of the reset itself that the drive puts elsewhere: what was written is read back, not all else once more.
 //   - Blocks that fail without anybody having written to them: full, at night, finds those.
 //
