@@ -51,6 +51,7 @@ func TestThePupilsReset(t *testing.T) {
 	}
 	dying(t, school, pcs[1])
 	told(t, school, pcs)
+	asked(t, school, pcs[0])
 }
 
 // dying resets a PC of whose disk one sector cannot be read any more: the person in front of it is told which, and what the
@@ -143,41 +144,50 @@ func pupil(t *testing.T, school *lab.School, pc *lab.PC) {
 	spotless(t, pc)
 }
 
-// outlive cuts the power of a PC that is being reset, at random points, and lets it finish. Where nothing is left to write,
-// the PC goes on to its own system: a cut in the read-back leaves that.
+// outlive cuts the power of a PC that is being reset, at so many random points, and lets it finish. Where nothing is left to
+// write, the PC goes on to its own system: a cut in the read-back leaves that. Then it is damaged and reset once more, until all
+// cuts are made.
 func outlive(t *testing.T, school *lab.School, pc *lab.PC, cuts int) {
 	t.Helper()
-	var own lab.Line
-	for before := ""; ; {
-		own = rig.Await(t, pc, `^ardoise: phase (break|data|metadata|heads|verify)|`+ran+`|`+damaged, lab.WorkLimit)
-		if strings.Contains(own.Text, "DAMAGED") && strings.Contains(before, "break") {
+	again := func(picture string) {
+		rig.PowerOn(t, pc)
+		choose(t, school, pc, picture)
+	}
+	for before, done := "", 0; ; {
+		end := ran + `|` + damaged
+		if done < cuts {
+			end += `|^ardoise: phase (break|data|metadata|heads|verify)`
+		}
+		own := rig.Await(t, pc, end, lab.WorkLimit)
+		switch {
+		case strings.Contains(own.Text, "phase"):
+			time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
+			pc.PowerCut()
+			done++
+			before = lastPhase(pc)
+			t.Logf("%s: power cut %d after %q", pc.Name, done, pc.Lines()[len(pc.Lines())-1].Text)
+			rig.PowerOn(t, pc)
+		case strings.Contains(own.Text, "DAMAGED") && strings.Contains(before, "break"):
 			// The cut came before the mark: nothing was written, and the pupil sits at the PC as it was.
 			t.Logf("%s: cut before the first write: it started what it had", pc.Name)
 			rig.Off(t, pc)
-			rig.PowerOn(t, pc)
-			choose(t, school, pc, "once-more")
+			again("once-more")
 			before = ""
-			continue
+		case strings.Contains(own.Text, "DAMAGED"):
+			t.Fatalf("%s starts a system that is neither the pupil's nor the master's: %s", pc.Name, own.Text)
+		case done == cuts:
+			rig.Off(t, pc)
+			t.Logf("%s: after the last of %d power cuts its own system was up %.1f s after power-on: %s", pc.Name, cuts, own.At.Seconds(),
+				lab.PhaseLine(lab.Phases(pc.Lines())))
+			return
+		default: // clean before all cuts were made
+			rig.Off(t, pc)
+			spotless(t, pc)
+			damage(t, pc)
+			again("yet-again")
+			before = ""
 		}
-		if !strings.Contains(own.Text, "phase") {
-			break
-		}
-		if cuts--; cuts < 0 {
-			own = rig.Await(t, pc, ran, lab.WorkLimit)
-			break
-		}
-		time.Sleep(time.Duration(rand.IntN(900)) * time.Millisecond) // a random point
-		pc.PowerCut()
-		before = lastPhase(pc)
-		t.Logf("%s: power cut after %q", pc.Name, pc.Lines()[len(pc.Lines())-1].Text)
-		rig.PowerOn(t, pc)
 	}
-	if strings.Contains(own.Text, "DAMAGED") {
-		t.Fatalf("%s starts a system that is neither the pupil's nor the master's: %s", pc.Name, own.Text)
-	}
-	rig.Off(t, pc)
-	t.Logf("%s: after the last power cut its own system was up %.1f s after power-on: %s", pc.Name, own.At.Seconds(),
-		lab.PhaseLine(lab.Phases(pc.Lines())))
 }
 
 // choose waits for the menu, looks at it, and takes its second entry.
@@ -272,6 +282,39 @@ func told(t *testing.T, school *lab.School, pcs []*lab.PC) {
 		t.Errorf("the server says of %s: %v\n%s", pc.Name, err, said)
 	}
 	t.Log(said)
+	spotless(t, pc)
+}
+
+// asked resets a PC that has been asked for it from its own system: the server has an order for it, and the start menu was told
+// to start the agent (disk.Sysfs.Ask; here from outside). Nobody touches a key.
+func asked(t *testing.T, school *lab.School, pc *lab.PC) {
+	t.Helper()
+	damage(t, pc)
+	if out, err := school.Order(t.Context(), "reset", "--computer", pc.Name, "--yes"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	d, err := disk.Open(pc.Disk(), disk.Mode{Read: true, Write: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := disk.ReadTable(d, d.Size(), d.SectorSize())
+	if err == nil && table.Ardoise == nil {
+		err = errors.New("there is no ARDOISE")
+	}
+	if err == nil {
+		var ours *disk.Ardoise
+		if ours, err = disk.OpenArdoise(d, *table.Ardoise); err == nil {
+			err = ours.SetNext(disk.NextWork)
+		}
+	}
+	if err = errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	rig.PowerOn(t, pc)
+	done := rig.Await(t, pc, clean, lab.WorkLimit)
+	own := rig.Await(t, pc, ran, lab.BootLimit)
+	rig.Off(t, pc)
+	t.Logf("%s, asked from its own system: %s; its own system %.1f s after power-on", pc.Name, done.Text, own.At.Seconds())
 	spotless(t, pc)
 }
 
