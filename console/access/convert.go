@@ -134,8 +134,8 @@ func clean(p *fleet.ProofKept) *Clean {
 	}
 	x := p.Proof
 	v := fleet.Target{Master: x.Master, Version: x.Version}
-	return &Clean{At: p.Kept, Version: v.String(), Level: x.Level, ReadBytes: x.Read, Written: x.Written, FromCache: x.FromCache,
-		FromNet: x.FromNet, Seconds: x.Seconds, Offline: x.Offline, Skipped: x.Skipped, Origin: x.Origin, Task: x.Task}
+	return &Clean{At: p.Kept, Version: v.String(), Level: x.Level, ReadBytes: x.Read, Differed: x.Differed, Written: x.Written,
+		FromCache: x.FromCache, FromNet: x.FromNet, Seconds: x.Seconds, Offline: x.Offline, Skipped: x.Skipped, Origin: x.Origin, Task: x.Task}
 }
 
 func resets(r *fleet.Resets) *Resets {

@@ -19,12 +19,13 @@ type Spot struct {
 	Job            string // of its task, also of one that is over; "": it never had one
 	Ended          string // state of its newest task, when that is over and no other is due or planned
 	Match          bool   // the query matches it; true without a query
+	OfflineReset   string // as of Computer
 }
 
 // Spot is a computer that the caller was shown, as a map shows it.
 func (d Desk) Spot(c Computer) Spot {
 	s := Spot{ID: c.ID, Name: c.Name, Code: c.Code, State: c.State, Site: c.Site, Room: c.Room, Unfinished: c.Unfinished != nil,
-		BootLoop: c.BootLoop, Task: c.Task, Match: true}
+		BootLoop: c.BootLoop, Task: c.Task, Match: true, OfflineReset: c.OfflineReset}
 	if c.Runs != nil {
 		s.Master, s.Version = c.Runs.Master, c.Runs.Version
 	}
@@ -66,7 +67,7 @@ func (d Desk) sights(query string, in func(site, room string) bool) ([]fleet.Sig
 func (d Desk) spot(x *fleet.Sight) Spot {
 	c := x.Computer
 	s := Spot{ID: c.ID, Name: c.Name, Code: c.Code, State: string(c.Shown()), Site: x.Site, Room: c.Room, Unfinished: c.Mark != nil,
-		BootLoop: x.BootLoop, Job: x.Job, Match: x.Match}
+		BootLoop: x.BootLoop, Job: x.Job, Match: x.Match, OfflineReset: d.h.Fleet.Offline(*c)}
 	if c.Runs != nil {
 		s.Master, s.Version = c.Runs.Master, c.Runs.Version
 	}

@@ -302,3 +302,45 @@ func TestAPlanPromisesNoResetWithoutTheServerThatTheRoomForbids(t *testing.T) {
 		t.Errorf("never reset: %q", got)
 	}
 }
+
+// A map says of a computer what its own page says: that it can be reset without the server, or why not.
+func TestAFloorSaysWhichResetsNeedNoServer(t *testing.T) {
+	s := newSchool(t)
+	s.deploy(2, 1)
+	_, err := s.Fleet.SetRoom(t.Context(), "S104", "m", func(r *fleet.Room) { r.Menu = true })
+	s.must(err)
+	d := s.desk(people.Administrator)
+	floor, err := d.Floor("", nil)
+	s.must(err)
+	said := map[string]bool{}
+	for _, x := range floor {
+		c, err := d.Computer(x.ID)
+		s.must(err)
+		if x.OfflineReset != c.OfflineReset || !strings.HasPrefix(x.OfflineReset, "no, because ") || d.Spot(c).OfflineReset != c.OfflineReset {
+			t.Errorf("the map says of %s %q, its page %q", x.Name, x.OfflineReset, c.OfflineReset)
+		}
+		said[x.OfflineReset] = true
+	}
+	if len(floor) != 4 || len(said) != 2 { // one is proven to hold something
+		t.Errorf("%d computers: %v", len(floor), said)
+	}
+}
+
+// What a computer told of its last reset is told whole: also what was found different, and where it came from.
+func TestTheLastProofIsToldWhole(t *testing.T) {
+	s := newSchool(t)
+	s.deploy(2, 1)
+	_, err := s.desk(people.Administrator).Give(t.Context(), access.Order{Kind: job.KindReset, Computers: []string{"pc1"}})
+	s.must(err)
+	s.does(job.Outcome{Code: "ok", Proof: &job.Proof{ID: strings.Repeat("a1", 16), Ok: true, Master: "win", Version: 2, Level: job.LevelFull,
+		Read: 500, Differed: 77, Written: 66, FromCache: 30, FromNet: 20, Seconds: 3}}, 1)
+	c, err := s.desk(people.Administrator).Computer("pc1")
+	s.must(err)
+	told, err := json.Marshal(c.Clean)
+	s.must(err)
+	for _, want := range []string{`"read_bytes":500`, `"differed_bytes":77`, `"written_bytes":66`, `"from_cache_bytes":30`, `"from_network_bytes":20`, `"seconds":3`} {
+		if !strings.Contains(string(told), want) {
+			t.Errorf("the last proof lacks %s: %s", want, told)
+		}
+	}
+}

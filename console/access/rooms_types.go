@@ -170,9 +170,10 @@ type Clean struct {
 	Version   string    `json:"version"` // NAME@V
 	Level     job.Level `json:"level"`
 	ReadBytes int64     `json:"read_bytes"`
+	Differed  int64     `json:"differed_bytes"` // of chunks and fills that were not as the master has them
 	Written   int64     `json:"written_bytes"`
-	FromCache int64     `json:"from_cache_bytes"`
-	FromNet   int64     `json:"from_network_bytes"`
+	FromCache int64     `json:"from_cache_bytes"`   // of frames that the disk's own cache had
+	FromNet   int64     `json:"from_network_bytes"` // of frames from the server, a session and peers
 	Seconds   float64   `json:"seconds"`
 	Offline   bool      `json:"offline"`
 	Skipped   bool      `json:"skipped,omitempty"` // the drive counted no write since the proof before

@@ -40,6 +40,7 @@ type headView struct {
 	Narrow              string // filter that an order from here is narrowed by; "": it is for all
 	Pick                string // id of the box that chooses all of its tiles; "": none can be chosen
 	Big                 bool
+	Alone               aloneView // of a room: those in none are never reset
 }
 
 // countView is how many computers of a room or a job are in a state. Its word agrees with their number.
@@ -135,9 +136,10 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 		}
 	}
 	var tiles []tileView
-	counts := map[face]int{}
+	counts, alone := map[face]int{}, map[string]int{}
 	found := 0
 	for _, c := range in {
+		alone[c.OfflineReset]++
 		is := stateOf(c, wanted)
 		counts[is]++
 		if c.Match {
@@ -160,7 +162,9 @@ func (m *boardMaker) board(r access.Room, site string, in []*access.Spot, how dr
 		b.Head.Found = found
 		b.Head.narrow(m.query)
 	}
-	m.sum(&b.Head, in, counts)
+	if m.sum(&b.Head, in, counts); r.Name != "" {
+		b.Head.Alone = m.v.aloneIn(r.Name, alone)
+	}
 	b.Tiles, b.Shape = arrange(tiles, places)
 	return b
 }

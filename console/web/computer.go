@@ -208,23 +208,6 @@ func (v *visit) computerLive() live {
 	}
 }
 
-// offline says whether a computer can be reset without the server, of "yes" or "no, because ...". What the agent itself gives
-// as its reason stays as it is.
-func (t tongue) offline(s string) (badge, string) {
-	if s == "yes" {
-		return badge{"ok", "check", t.say("app.yes")}, ""
-	}
-	why := strings.TrimPrefix(s, "no, because ")
-	for _, known := range []struct{ part, key string }{{"not enrolled", "offline.enrolled"}, {"in no room", "offline.noroom"},
-		{"never reset", "offline.never"}, {"no start menu", "offline.menu"}, {"not proven", "offline.unproven"}, {"put there yet", "offline.agent"},
-		{"grant", "offline.grant"}, {"no place for it", "offline.place"}} {
-		if strings.Contains(why, known.part) {
-			return badge{"blank", "cross", t.say("app.no")}, t.say(known.key)
-		}
-	}
-	return badge{"blank", "cross", t.say("app.no")}, t.in("", why)
-}
-
 // disk is a disk with what the drive says of itself.
 func (t tongue) disk(d job.Disk) diskView {
 	out := diskView{Disk: d, Mark: badge{"unknown", "unknown", t.say("disk.silent")}}

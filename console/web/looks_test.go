@@ -100,7 +100,7 @@ func TestATileSaysTheVersion(t *testing.T) {
 		t.Errorf("who waits for approval shows %+v", got)
 	}
 	s := region(t, 1, 1)
-	s.as("marie").want("/", 200, `<span class="face-more face-holds"><span>v5</span></span>`, `· Bureautique@5"`)
+	s.as("marie").want("/", 200, `<span class="face-more face-holds"><span>v5</span></span>`, `· Bureautique@5 · Reset without`)
 	_, err := s.fleet.SetRoom(t.Context(), "lycee00/S101", "marie", func(r *fleet.Room) { r.Master = "" })
 	check(t, err)
 	s.as("marie").want("/", 200, `<span class="face-more face-holds"><bdi>Bureautique</bdi><span>@5</span></span>`)

@@ -42,6 +42,7 @@ type tileView struct {
 	Dim      bool   // not what the filter asks for
 	Mark     string // teacher, spare or ""
 	Asked    int    // open requests about it
+	Offline  string // whether it is reset without the server; "": nobody can tell
 }
 
 // Live is the id of what changes of it.
@@ -91,7 +92,8 @@ func stateOf(c *access.Spot, wanted wanted) face {
 // tile is a computer as a tile, in a room with a master, "": with none.
 func (t tongue) tile(c *access.Spot, is face, master string) tileView {
 	name := cmp.Or(c.Name, c.ID)
-	v := tileView{ID: c.ID, Name: name, Short: short(name, c.Room), State: t.mark(is.Class, is.Icon), Percent: -1}
+	v := tileView{ID: c.ID, Name: name, Short: short(name, c.Room), State: t.mark(is.Class, is.Icon), Percent: -1,
+		Offline: t.alone(c.OfflineReset)}
 	if c.Master != "" {
 		v.More, v.Version = fmt.Sprintf("%s@%d", c.Master, c.Version), c.Version
 		if own, _, _ := strings.Cut(master, "@"); own != c.Master {

@@ -119,7 +119,9 @@ func computersComputer() map[string]Pair {
 		"computer.holds.none":    {"Rien n’est prouvé de ce que contient le disque.", "Nothing is proven of what the disk holds."},
 		"computer.proven":        {"prouvé {0}", "proven {0}"},
 		"computer.clean":         {"Prouvé propre", "Last proven clean"},
-		"computer.clean.how":     {"{0} en {1} ; {2} lus, {3} réécrits", "{0} in {1}; {2} read, {3} rewritten"},
+		"computer.clean.how":     {"{0} en {1} ; {2} lus, {3} différents, {4} réécrits", "{0} in {1}; {2} read, {3} different, {4} rewritten"},
+		"computer.clean.cache":   {"{0} venus de son cache", "{0} came from its cache"},
+		"computer.clean.net":     {"{0} venus du réseau", "{0} came from the network"},
 		"computer.clean.skipped": {"le disque n’a compté aucune écriture depuis la preuve précédente", "the drive counted no write since the proof before"},
 		"computer.clean.offline": {"sans le serveur", "without the server"},
 		"computer.offline":       {"Remise à zéro sans réseau", "Reset without the network"},
@@ -285,7 +287,7 @@ func computersCertificate() map[string]Pair {
 	}
 }
 
-// computersSmall holds the short parts: page, filter, offline, disk, event, wipe.
+// computersSmall holds the short parts: page, filter, offline, lacks, disk, event, wipe.
 func computersSmall() map[string]Pair {
 	return map[string]Pair{
 		"page.prev":           {"Page précédente", "Previous page"},
@@ -310,6 +312,19 @@ func computersSmall() map[string]Pair {
 		"offline.agent":       {"son agent n’y a pas encore mis ce qu’il faut", "its agent has not put there yet what that needs"},
 		"offline.grant":       {"il recevra l’autorisation au prochain passage de l’agent", "it gets the grant when it starts the agent next"},
 		"offline.place":       {"son disque n’a pas de place pour cela", "its disk has no place for it"},
+		"lacks.enrolled":      {"pas d’approbation", "not enrolled"},
+		"lacks.noroom":        {"dans aucune salle", "in no room"},
+		"lacks.never":         {"jamais de remise à zéro dans cette salle", "this room is never reset"},
+		"lacks.menu":          {"pas de menu de démarrage", "the room has no start menu"},
+		"lacks.unproven":      {"rien de prouvé sur le disque", "nothing is proven of the disk"},
+		"lacks.agent":         {"pas encore préparé par l’agent", "the agent has not prepared it yet"},
+		"lacks.later":         {"pas encore préparé par l’agent", "the agent has not prepared it yet"},
+		"lacks.grant":         {"autorisation à venir", "the grant is still to come"},
+		"lacks.place":         {"pas de place sur le disque", "the disk has no place for it"},
+		"lacks.table":         {"pas de place sur le disque", "the disk has no place for it"},
+		"lacks.cache":         {"cache incomplet", "the cache is not complete"},
+		"lacks.encrypted":     {"disque chiffré par BitLocker", "BitLocker encrypts the disk"},
+		"lacks.other":         {"raison sur la page du poste", "the computer’s page says why"},
 		"disk.silent":         {"Santé inconnue", "Health unknown"},
 		"disk.ok":             {"En bonne santé", "Healthy"},
 		"disk.failing":        {"Défaillant", "Failing"},
