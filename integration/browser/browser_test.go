@@ -201,7 +201,7 @@ func (s *school) enrol() {
 		s.must(names[1])
 	}
 	s.visit("/")
-	s.must("S104", "CDI", fmt.Sprint(room), fmt.Sprint(others))
+	s.must("S104", "CDI", fmt.Sprint(room), fmt.Sprint(others), "Reset without the network: no, the room has no start menu")
 }
 
 // channel makes stable point at the first version, and the room follow it.
